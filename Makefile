@@ -1,0 +1,55 @@
+# `make demo` and `make test` do everything a newcomer needs; `make help` lists the rest.
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+LOCK_TOOL := .cache/lock-tool
+# Dense algebra here is small: threads cost more than they give, and chains are processes of their own.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+.PHONY: help install demo test test-slow test-all lint lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/installed ## make .venv from the lock file
+
+.venv/installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "mscale_uq needs Python 3.11 or newer, and found none on the PATH." >&2; \
+		echo "Install one, or name it: make install PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Installing into .venv with $(PYTHON) ($$($(PYTHON) --version)) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## calibrate heat_conduction from its data: posterior table and HTML report
+	@$(BIN)/mscale fit heat_conduction
+
+test: install ## the fast tests
+	$(BIN)/python -m pytest -q -n 2
+
+test-slow: install ## only the slow tests
+	$(BIN)/python -m pytest -q -n 2 -m slow
+
+test-all: install ## every test: also the built wheel, the notebooks and a quick profile of every case
+	$(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+
+lint: install ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: ## work out requirements.lock anew from pyproject.toml
+	@test -x $(LOCK_TOOL)/bin/uv || { $(PYTHON) -m venv $(LOCK_TOOL) && $(LOCK_TOOL)/bin/pip install --quiet uv; }
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOL)/bin/uv pip compile pyproject.toml \
+		--universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url \
+		--extra dev --extra notebooks --extra nutpie --quiet --output-file requirements.lock
+	@! grep -nE '://|$(CURDIR)' requirements.lock
+
+clean: ## remove .venv, caches and build artefacts; runs/ stays
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Transport of heat, mass and charge through structured media."""
