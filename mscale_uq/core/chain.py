@@ -1,0 +1,133 @@
+"""A `Chain` runs stages in order, by name, and differentiates through all of them.
+
+The wiring is checked when the chain is made, so that a name nobody makes is found before the first solve.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.stage import Linearization, Named, Stage, Values
+from mscale_uq.errors import ForwardFailure, SolveFailed, WiringError, explain, near_match
+
+
+@final
+class Chain:
+    """Stages in order, reading `given` names and each other's outputs.
+
+    Parameters
+    ----------
+    stages
+        In the order in which they run.
+    given
+        Names that come from outside.
+
+    Raises
+    ------
+    WiringError
+        If a name is read before anybody makes it, or made twice.
+    """
+
+    def __init__(self, stages: Sequence[Stage], given: Iterable[str]) -> None:
+        self.stages = tuple(stages)
+        self.given = tuple(given)
+        known = set(self.given)
+        for stage in self.stages:
+            _check_reads(stage, known)
+            _check_makes(stage, known)
+            known |= set(stage.outputs)
+        self.made = tuple(name for stage in self.stages for name in stage.outputs)
+
+    def value(self, values: Values) -> Named:
+        """Return every given and made value by name.
+
+        Raises
+        ------
+        SolveFailed
+            If a stage fails or makes a value that is not finite; theta in it holds the given values.
+        """
+        known: Named = {name: values[name] for name in self.given}
+        for stage in self.stages:
+            known.update(self._run(stage, known, derivative=False)[0])
+        return known
+
+    def linearize(self, values: Values) -> tuple[Named, "ChainLinearization"]:
+        """Return every value by name and the derivative of the made names to the given ones."""
+        known: Named = {name: values[name] for name in self.given}
+        parts: list[tuple[Stage, Linearization]] = []
+        for stage in self.stages:
+            made, part = self._run(stage, known, derivative=True)
+            known.update(made)
+            if part is not None:
+                parts.append((stage, part))
+        return known, ChainLinearization(tuple(parts), self.given, known)
+
+    def _run(self, stage: Stage, known: Named, derivative: bool) -> tuple[Named, Linearization | None]:
+        inputs = {name: known[name] for name in stage.inputs}
+        try:
+            made, part = stage.linearize(inputs) if derivative else (stage.value(inputs), None)
+        except ForwardFailure as failure:
+            # A stage knows its own inputs; the person knows the given names.
+            raise type(failure)(failure.stage, self._scalars(known), failure.reason) from failure
+        for name in stage.outputs:
+            if not np.all(np.isfinite(made[name])):
+                raise SolveFailed(stage.name, self._scalars(known), f"made a value of {name!r} that is not finite")
+        return made, part
+
+    def _scalars(self, known: Named) -> Named:
+        return {name: known[name] for name in self.given if name != "key"}
+
+
+@final
+class ChainLinearization(Linearization):
+    """The product of the stages' derivatives, applied from either end."""
+
+    def __init__(
+        self, parts: tuple[tuple[Stage, Linearization], ...], given: tuple[str, ...], values: Mapping[str, object]
+    ) -> None:
+        self._parts = parts
+        self._given = given
+        self._shapes = {name: np.shape(np.asarray(values[name])) for name in given}
+
+    def jvp(self, tangents: Values) -> Named:
+        """Carry changes of the given names forward to every name."""
+        known: Named = {name: np.asarray(tangent, dtype=float) for name, tangent in tangents.items()}
+        for stage, part in self._parts:
+            inputs = {name: known[name] for name in stage.inputs if name in known}
+            if inputs:
+                known.update(part.jvp(inputs))
+        return known
+
+    def vjp(self, cotangents: Values) -> Named:
+        """Carry sensitivities of any names back to the given ones."""
+        total: Named = {name: np.array(weight, dtype=float) for name, weight in cotangents.items()}
+        for stage, part in reversed(self._parts):
+            weights = {name: total[name] for name in stage.outputs if name in total}
+            if not weights:
+                continue
+            for name, weight in part.vjp(weights).items():
+                total[name] = total[name] + weight if name in total else np.asarray(weight)
+        return {name: total.get(name, np.zeros(shape)) for name, shape in self._shapes.items() if name != "key"}
+
+
+def _check_reads(stage: Stage, known: set[str]) -> None:
+    for name in stage.inputs:
+        if name not in known:
+            raise WiringError(
+                explain(
+                    f"stage {stage.name!r} reads {name!r}{near_match(name, known)}, which nothing before it makes",
+                    ", ".join(sorted(known)) or "no names yet",
+                    "declare a parameter or constant of that name, or put the stage that makes it first",
+                )
+            )
+
+
+def _check_makes(stage: Stage, known: set[str]) -> None:
+    for name in stage.outputs:
+        if name in known:
+            raise WiringError(
+                explain(f"stage {stage.name!r} makes {name!r}, which exists already", hint="rename one of the two")
+            )
+    if len(set(stage.outputs)) != len(stage.outputs):
+        raise WiringError(explain(f"stage {stage.name!r} makes a name twice: {stage.outputs}"))

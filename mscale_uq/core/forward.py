@@ -1,0 +1,240 @@
+"""`ForwardModel`: stages in order, from a parameter vector theta to a data vector, with exact derivatives."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mscale_uq.core.chain import Chain, ChainLinearization
+from mscale_uq.core.parameter import Array, Parameter
+from mscale_uq.core.stage import Named, Stage, Values
+from mscale_uq.errors import ForwardFailure, OutOfLimits, ParameterError, WiringError, explain, near_match
+
+
+@final
+@dataclass(frozen=True)
+class DataLinearization:
+    """The derivative of a forward model at one theta, between plain vectors."""
+
+    model: "ForwardModel"
+    chain: ChainLinearization
+    values: Named
+
+    def jvp(self, tangent: ArrayLike) -> Array:
+        """Carry a change of theta ``(n_parameters,)`` to a change of the data ``(n_data,)``."""
+        moved = self.chain.jvp(self.model.split(np.asarray(tangent, dtype=float)))
+        outputs = self.model.outputs
+        return np.concatenate([np.ravel(moved.get(name, np.zeros_like(self.values[name]))) for name in outputs])
+
+    def vjp(self, cotangent: ArrayLike) -> Array:
+        """Carry a sensitivity to the data ``(n_data,)`` back to theta ``(n_parameters,)``."""
+        back = self.chain.vjp(_unpack(np.asarray(cotangent, dtype=float), self.model.outputs, self.values))
+        return self.model.pack(back)
+
+
+@final
+@dataclass(frozen=True)
+class Batch:
+    """Predictions for many thetas; failed rows are NaN, and say why.
+
+    Attributes
+    ----------
+    values
+        ``(members, n_data)``.
+    failures
+        One entry per member: None, or the failure.
+    """
+
+    values: Array
+    failures: tuple[ForwardFailure | None, ...]
+
+    @property
+    def ok(self) -> np.ndarray:
+        """``(members,)``, true where the model gave a prediction."""
+        return np.array([failure is None for failure in self.failures])
+
+
+@final
+class ForwardModel:
+    """Micro-parameters in, predicted data out.
+
+    Parameters
+    ----------
+    stages
+        In the order in which they run.
+    parameters
+        The unknowns; theta is their values, flattened in this order, in their units.
+    outputs
+        Names whose values, flattened in this order, are the data vector. If a stage makes ``<output>_var``
+        it is available to the laws and in `trace`.
+    constants
+        Further named values the stages read.
+    key
+        Counter for random stages: the same key gives the same random numbers at every theta.
+
+    Raises
+    ------
+    WiringError
+        If names do not fit together, a parameter is read by nobody, or an output is made by nobody.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        parameters: Sequence[Parameter],
+        outputs: Sequence[str],
+        constants: Mapping[str, ArrayLike] | None = None,
+        key: int = 0,
+    ) -> None:
+        self.parameters = tuple(parameters)
+        self.outputs = tuple(outputs)
+        self.key = int(key)
+        self.constants = {name: _frozen(value) for name, value in (constants or {}).items()}
+        self.constants["key"] = np.asarray(self.key, dtype=np.uint64)
+        given = [*self.names, *self.constants]
+        if len(set(given)) != len(given):
+            raise WiringError(explain(f"a name is given twice among {given}", hint="rename a parameter or constant"))
+        self.chain = Chain(stages, given)
+        self._check_use()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameter names in the order of theta."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def size(self) -> int:
+        """Length of theta."""
+        return sum(parameter.size for parameter in self.parameters)
+
+    def with_key(self, key: int) -> "ForwardModel":
+        """Return the same model with another random counter."""
+        constants = {name: value for name, value in self.constants.items() if name != "key"}
+        return ForwardModel(self.chain.stages, self.parameters, self.outputs, constants, key)
+
+    def theta(self, **values: ArrayLike) -> Array:
+        """Return a parameter vector: the given values, defaults elsewhere."""
+        for name in values:
+            if name not in self.names:
+                raise ParameterError(
+                    explain(f"unknown parameter {name!r}{near_match(name, self.names)}", ", ".join(self.names))
+                )
+        return self.pack({p.name: p.broadcast(values.get(p.name, p.default)) for p in self.parameters})
+
+    def split(self, theta: ArrayLike) -> Named:
+        """Return theta as named arrays of the parameters' shapes."""
+        vector = np.asarray(theta, dtype=float)
+        if vector.shape != (self.size,):
+            raise ParameterError(explain(f"theta of shape {vector.shape}", f"({self.size},): {', '.join(self.names)}"))
+        named, start = {}, 0
+        for parameter in self.parameters:
+            named[parameter.name] = vector[start : start + parameter.size].reshape(parameter.shape)
+            start += parameter.size
+        return named
+
+    def pack(self, named: Values) -> Array:
+        """Return named parameter values as one vector."""
+        return np.concatenate([np.ravel(named[p.name]) for p in self.parameters] or [np.zeros(0)]).astype(float)
+
+    def value(self, theta: ArrayLike) -> Array:
+        """Return the predicted data ``(n_data,)``.
+
+        Raises
+        ------
+        SolveFailed, Infeasible
+            If there is no prediction at this theta.
+        """
+        known = self.trace(theta)
+        return np.concatenate([np.ravel(known[name]) for name in self.outputs])
+
+    def trace(self, theta: ArrayLike) -> Named:
+        """Return every named quantity on the way from theta to the data, also the effective ones."""
+        return self.chain.value(self._given(theta))
+
+    def linearize_named(self, theta: ArrayLike) -> tuple[Named, ChainLinearization]:
+        """Return every named quantity, and the derivative between names; what laws and posteriors use."""
+        return self.chain.linearize(self._given(theta))
+
+    def linearize(self, theta: ArrayLike) -> tuple[Array, DataLinearization]:
+        """Return the data and the derivative there; one solve serves both.
+
+        Raises
+        ------
+        NoGradient
+            If a stage has no exact derivative.
+        """
+        known, chain = self.linearize_named(theta)
+        data = np.concatenate([np.ravel(known[name]) for name in self.outputs])
+        return data, DataLinearization(self, chain, known)
+
+    def jvp(self, theta: ArrayLike, tangent: ArrayLike) -> Array:
+        """Return the change of the data ``(n_data,)`` for a change of theta."""
+        return self.linearize(theta)[1].jvp(tangent)
+
+    def vjp(self, theta: ArrayLike, cotangent: ArrayLike) -> Array:
+        """Return the sensitivity to theta ``(n_parameters,)`` of a weighted sum of the data."""
+        return self.linearize(theta)[1].vjp(cotangent)
+
+    def jacobian(self, theta: ArrayLike) -> Array:
+        """Return ``(n_data, n_parameters)``, from the cheaper side."""
+        data, linear = self.linearize(theta)
+        if self.size <= data.size:
+            return np.stack([linear.jvp(row) for row in np.eye(self.size)], axis=1)
+        return np.stack([linear.vjp(row) for row in np.eye(data.size)], axis=0)
+
+    def batch(self, thetas: ArrayLike, map: Callable[..., Iterable[Any]] = map) -> Batch:  # noqa: A002
+        """Run many thetas ``(members, n_parameters)``; any ``executor.map`` will do for `map`.
+
+        A failed member becomes a row of NaN and a reason; other errors are bugs and are raised.
+        """
+        results = list(map(partial(_attempt, self), np.atleast_2d(np.asarray(thetas, dtype=float))))
+        good = [data for data, _ in results if data is not None]
+        width = good[0].size if good else 0
+        rows = [np.full(width, np.nan) if data is None else data for data, _ in results]
+        return Batch(np.array(rows).reshape(len(rows), width), tuple(failure for _, failure in results))
+
+    def _given(self, theta: ArrayLike) -> Named:
+        named = self.split(theta)
+        for parameter in self.parameters:
+            if not parameter.inside(named[parameter.name]):
+                limits = f"({parameter.lower:g}, {parameter.upper:g}) {parameter.unit}"
+                raise OutOfLimits("parameters", named, f"{parameter.name!r} lies outside its limits {limits}")
+        return {**self.constants, **named}
+
+    def _check_use(self) -> None:
+        read = {name for stage in self.chain.stages for name in stage.inputs} | set(self.outputs)
+        for name in self.names:
+            if name not in read:
+                raise WiringError(
+                    explain(f"parameter {name!r}{near_match(name, read)} is read by no stage", ", ".join(sorted(read)))
+                )
+        known = [*self.chain.made, *self.chain.given]
+        for name in self.outputs:
+            if name not in known:
+                raise WiringError(explain(f"output {name!r}{near_match(name, known)} is made by no stage", ", ".join(known)))
+
+
+def _attempt(model: ForwardModel, theta: Array) -> tuple[Array | None, ForwardFailure | None]:
+    try:
+        return model.value(theta), None
+    except ForwardFailure as failure:
+        return None, failure
+
+
+def _unpack(vector: Array, names: Sequence[str], like: Values) -> Named:
+    """Cut a data vector into named arrays shaped like the predictions."""
+    named, start = {}, 0
+    for name in names:
+        shape, size = np.shape(like[name]), int(np.size(like[name]))
+        named[name] = vector[start : start + size].reshape(shape)
+        start += size
+    return named
+
+
+def _frozen(value: ArrayLike) -> Array:
+    array = np.array(value, dtype=float)
+    array.flags.writeable = False
+    return array

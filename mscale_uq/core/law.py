@@ -1,0 +1,114 @@
+"""`Law` and `ObservationOperator`: from a predicted quantity to the probability of the datum.
+
+One object serves both halves of the package: its `logpdf` feeds MCMC, its moments feed filters.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Named, Stage, Values
+
+
+@final
+@dataclass(frozen=True)
+class LawTerms:
+    """Log-density of data under a law, with its derivatives.
+
+    Attributes
+    ----------
+    pointwise
+        Log-density of each datum, shaped like the data, zero where the datum is missing.
+    d_prediction, d_variance
+        Derivative of the sum to each prediction and to each prediction's own error variance.
+    d_values
+        Derivative of the sum to each named value the law reads.
+    """
+
+    pointwise: Array
+    d_prediction: Array
+    d_variance: Array
+    d_values: Named
+
+    @property
+    def total(self) -> float:
+        """Log-density of all data."""
+        return float(self.pointwise.sum())
+
+
+class Law(ABC):
+    """The probability law of data given their prediction.
+
+    `reads` names the values the law needs beside the prediction, such as an unknown standard deviation.
+    Data and predictions have the same shape; NaN in the data means missing, elementwise. `variance` is the
+    prediction's own error variance (of a surrogate, a mesh, a random stage) and is added to the law's.
+    """
+
+    reads: tuple[str, ...]
+
+    @abstractmethod
+    def logpdf(self, data: Array, prediction: Array, variance: Array, values: Values) -> LawTerms:
+        """Return the log-density of the data with its derivatives."""
+
+    @abstractmethod
+    def mean(self, prediction: Array, values: Values) -> Array:
+        """Return the expected data, shaped like the prediction."""
+
+    @abstractmethod
+    def cov(self, prediction: Array, variance: Array, values: Values) -> Array:
+        """Return the covariance of the flattened data, ``(n, n)``."""
+
+    @abstractmethod
+    def sample(self, prediction: Array, variance: Array, values: Values, rng: np.random.Generator) -> Array:
+        """Draw data, shaped like the prediction."""
+
+
+@final
+@dataclass(frozen=True)
+class ObservationOperator:
+    """How one source sees a model: which quantity, made how from the state, and with which law.
+
+    Attributes
+    ----------
+    quantity
+        Name of the predicted quantity; ``<quantity>_var``, where it exists, is its own error variance.
+    law
+        The law of a datum given the quantity.
+    stage
+        For state-space models: makes the quantity from the state variables. None if the model makes it.
+    """
+
+    quantity: str
+    law: Law
+    stage: Stage | None = None
+
+    def predict(self, values: Values) -> Named:
+        """Return `values` with the quantity in it, made by the stage if there is one."""
+        if self.stage is None:
+            return dict(values)
+        return {**values, **self.stage.value({name: values[name] for name in self.stage.inputs})}
+
+    def mean(self, values: Values) -> Array:
+        """Return the expected datum at named values that hold the quantity."""
+        return self.law.mean(np.asarray(values[self.quantity]), values)
+
+    def cov(self, values: Values) -> Array:
+        """Return the covariance ``(n, n)`` of the datum given the named values."""
+        return self.law.cov(np.asarray(values[self.quantity]), self.variance(values), values)
+
+    def logpdf(self, datum: Array, values: Values) -> LawTerms:
+        """Return the log-density of the datum given the named values, with derivatives."""
+        return self.law.logpdf(np.asarray(datum), np.asarray(values[self.quantity]), self.variance(values), values)
+
+    def sample(self, values: Values, rng: np.random.Generator) -> Array:
+        """Draw a datum given the named values."""
+        return self.law.sample(np.asarray(values[self.quantity]), self.variance(values), values, rng)
+
+    def variance(self, values: Mapping[str, Array]) -> Array:
+        """Return the prediction's own error variance, zero if nobody states one."""
+        prediction = np.asarray(values[self.quantity])
+        return np.broadcast_to(np.asarray(values.get(f"{self.quantity}_var", 0.0)), prediction.shape)

@@ -1,0 +1,105 @@
+"""Names with units and meaning: `Parameter` for unknowns, `Quantity` for what a model makes or reads."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mscale_uq.errors import ParameterError, explain
+
+Array = NDArray[np.float64]
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that could not be a Python argument, or the reserved word ``key``."""
+    if not name.isidentifier() or name == "key":
+        raise ParameterError(
+            explain(f"name {name!r}", "a Python identifier other than 'key'", "use letters, digits and _")
+        )
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A named quantity that is not an unknown: an output, a coordinate, an option, a state.
+
+    Attributes
+    ----------
+    name, unit, meaning
+        Field term, unit as text (``"W/(m K)"``, ``"1"``), one line for people.
+    coordinates
+        Names of the coordinates an output is measured along; empty for one number.
+    shape
+        Shape of a state variable; unused for outputs, whose shape follows from their coordinates.
+    """
+
+    name: str
+    unit: str
+    meaning: str = ""
+    coordinates: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An unknown that a person may want to infer.
+
+    Attributes
+    ----------
+    name, unit
+        Field term and unit as text; values are floats in this unit.
+    default
+        A typical value, scalar or of `shape`.
+    lower, upper
+        Physical limits, open on both ends; outside, the model does not exist.
+    meaning
+        One line for people.
+    shape, dims
+        Shape of an array parameter and the names of its axes.
+
+    Raises
+    ------
+    ParameterError
+        If the default does not fit the limits or the shape.
+    """
+
+    name: str
+    unit: str
+    default: float | tuple[float, ...]
+    lower: float = -math.inf
+    upper: float = math.inf
+    meaning: str = ""
+    shape: tuple[int, ...] = ()
+    dims: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not self.lower < self.upper:
+            raise ParameterError(explain(f"{self.name}: limits ({self.lower}, {self.upper})", "lower < upper"))
+        if not self.inside(self.default):
+            raise ParameterError(
+                explain(f"{self.name}: default {self.default}", f"values inside ({self.lower}, {self.upper})")
+            )
+
+    @property
+    def size(self) -> int:
+        """Number of scalars."""
+        return math.prod(self.shape)
+
+    def broadcast(self, value: ArrayLike) -> Array:
+        """Return `value` as a float array of this parameter's shape; a scalar fills an array parameter."""
+        array = np.asarray(value, dtype=float)
+        try:
+            return np.broadcast_to(array, self.shape).copy()
+        except ValueError:
+            raise ParameterError(
+                explain(f"{self.name}: value of shape {array.shape}", f"shape {self.shape}")
+            ) from None
+
+    def inside(self, value: ArrayLike) -> bool:
+        """Whether every entry of `value` lies strictly inside the physical limits."""
+        array = np.asarray(value, dtype=float)
+        return bool(np.all((array > self.lower) & (array < self.upper)))

@@ -1,0 +1,146 @@
+"""A `Stage` turns named values into named values, and says how small changes pass through it.
+
+A stage declares the names it reads and the names it makes. Its linearisation has two directions: `jvp`
+carries tangents (named changes of the inputs) forward to changes of the outputs, `vjp` carries cotangents
+(named sensitivities to the outputs) back to the inputs. A name that is missing from a tangent or cotangent
+dictionary means zero.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import NoGradient
+
+Values = Mapping[str, Array]
+Named = dict[str, Array]
+
+
+class Linearization(ABC):
+    """The derivative of a stage at one point, as two linear maps between named arrays."""
+
+    @abstractmethod
+    def jvp(self, tangents: Values) -> Named:
+        """Carry changes of the inputs forward; returns one array per output, shaped like it."""
+
+    @abstractmethod
+    def vjp(self, cotangents: Values) -> Named:
+        """Carry sensitivities back; returns one array per input, shaped like it."""
+
+
+class Stage(ABC):
+    """One arrow of a multiscale model.
+
+    Attributes
+    ----------
+    name
+        What failures and drawings call it.
+    inputs, outputs
+        Names read and names made. The reserved input ``key`` is the counter of a random stage, which
+        makes ``<name>_var`` (the variance of its own error) beside ``<name>``.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @abstractmethod
+    def value(self, values: Values) -> Named:
+        """Return every output at the given inputs.
+
+        Raises
+        ------
+        SolveFailed, Infeasible
+            If there is no value here.
+        """
+
+    def linearize(self, values: Values) -> tuple[Named, Linearization]:
+        """Return the outputs and the derivative there, at the price of about one value.
+
+        Raises
+        ------
+        NoGradient
+            If the stage has no exact derivative.
+        """
+        raise NoGradient(f"stage {self.name!r} has no derivative: use a gradient-free sampler such as demetropolisz")
+
+
+class PointwiseStage(Stage):
+    """A stage that treats the first axis of every input as points and never mixes points.
+
+    Inputs and outputs have shape ``(points,)``; an input may also be a scalar shared by all points. A macro
+    problem that calls it at its quadrature points assembles its own tangent from `tangent`.
+    """
+
+    @abstractmethod
+    def tangent(self, values: Values) -> tuple[Named, Array]:
+        """Return the outputs and their derivatives ``(points, n_outputs, n_inputs)``."""
+
+    @final
+    def linearize(self, values: Values) -> tuple[Named, Linearization]:
+        """Return the outputs and the point-by-point derivative."""
+        outputs, tangent = self.tangent(values)
+        shapes = {name: np.shape(values[name]) for name in self.inputs}
+        return outputs, PointwiseLinearization(self.inputs, self.outputs, shapes, tangent)
+
+
+@final
+@dataclass(frozen=True)
+class PointwiseLinearization(Linearization):
+    """Derivative of a pointwise stage: one small matrix per point, ``(points, n_outputs, n_inputs)``."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    tangent: Array
+
+    def jvp(self, tangents: Values) -> Named:
+        """Contract each point's matrix with that point's input changes."""
+        total = np.zeros(self.tangent.shape[:2])
+        for column, name in enumerate(self.inputs):
+            if name in tangents:
+                total += self.tangent[:, :, column] * np.asarray(tangents[name])[..., None]
+        return {name: total[:, row] for row, name in enumerate(self.outputs)}
+
+    def vjp(self, cotangents: Values) -> Named:
+        """Contract each point's matrix with that point's output sensitivities; sum for shared scalars."""
+        back = np.zeros((self.tangent.shape[0], len(self.inputs)))
+        for row, name in enumerate(self.outputs):
+            if name in cotangents:
+                back += self.tangent[:, row, :] * np.asarray(cotangents[name])[:, None]
+        return {
+            name: back[:, column] if self.shapes[name] else np.asarray(back[:, column].sum())
+            for column, name in enumerate(self.inputs)
+        }
+
+
+@final
+@dataclass(frozen=True)
+class MatrixLinearization(Linearization):
+    """Derivative of a small stage: for each (output, input) the array ``output.shape + input.shape``."""
+
+    jacobians: Mapping[tuple[str, str], Array]
+    input_shapes: Mapping[str, tuple[int, ...]]
+    output_shapes: Mapping[str, tuple[int, ...]]
+
+    def jvp(self, tangents: Values) -> Named:
+        """Multiply by the stored matrices."""
+        result = {name: np.zeros(shape) for name, shape in self.output_shapes.items()}
+        for (output, name), block in self.jacobians.items():
+            if name in tangents:
+                change = np.asarray(tangents[name], dtype=float)
+                result[output] += np.tensordot(block, change, axes=change.ndim)
+        return result
+
+    def vjp(self, cotangents: Values) -> Named:
+        """Multiply by the transposed stored matrices."""
+        result = {name: np.zeros(shape) for name, shape in self.input_shapes.items()}
+        for (output, name), block in self.jacobians.items():
+            if output in cotangents:
+                weight = np.asarray(cotangents[output], dtype=float)
+                result[name] += np.tensordot(weight, block, axes=weight.ndim)
+        return result
