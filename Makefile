@@ -1,8 +1,12 @@
 # `make demo` and `make test` do everything a newcomer needs; `make help` lists the rest.
 
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
-	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+# The first Python that is new enough; name another with `make install PYTHON=/path/to/python3`.
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	if $$python $(NEW_ENOUGH) 2>/dev/null; then echo $$python; break; fi; done)
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest -q -n 2
 LOCK_TOOL := .cache/lock-tool
 # Dense algebra here is small: threads cost more than they give, and chains are processes of their own.
 export OMP_NUM_THREADS := 1
@@ -18,25 +22,27 @@ help: ## list the commands
 install: .venv/installed ## make .venv from the lock file
 
 .venv/installed: requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "mscale_uq needs Python 3.11 or newer, and found none on the PATH." >&2; \
-		echo "Install one, or name it: make install PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@echo "Installing into .venv with $(PYTHON) ($$($(PYTHON) --version)) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@{ test -n "$(PYTHON)" && $(PYTHON) $(NEW_ENOUGH); } || { \
+		echo "mscale_uq needs Python 3.11 or newer; \
+	there is $$(python3 --version 2>/dev/null || echo no python3) on the PATH." >&2; \
+		echo "Install a newer one, or name it: make install PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Installing into .venv with $(PYTHON) ($$($(PYTHON) --version)); the first time takes a minute or two"
+	@test -x $(BIN)/python || $(PYTHON) -m venv --clear .venv
+	@$(PIP) --require-hashes --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: install ## calibrate heat_conduction from its data: posterior table and HTML report
 	@$(BIN)/mscale fit heat_conduction
 
 test: install ## the fast tests
-	$(BIN)/python -m pytest -q -n 2
+	$(PYTEST)
 
 test-slow: install ## only the slow tests
-	$(BIN)/python -m pytest -q -n 2 -m slow
+	$(PYTEST) --timeout 1200 -m slow
 
 test-all: install ## every test: also the built wheel, the notebooks and a quick profile of every case
-	$(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+	$(PYTEST) --timeout 1200 -m "slow or not slow"
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

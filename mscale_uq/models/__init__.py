@@ -3,6 +3,6 @@
 import os
 from pathlib import Path
 
-_checkout = Path(__file__).resolve().parents[2] / "models"
-_private = os.environ.get("MSCALE_UQ_MODELS", "").split(os.pathsep)
-__path__ += [str(_checkout)] * _checkout.is_dir() + [folder for folder in _private if folder]
+_root = Path(__file__).resolve().parents[2]
+__path__ += [str(_root / "models")] * (_root / "pyproject.toml").is_file()
+__path__ += [folder for folder in os.environ.get("MSCALE_UQ_MODELS", "").split(os.pathsep) if folder]
