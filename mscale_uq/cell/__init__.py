@@ -1,0 +1,1 @@
+"""From micro-parameters to effective coefficients: one cell problem per file."""
