@@ -72,7 +72,9 @@ class Chain:
             raise type(failure)(failure.stage, self._scalars(known), failure.reason) from failure
         for name in stage.outputs:
             if not np.all(np.isfinite(made[name])):
-                raise SolveFailed(stage.name, self._scalars(known), f"made a value of {name!r} that is not finite")
+                raise SolveFailed(
+                    stage.name, self._scalars(known), f"made a value of {name!r} that is not finite"
+                )
         return made, part
 
     def _scalars(self, known: Named) -> Named:
@@ -84,7 +86,10 @@ class ChainLinearization(Linearization):
     """The product of the stages' derivatives, applied from either end."""
 
     def __init__(
-        self, parts: tuple[tuple[Stage, Linearization], ...], given: tuple[str, ...], values: Mapping[str, object]
+        self,
+        parts: tuple[tuple[Stage, Linearization], ...],
+        given: tuple[str, ...],
+        values: Mapping[str, object],
     ) -> None:
         self._parts = parts
         self._given = given
@@ -108,7 +113,9 @@ class ChainLinearization(Linearization):
                 continue
             for name, weight in part.vjp(weights).items():
                 total[name] = total[name] + weight if name in total else np.asarray(weight)
-        return {name: total.get(name, np.zeros(shape)) for name, shape in self._shapes.items() if name != "key"}
+        return {
+            name: total.get(name, np.zeros(shape)) for name, shape in self._shapes.items() if name != "key"
+        }
 
 
 def _check_reads(stage: Stage, known: set[str]) -> None:
@@ -116,7 +123,7 @@ def _check_reads(stage: Stage, known: set[str]) -> None:
         if name not in known:
             raise WiringError(
                 explain(
-                    f"stage {stage.name!r} reads {name!r}{near_match(name, known)}, which nothing before it makes",
+                    f"stage {stage.name!r} reads {name!r}, made by nothing before it{near_match(name, known)}",
                     ", ".join(sorted(known)) or "no names yet",
                     "declare a parameter or constant of that name, or put the stage that makes it first",
                 )
@@ -127,7 +134,9 @@ def _check_makes(stage: Stage, known: set[str]) -> None:
     for name in stage.outputs:
         if name in known:
             raise WiringError(
-                explain(f"stage {stage.name!r} makes {name!r}, which exists already", hint="rename one of the two")
+                explain(
+                    f"stage {stage.name!r} makes {name!r}, which exists already", hint="rename one of the two"
+                )
             )
     if len(set(stage.outputs)) != len(stage.outputs):
         raise WiringError(explain(f"stage {stage.name!r} makes a name twice: {stage.outputs}"))

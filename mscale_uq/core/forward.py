@@ -27,7 +27,9 @@ class DataLinearization:
         """Carry a change of theta ``(n_parameters,)`` to a change of the data ``(n_data,)``."""
         moved = self.chain.jvp(self.model.split(np.asarray(tangent, dtype=float)))
         outputs = self.model.outputs
-        return np.concatenate([np.ravel(moved.get(name, np.zeros_like(self.values[name]))) for name in outputs])
+        return np.concatenate(
+            [np.ravel(moved.get(name, np.zeros_like(self.values[name]))) for name in outputs]
+        )
 
     def vjp(self, cotangent: ArrayLike) -> Array:
         """Carry a sensitivity to the data ``(n_data,)`` back to theta ``(n_parameters,)``."""
@@ -96,7 +98,9 @@ class ForwardModel:
         self.constants["key"] = np.asarray(self.key, dtype=np.uint64)
         given = [*self.names, *self.constants]
         if len(set(given)) != len(given):
-            raise WiringError(explain(f"a name is given twice among {given}", hint="rename a parameter or constant"))
+            raise WiringError(
+                explain(f"a name is given twice among {given}", hint="rename a parameter or constant")
+            )
         self.chain = Chain(stages, given)
         self._check_use()
 
@@ -120,7 +124,9 @@ class ForwardModel:
         for name in values:
             if name not in self.names:
                 raise ParameterError(
-                    explain(f"unknown parameter {name!r}{near_match(name, self.names)}", ", ".join(self.names))
+                    explain(
+                        f"unknown parameter {name!r}{near_match(name, self.names)}", ", ".join(self.names)
+                    )
                 )
         return self.pack({p.name: p.broadcast(values.get(p.name, p.default)) for p in self.parameters})
 
@@ -128,7 +134,9 @@ class ForwardModel:
         """Return theta as named arrays of the parameters' shapes."""
         vector = np.asarray(theta, dtype=float)
         if vector.shape != (self.size,):
-            raise ParameterError(explain(f"theta of shape {vector.shape}", f"({self.size},): {', '.join(self.names)}"))
+            raise ParameterError(
+                explain(f"theta of shape {vector.shape}", f"({self.size},): {', '.join(self.names)}")
+            )
         named, start = {}, 0
         for parameter in self.parameters:
             named[parameter.name] = vector[start : start + parameter.size].reshape(parameter.shape)
@@ -137,7 +145,9 @@ class ForwardModel:
 
     def pack(self, named: Values) -> Array:
         """Return named parameter values as one vector."""
-        return np.concatenate([np.ravel(named[p.name]) for p in self.parameters] or [np.zeros(0)]).astype(float)
+        return np.concatenate([np.ravel(named[p.name]) for p in self.parameters] or [np.zeros(0)]).astype(
+            float
+        )
 
     def value(self, theta: ArrayLike) -> Array:
         """Return the predicted data ``(n_data,)``.
@@ -185,7 +195,7 @@ class ForwardModel:
             return np.stack([linear.jvp(row) for row in np.eye(self.size)], axis=1)
         return np.stack([linear.vjp(row) for row in np.eye(data.size)], axis=0)
 
-    def batch(self, thetas: ArrayLike, map: Callable[..., Iterable[Any]] = map) -> Batch:  # noqa: A002
+    def batch(self, thetas: ArrayLike, map: Callable[..., Iterable[Any]] = map) -> Batch:
         """Run many thetas ``(members, n_parameters)``; any ``executor.map`` will do for `map`.
 
         A failed member becomes a row of NaN and a reason; other errors are bugs and are raised.
@@ -209,12 +219,17 @@ class ForwardModel:
         for name in self.names:
             if name not in read:
                 raise WiringError(
-                    explain(f"parameter {name!r}{near_match(name, read)} is read by no stage", ", ".join(sorted(read)))
+                    explain(
+                        f"parameter {name!r}{near_match(name, read)} is read by no stage",
+                        ", ".join(sorted(read)),
+                    )
                 )
         known = [*self.chain.made, *self.chain.given]
         for name in self.outputs:
             if name not in known:
-                raise WiringError(explain(f"output {name!r}{near_match(name, known)} is made by no stage", ", ".join(known)))
+                raise WiringError(
+                    explain(f"output {name!r}{near_match(name, known)} is made by no stage", ", ".join(known))
+                )
 
 
 def _attempt(model: ForwardModel, theta: Array) -> tuple[Array | None, ForwardFailure | None]:

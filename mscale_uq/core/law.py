@@ -102,7 +102,9 @@ class ObservationOperator:
 
     def logpdf(self, datum: Array, values: Values) -> LawTerms:
         """Return the log-density of the datum given the named values, with derivatives."""
-        return self.law.logpdf(np.asarray(datum), np.asarray(values[self.quantity]), self.variance(values), values)
+        return self.law.logpdf(
+            np.asarray(datum), np.asarray(values[self.quantity]), self.variance(values), values
+        )
 
     def sample(self, values: Values, rng: np.random.Generator) -> Array:
         """Draw a datum given the named values."""

@@ -78,7 +78,9 @@ class Parameter:
     def __post_init__(self) -> None:
         check_name(self.name)
         if not self.lower < self.upper:
-            raise ParameterError(explain(f"{self.name}: limits ({self.lower}, {self.upper})", "lower < upper"))
+            raise ParameterError(
+                explain(f"{self.name}: limits ({self.lower}, {self.upper})", "lower < upper")
+            )
         if not self.inside(self.default):
             raise ParameterError(
                 explain(f"{self.name}: default {self.default}", f"values inside ({self.lower}, {self.upper})")

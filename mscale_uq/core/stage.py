@@ -66,7 +66,9 @@ class Stage(ABC):
         NoGradient
             If the stage has no exact derivative.
         """
-        raise NoGradient(f"stage {self.name!r} has no derivative: use a gradient-free sampler such as demetropolisz")
+        raise NoGradient(
+            f"stage {self.name!r} has no derivative: use a gradient-free sampler such as demetropolisz"
+        )
 
 
 class PointwiseStage(Stage):

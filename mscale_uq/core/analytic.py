@@ -1,0 +1,132 @@
+"""A guarded complex array: lets analytic functions through and refuses the others by name.
+
+The complex step f'(x) = Im f(x + ih)/h is exact to round-off for analytic f, and silently wrong when f
+drops the imaginary part (abs, conj, max, .real, float()). This array therefore only knows functions that
+are analytic, and raises `NoGradient` with the function's name for everything else, also when somebody turns
+it into a plain array. Comparisons look at the real part: a branch is taken as the real number would.
+
+Source: J. R. R. A. Martins, P. Sturdza, J. J. Alonso, ACM Trans. Math. Softw. 29 (2003) 245-262,
+doi:10.1145/838250.838251.
+"""
+
+from typing import Any, Never, final
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from mscale_uq.errors import NoGradient
+
+# vdot, vecdot and vecmat are missing on purpose: they conjugate.
+ANALYTIC_UFUNCS = frozenset(
+    "add subtract multiply divide negative positive reciprocal power float_power square sqrt exp exp2 expm1 "
+    "log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh "
+    "matmul matvec erf erfc erfcx erfi wofz gamma loggamma psi digamma".split()
+)
+COMPARISONS = frozenset("less less_equal greater greater_equal equal not_equal isfinite isnan isinf".split())
+ANALYTIC_FUNCTIONS = frozenset(
+    "sum mean prod cumsum cumprod dot matmul inner outer tensordot einsum kron trace stack concatenate "
+    "hstack vstack column_stack where reshape ravel transpose swapaxes moveaxis squeeze expand_dims "
+    "broadcast_to roll flip repeat tile diff append take atleast_1d atleast_2d diag diagonal zeros_like "
+    "ones_like full_like shape size ndim solve inv det cross polyval trapezoid average copy split "
+    "array_split".split()
+)
+
+
+@final
+class GuardedArray(NDArrayOperatorsMixin):
+    """A complex array on which only analytic functions act."""
+
+    __array_priority__ = 1000
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._z = np.asarray(array, dtype=complex)
+
+    @staticmethod
+    def step(value: np.ndarray, direction: np.ndarray) -> "GuardedArray":
+        """Return value + i direction."""
+        return GuardedArray(value + 1j * direction)
+
+    def parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the real and imaginary parts, for the differentiator only."""
+        return np.real(self._z), np.imag(self._z)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if ufunc.__name__ in COMPARISONS and method == "__call__":
+            return ufunc(*(_real(item) for item in inputs), **options)
+        plain_method = method == "__call__" or ufunc.__name__ in ("add", "multiply")
+        if ufunc.__name__ not in ANALYTIC_UFUNCS or not plain_method or "out" in options:
+            _refuse(f"{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
+        return _wrap(getattr(ufunc, method)(*(_open(item) for item in inputs), **options))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        if function.__name__ not in ANALYTIC_FUNCTIONS or "out" in options:
+            _refuse(function.__name__)
+        return _wrap(function(*_open(args), **_open(options)))
+
+    def __array__(self, *_: Any, **__: Any) -> Never:
+        _refuse("conversion to a plain array (np.asarray, or assignment into a plain array)")
+
+    def __float__(self) -> Never:
+        _refuse("float() or a math.* function")
+
+    __int__ = __index__ = __complex__ = __float__
+
+    def __abs__(self) -> Never:
+        _refuse("abs")
+
+    def __bool__(self) -> bool:
+        return bool(np.real(self._z))
+
+    def __getitem__(self, index: Any) -> "GuardedArray":
+        return GuardedArray(self._z[index])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._z[index] = _open(value)
+
+    def __len__(self) -> int:
+        return len(self._z)
+
+    def __iter__(self) -> Any:
+        return (GuardedArray(row) for row in self._z)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("shape", "ndim", "size"):
+            return getattr(self._z, name)
+        if name == "T":
+            return GuardedArray(self._z.T)
+        if name in ANALYTIC_FUNCTIONS:
+            method = getattr(self._z, name)
+            return lambda *args, **options: _wrap(method(*_open(args), **_open(options)))
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _refuse(f".{name}")
+
+
+def _open(item: Any) -> Any:
+    """Take the guard off, inside containers too."""
+    if isinstance(item, GuardedArray):
+        return item._z
+    if isinstance(item, tuple | list):
+        return type(item)(_open(part) for part in item)
+    if isinstance(item, dict):
+        return {name: _open(part) for name, part in item.items()}
+    return item
+
+
+def _real(item: Any) -> Any:
+    return np.real(item._z) if isinstance(item, GuardedArray) else item
+
+
+def _wrap(result: Any) -> Any:
+    if isinstance(result, tuple | list):
+        return type(result)(_wrap(part) for part in result)
+    if isinstance(result, np.ndarray | np.generic) and result.dtype.kind == "c":
+        return GuardedArray(np.asarray(result))
+    return result
+
+
+def _refuse(what: str) -> Never:
+    raise NoGradient(
+        f"{what} is not analytic, so the complex step cannot differentiate it; "
+        "hint: write the formula with analytic functions, or make a Stage with its own linearize"
+    )

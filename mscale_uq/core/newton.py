@@ -1,0 +1,128 @@
+"""Small dense Newton with line search and homotopy, for couplings of a few unknowns.
+
+`Implicit` stands on it. Fields are solved by their own stages; a coupling closes over few numbers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+
+Residual = Callable[[Array], tuple[Array, Array]]
+
+
+@final
+@dataclass(frozen=True)
+class Root:
+    """Outcome of a root search.
+
+    Attributes
+    ----------
+    unknown
+        The last point, ``(n,)``.
+    converged
+        Whether the residual vanishes there.
+    fold
+        Whether the search ended where the Jacobian is singular: the solution branch has turned back.
+    """
+
+    unknown: Array
+    converged: bool
+    fold: bool
+
+
+@final
+@dataclass(frozen=True)
+class NewtonSettings:
+    """When Newton is content, and when it gives up.
+
+    `tolerance` is relative to the Newton step: the search ends when the step is below ``tolerance`` times
+    the unknown's size. A fold is reported where an eigenvalue of J(start)^-1 J(u), which carries no units,
+    has fallen below `fold_tolerance`.
+    """
+
+    tolerance: float = 1e-12
+    max_iterations: int = 50
+    homotopy_steps: int = 200
+    fold_tolerance: float = 1e-3
+
+
+def find_root(residual: Residual, start: Array, settings: NewtonSettings) -> Root:
+    """Return a root of ``residual(u) -> (r, dr/du)``: damped Newton, then homotopy from the start.
+
+    The homotopy r(u) = (1 - s) r(start) is followed from s = 0 to 1. Where it cannot be continued and the
+    Jacobian is singular, the branch has a fold, and no solution is connected to the start.
+    """
+    root = damped_newton(residual, start, settings)
+    return root if root.converged else _homotopy(residual, start, settings)
+
+
+def damped_newton(residual: Residual, start: Array, settings: NewtonSettings) -> Root:
+    """Newton with halving of the step until the residual norm falls."""
+    u = np.array(start, dtype=float)
+    r, jacobian = residual(u)
+    for _ in range(settings.max_iterations):
+        step = _solve(jacobian, -r)
+        if step is None:
+            return Root(u, converged=False, fold=False)
+        if _below(step, settings.tolerance, u) or not r.any():
+            return Root(u + step, converged=True, fold=False)
+        moved = _line_search(residual, u, r, step)
+        if moved is None:
+            # Round-off: the residual no longer falls, though the step is already tiny.
+            return Root(u, converged=_below(step, 1e-9, u), fold=False)
+        u, r, jacobian = moved
+    return Root(u, converged=False, fold=False)
+
+
+def _below(step: Array, tolerance: float, u: Array) -> bool:
+    return bool(np.linalg.norm(step) <= tolerance * np.linalg.norm(u))
+
+
+def _solve(jacobian: Array, right: Array) -> Array | None:
+    try:
+        return np.linalg.solve(jacobian, right)
+    except np.linalg.LinAlgError:
+        return None
+
+
+def _line_search(residual: Residual, u: Array, r: Array, step: Array) -> tuple[Array, Array, Array] | None:
+    size = np.linalg.norm(r)
+    for halvings in range(30):
+        trial = u + 0.5**halvings * step
+        with np.errstate(all="ignore"):
+            r_trial, jacobian = residual(trial)
+        if np.all(np.isfinite(r_trial)) and np.linalg.norm(r_trial) < (1 - 1e-4 * 0.5**halvings) * size:
+            return trial, r_trial, jacobian
+    return None
+
+
+def _homotopy(residual: Residual, start: Array, settings: NewtonSettings) -> Root:
+    u, at, stride = np.array(start, dtype=float), 0.0, 0.25
+    r_start, j_start = residual(u)
+    for _ in range(settings.homotopy_steps):
+        if at >= 1.0 or stride < 1e-10:
+            break
+        share = 1.0 - min(1.0, at + stride)
+        root = damped_newton(lambda v, share=share: _shifted(residual, v, share * r_start), u, settings)
+        if root.converged:
+            u, at, stride = root.unknown, min(1.0, at + stride), 2 * stride
+        else:
+            stride /= 2
+    return Root(u, converged=at >= 1.0, fold=at < 1.0 and _singular(j_start, residual(u)[1], settings))
+
+
+def _shifted(residual: Residual, u: Array, shift: Array) -> tuple[Array, Array]:
+    r, jacobian = residual(u)
+    return r - shift, jacobian
+
+
+def _singular(j_start: Array, jacobian: Array, settings: NewtonSettings) -> bool:
+    try:
+        eigenvalues = np.linalg.eigvals(np.linalg.solve(j_start, jacobian))
+    except np.linalg.LinAlgError:
+        return True
+    return bool(np.abs(eigenvalues).min() < settings.fold_tolerance)

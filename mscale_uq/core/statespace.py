@@ -1,0 +1,212 @@
+"""`StateSpace`: one declaration from which the forward model for MCMC and every filter are made."""
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mscale_uq.core.chain import Chain
+from mscale_uq.core.dynamics import Dynamics, Rollout, increasing, initial_name
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.parameter import Array, Parameter
+from mscale_uq.core.stage import Linearization, Named, Stage, Values
+from mscale_uq.errors import ParameterError, WiringError, explain, near_match
+
+
+@final
+class StateSpace:
+    """Stages before (a cell problem, say), dynamics, and one observation operator per source.
+
+    Parameters
+    ----------
+    stages
+        Run once, before time starts; they make what the dynamics reads.
+    dynamics
+        The state and its step.
+    observations
+        Source name -> operator. The operator's stage reads state variables at one time, and values.
+    parameters, constants
+        As in `ForwardModel`. The initial state is given as ``<variable>_initial``, by a parameter, a
+        constant or a stage, and its variance as ``<variable>_initial_var`` (zero if nobody gives it).
+    start
+        Time of the initial state.
+
+    Raises
+    ------
+    WiringError
+        If names do not fit together.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        dynamics: Dynamics,
+        observations: Mapping[str, ObservationOperator],
+        parameters: Sequence[Parameter],
+        constants: Mapping[str, ArrayLike] | None = None,
+        start: float = 0.0,
+    ) -> None:
+        self.stages = tuple(stages)
+        self.dynamics = dynamics
+        self.observations = dict(observations)
+        self.parameters = tuple(parameters)
+        self.constants = dict(constants or {})
+        self.start = float(start)
+        self._before = Chain(self.stages, [*(p.name for p in self.parameters), *self.constants])
+        self.forward(self.start)  # checks the wiring of the whole
+
+    def forward(self, times: ArrayLike | Mapping[str, ArrayLike], key: int = 0) -> ForwardModel:
+        """Return the forward model that predicts each source's quantity at its times.
+
+        `times` is one list for all sources, or a list per source; the outputs have shape
+        ``(times of the source, *quantity)``.
+        """
+        chosen = self._times(times)
+        union = np.unique(np.concatenate(list(chosen.values())))
+        rollout = Rollout(self.dynamics, union, self.start)
+        sights = [
+            AtTimes(operator, self.dynamics, np.searchsorted(union, chosen[source]))
+            for source, operator in self.observations.items()
+            if source in chosen
+        ]
+        outputs = [sight.outputs[0] for sight in sights]
+        return ForwardModel([*self.stages, rollout, *sights], self.parameters, outputs, self.constants, key)
+
+    def prepare(self, theta: Values) -> Named:
+        """Return every named value at the given parameter values; run once, before a filter starts."""
+        for parameter in self.parameters:
+            if parameter.name not in theta:
+                raise ParameterError(explain(f"no value for {parameter.name!r}"))
+        given = {name: np.asarray(value, dtype=float) for name, value in {**self.constants, **theta}.items()}
+        return self._before.value({name: given[name] for name in self._before.given})
+
+    def initial(self, values: Values) -> tuple[Array, Array]:
+        """Return mean ``(n,)`` and covariance ``(n, n)`` of the state at `start`."""
+        names = [variable.name for variable in self.dynamics.state]
+        zero = {v.name: np.zeros(v.shape) for v in self.dynamics.state}
+        mean = self.dynamics.pack({name: zero[name] + values[initial_name(name)] for name in names})
+        variance = self.dynamics.pack(
+            {name: zero[name] + values.get(f"{initial_name(name)}_var", 0.0) for name in names}
+        )
+        return mean, np.diag(variance)
+
+    def step(
+        self, states: Array, start: float, stop: float, values: Values, rng: np.random.Generator
+    ) -> Array:
+        """Move the ensemble ``(members, n)`` from `start` to `stop`."""
+        read = {name: np.asarray(values[name]) for name in self.dynamics.inputs}
+        return self.dynamics.step(states, start, stop, read, rng)
+
+    def observe(self, source: str, state: Array, values: Values) -> Named:
+        """Return the named values with the source's quantity in it, at one state ``(n,)``."""
+        if source not in self.observations:
+            raise WiringError(
+                explain(
+                    f"source {source!r}{near_match(source, self.observations)}", ", ".join(self.observations)
+                )
+            )
+        return self.observations[source].predict({**values, **self.dynamics.split(state)})
+
+    def _times(self, times: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Array]:
+        if not isinstance(times, Mapping):
+            return dict.fromkeys(self.observations, increasing(times, self.start))
+        for source in times:
+            if source not in self.observations:
+                raise WiringError(
+                    explain(
+                        f"source {source!r}{near_match(source, self.observations)}",
+                        ", ".join(self.observations),
+                    )
+                )
+        return {source: increasing(chosen, self.start) for source, chosen in times.items()}
+
+
+@final
+class AtTimes(Stage):
+    """Applies an observation operator's stage at chosen rows of a path, and stacks what it makes."""
+
+    def __init__(self, operator: ObservationOperator, dynamics: Dynamics, rows: np.ndarray) -> None:
+        self._stage = operator.stage
+        self._rows = rows
+        self._path = tuple(variable.name for variable in dynamics.state)
+        if operator.stage is None:
+            if operator.quantity not in self._path:
+                raise WiringError(
+                    explain(
+                        f"observed quantity {operator.quantity!r} is made by nobody", ", ".join(self._path)
+                    )
+                )
+            self.inputs: tuple[str, ...] = (operator.quantity,)
+            self.outputs: tuple[str, ...] = (f"{operator.quantity}_observed",)
+        else:
+            self.inputs, self.outputs = operator.stage.inputs, operator.stage.outputs
+        self.name = f"{self.outputs[0]} at times"
+
+    def value(self, values: Values) -> Named:
+        """Return every output with the times as first axis."""
+        if self._stage is None:
+            return {self.outputs[0]: np.asarray(values[self.inputs[0]])[self._rows]}
+        made = [self._stage.value(self._at(values, row)) for row in self._rows]
+        return {name: np.array([one[name] for one in made]) for name in self.outputs}
+
+    def linearize(self, values: Values) -> tuple[Named, Linearization]:
+        """Return the outputs and the derivative, time by time."""
+        shapes = {name: np.shape(values[name]) for name in self.inputs}
+        if self._stage is None:
+            return self.value(values), AtTimesLinearization(self, None, shapes)
+        pairs = [self._stage.linearize(self._at(values, row)) for row in self._rows]
+        made = {name: np.array([one[name] for one, _ in pairs]) for name in self.outputs}
+        return made, AtTimesLinearization(self, tuple(part for _, part in pairs), shapes)
+
+    def rows(self, values: Values) -> list[Named]:
+        """Return the inputs at each chosen time; state variables are cut, other values are shared."""
+        return [self._at(values, row) for row in self._rows]
+
+    def _at(self, values: Values, row: int) -> Named:
+        return {
+            name: np.asarray(values[name])[row] if name in self._path else np.asarray(values[name])
+            for name in self.inputs
+            if name in values
+        }
+
+    def add_row(self, total: Named, position: int, part: Named) -> None:
+        """Add one time's sensitivities into the totals, at their place on the path."""
+        row = self._rows[position]
+        for name, weight in part.items():
+            target = total[name][row : row + 1] if name in self._path else total[name][None]
+            target += np.asarray(weight)[None]
+
+
+@final
+class AtTimesLinearization(Linearization):
+    """Derivative of `AtTimes`: block diagonal in time."""
+
+    def __init__(
+        self, sight: AtTimes, parts: tuple[Linearization, ...] | None, shapes: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        self._sight = sight
+        self._parts = parts
+        self._shapes = dict(shapes)
+
+    def jvp(self, tangents: Values) -> Named:
+        """Carry changes of path and values to the outputs."""
+        if self._parts is None:
+            return self._sight.value(tangents)
+        moved = [part.jvp(row) for part, row in zip(self._parts, self._sight.rows(tangents), strict=True)]
+        return {name: np.array([one[name] for one in moved]) for name in self._sight.outputs}
+
+    def vjp(self, cotangents: Values) -> Named:
+        """Carry sensitivities of the outputs back to path and values."""
+        total = {name: np.zeros(shape) for name, shape in self._shapes.items()}
+        count = len(next(iter(cotangents.values())))
+        for position in range(count):
+            weight = {name: np.asarray(array[position]) for name, array in cotangents.items()}
+            part = (
+                self._parts[position].vjp(weight)
+                if self._parts
+                else {self._sight.inputs[0]: weight[self._sight.outputs[0]]}
+            )
+            self._sight.add_row(total, position, part)
+        return total

@@ -1,0 +1,159 @@
+"""`System`: what one file in ``models/`` declares, as the module constant ``SYSTEM``."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, final
+
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.parameter import Array, Parameter, Quantity
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import InputError, ParameterError, explain, near_match
+
+Smoothness = Literal["smooth", "piecewise", "stochastic"]
+SMOOTHNESS: tuple[Smoothness, ...] = ("smooth", "piecewise", "stochastic")
+
+
+@final
+@dataclass(frozen=True)
+class Option:
+    """A fixed choice a person makes about a model: a length, a mode, a mesh size.
+
+    Attributes
+    ----------
+    name, default, meaning
+        The default's type is the option's type.
+    unit
+        Of a number; ``"1"`` for counts; empty for words and switches.
+    choices
+        Allowed words, if the option is a word.
+    """
+
+    name: str
+    default: float | int | str | bool
+    unit: str = ""
+    meaning: str = ""
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: Any) -> float | int | str | bool:
+        """Return the value in the option's type.
+
+        Raises
+        ------
+        ParameterError
+            If it has another type, or is not one of the choices.
+        """
+        kind = type(self.default)
+        fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value, fits = float(value), True
+        if not fits or (self.choices and value not in self.choices):
+            allowed = " or ".join(map(repr, self.choices)) or f"a {kind.__name__}"
+            hint = near_match(value, self.choices) if isinstance(value, str) else ""
+            raise ParameterError(explain(f"option {self.name} = {value!r}{hint}", allowed))
+        return value  # type: ignore[no-any-return]
+
+
+@final
+@dataclass(frozen=True)
+class Limit:
+    """A situation in which the answer is known: an exact solution, a conservation law, an asymptote.
+
+    Attributes
+    ----------
+    meaning
+        A true sentence about the model.
+    residual
+        Returns the relative deviation from the truth; the contract tests hold it to `tolerance`.
+    tolerance
+        Largest allowed deviation, from theory (round-off, or a known discretisation error).
+    """
+
+    meaning: str
+    residual: Callable[[], float]
+    tolerance: float
+
+
+@final
+@dataclass(frozen=True)
+class System:
+    """A calibratable system.
+
+    Attributes
+    ----------
+    name
+        ``family/system``.
+    parameters
+        Everything a person may want to infer, with units and physical limits.
+    outputs, coordinates
+        What is measured, and along what; CSV columns carry these names. An output names its coordinates.
+    smoothness
+        ``smooth`` (exact gradients: NUTS), ``piecewise`` (gradient-free), ``stochastic`` (common random numbers).
+    forward
+        ``forward(**options, **coordinates) -> ForwardModel``; coordinates are arrays in their units.
+    space
+        ``space(**options, **coordinates) -> StateSpace``, for systems in time.
+    options
+        Typed fixed choices, with defaults.
+    limits
+        Known answers; at least one.
+    resolved
+        A finer or resolved model of the same physics, to judge the model itself by:
+        ``resolved(theta, **options, **coordinates) -> {output: array}``.
+    scale
+        The parameter that scales the micro law, if there is one, and the effective quantity it scales.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    outputs: tuple[Quantity, ...]
+    smoothness: Smoothness
+    forward: Callable[..., ForwardModel]
+    coordinates: tuple[Quantity, ...] = ()
+    space: Callable[..., StateSpace] | None = None
+    options: tuple[Option, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    resolved: Callable[..., Mapping[str, Array]] | None = None
+    scale: tuple[str, str] | None = None
+    title: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if self.smoothness not in SMOOTHNESS:
+            raise InputError(explain(f"{self.name}: smoothness {self.smoothness!r}", ", ".join(SMOOTHNESS)))
+        known = {quantity.name for quantity in self.coordinates}
+        for output in self.outputs:
+            for name in output.coordinates:
+                if name not in known:
+                    raise InputError(
+                        explain(f"{self.name}: output {output.name!r} lies along {name!r}", str(known))
+                    )
+
+    def parameter(self, name: str) -> Parameter:
+        """Return the parameter of that name.
+
+        Raises
+        ------
+        ParameterError
+            If there is none; the message lists those there are.
+        """
+        return pick(name, self.parameters, f"{self.name}: parameter")
+
+    def output(self, name: str) -> Quantity:
+        """Return the output of that name; raises `ParameterError` if there is none."""
+        return pick(name, self.outputs, f"{self.name}: output")
+
+    def checked_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return every option with its value: the given ones, checked, and the defaults elsewhere."""
+        for name in given:
+            pick(name, self.options, f"{self.name}: option")
+        return {o.name: o.check(given[o.name]) if o.name in given else o.default for o in self.options}
+
+
+def pick(name: str, items: tuple[Any, ...], what: str) -> Any:
+    """Return the item of that name, or raise with the nearest name and all allowed ones."""
+    for item in items:
+        if item.name == name:
+            return item
+    names = [item.name for item in items]
+    raise ParameterError(
+        explain(f"{what} {name!r} is unknown{near_match(name, names)}", ", ".join(names) or "none")
+    )
