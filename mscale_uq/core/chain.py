@@ -123,7 +123,7 @@ def _check_reads(stage: Stage, known: set[str]) -> None:
         if name not in known:
             raise WiringError(
                 explain(
-                    f"stage {stage.name!r} reads {name!r}, made by nothing before it{near_match(name, known)}",
+                    f"stage {stage.name!r} reads {name!r}, which nothing makes{near_match(name, known)}",
                     ", ".join(sorted(known)) or "no names yet",
                     "declare a parameter or constant of that name, or put the stage that makes it first",
                 )

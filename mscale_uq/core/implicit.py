@@ -10,7 +10,15 @@ from mscale_uq.core.chain import Chain, ChainLinearization
 from mscale_uq.core.newton import NewtonSettings, find_root
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
-from mscale_uq.errors import Infeasible, NoGradient, SolveFailed, WiringError, explain, near_match
+from mscale_uq.errors import (
+    ForwardFailure,
+    Infeasible,
+    NoGradient,
+    SolveFailed,
+    WiringError,
+    explain,
+    near_match,
+)
 
 
 @final
@@ -96,6 +104,9 @@ class Implicit(Stage):
             known, inner = self._chain.linearize(point)
         except NoGradient:
             return self._by_differences(values, u)
+        except ForwardFailure:
+            # A trial point outside the model's domain only means that the step was too long.
+            return np.full(u.size, np.nan), np.eye(u.size)
         return np.ravel(known[self._residual]), self._jacobian(inner)
 
     def _by_differences(self, values: Values, u: Array) -> tuple[Array, Array]:
@@ -138,7 +149,7 @@ class ImplicitLinearization(Linearization):
         """Carry changes of the inputs to the solution and to what is made there."""
         moved = {name: tangents[name] for name in self._inputs if name in tangents}
         direct = self._inner.jvp(moved).get(self._residual, np.zeros(self._shape))
-        change = -np.linalg.solve(self._jacobian, np.ravel(direct)).reshape(self._shape)
+        change: Array = -np.linalg.solve(self._jacobian, np.ravel(direct)).reshape(self._shape)
         result = self._inner.jvp({**moved, self._unknown: change})
         return {name: array for name, array in result.items() if name not in (*self._inputs, self._residual)}
 
@@ -149,6 +160,6 @@ class ImplicitLinearization(Linearization):
         load = np.ravel(direct[self._unknown]) + np.ravel(
             cotangents.get(self._unknown, np.zeros(self._shape))
         )
-        adjoint = -np.linalg.solve(self._jacobian.T, load).reshape(self._shape)
+        adjoint: Array = -np.linalg.solve(self._jacobian.T, load).reshape(self._shape)
         indirect = self._inner.vjp({self._residual: adjoint})
         return {name: direct[name] + indirect[name] for name in self._inputs}

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -84,17 +85,17 @@ def _below(step: Array, tolerance: float, u: Array) -> bool:
 
 def _solve(jacobian: Array, right: Array) -> Array | None:
     try:
-        return np.linalg.solve(jacobian, right)
+        step: Array = np.linalg.solve(jacobian, right)
     except np.linalg.LinAlgError:
         return None
+    return step
 
 
 def _line_search(residual: Residual, u: Array, r: Array, step: Array) -> tuple[Array, Array, Array] | None:
     size = np.linalg.norm(r)
     for halvings in range(30):
         trial = u + 0.5**halvings * step
-        with np.errstate(all="ignore"):
-            r_trial, jacobian = residual(trial)
+        r_trial, jacobian = residual(trial)
         if np.all(np.isfinite(r_trial)) and np.linalg.norm(r_trial) < (1 - 1e-4 * 0.5**halvings) * size:
             return trial, r_trial, jacobian
     return None
@@ -107,7 +108,7 @@ def _homotopy(residual: Residual, start: Array, settings: NewtonSettings) -> Roo
         if at >= 1.0 or stride < 1e-10:
             break
         share = 1.0 - min(1.0, at + stride)
-        root = damped_newton(lambda v, share=share: _shifted(residual, v, share * r_start), u, settings)
+        root = damped_newton(partial(_shifted, residual, share * r_start), u, settings)
         if root.converged:
             u, at, stride = root.unknown, min(1.0, at + stride), 2 * stride
         else:
@@ -115,7 +116,7 @@ def _homotopy(residual: Residual, start: Array, settings: NewtonSettings) -> Roo
     return Root(u, converged=at >= 1.0, fold=at < 1.0 and _singular(j_start, residual(u)[1], settings))
 
 
-def _shifted(residual: Residual, u: Array, shift: Array) -> tuple[Array, Array]:
+def _shifted(residual: Residual, shift: Array, u: Array) -> tuple[Array, Array]:
     r, jacobian = residual(u)
     return r - shift, jacobian
 

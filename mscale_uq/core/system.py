@@ -87,7 +87,8 @@ class System:
     outputs, coordinates
         What is measured, and along what; CSV columns carry these names. An output names its coordinates.
     smoothness
-        ``smooth`` (exact gradients: NUTS), ``piecewise`` (gradient-free), ``stochastic`` (common random numbers).
+        ``smooth`` (exact gradients), ``piecewise`` (gradient-free samplers), ``stochastic`` (random numbers
+        by key).
     forward
         ``forward(**options, **coordinates) -> ForwardModel``; coordinates are arrays in their units.
     space
@@ -135,11 +136,13 @@ class System:
         ParameterError
             If there is none; the message lists those there are.
         """
-        return pick(name, self.parameters, f"{self.name}: parameter")
+        found: Parameter = pick(name, self.parameters, f"{self.name}: parameter")
+        return found
 
     def output(self, name: str) -> Quantity:
         """Return the output of that name; raises `ParameterError` if there is none."""
-        return pick(name, self.outputs, f"{self.name}: output")
+        found: Quantity = pick(name, self.outputs, f"{self.name}: output")
+        return found
 
     def checked_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return every option with its value: the given ones, checked, and the defaults elsewhere."""
