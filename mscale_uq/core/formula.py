@@ -182,9 +182,10 @@ def _slope(stage: Stage, output: str, value: Array, moved: Any, step: Array, x: 
         return np.zeros(value.shape)
     real, imaginary = moved.parts()
     slope: Array = imaginary / step
+    if not np.isfinite(value).all():
+        return np.broadcast_to(slope, value.shape)  # the chain reports the value, by name
     scale = _largest(value) + _largest(slope) * _largest(x)
-    suspect = _largest(real - value) > 1e-8 * scale or not np.isfinite(scale)
-    if suspect and np.isfinite(value).all():
+    if _largest(real - value) > 1e-8 * scale or not np.isfinite(scale):
         raise NoGradient(
             f"formula {stage.name!r}: {output!r} is not analytic at this point (a branch cut, a kink, a pole)"
         )

@@ -149,7 +149,7 @@ class ImplicitLinearization(Linearization):
         """Carry changes of the inputs to the solution and to what is made there."""
         moved = {name: tangents[name] for name in self._inputs if name in tangents}
         direct = self._inner.jvp(moved).get(self._residual, np.zeros(self._shape))
-        change: Array = -np.linalg.solve(self._jacobian, np.ravel(direct)).reshape(self._shape)
+        change = -np.asarray(np.linalg.solve(self._jacobian, np.ravel(direct))).reshape(self._shape)
         result = self._inner.jvp({**moved, self._unknown: change})
         return {name: array for name, array in result.items() if name not in (*self._inputs, self._residual)}
 
@@ -160,6 +160,6 @@ class ImplicitLinearization(Linearization):
         load = np.ravel(direct[self._unknown]) + np.ravel(
             cotangents.get(self._unknown, np.zeros(self._shape))
         )
-        adjoint: Array = -np.linalg.solve(self._jacobian.T, load).reshape(self._shape)
+        adjoint = -np.asarray(np.linalg.solve(self._jacobian.T, load)).reshape(self._shape)
         indirect = self._inner.vjp({self._residual: adjoint})
         return {name: direct[name] + indirect[name] for name in self._inputs}

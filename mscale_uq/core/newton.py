@@ -57,8 +57,9 @@ def find_root(residual: Residual, start: Array, settings: NewtonSettings) -> Roo
     The homotopy r(u) = (1 - s) r(start) is followed from s = 0 to 1. Where it cannot be continued and the
     Jacobian is singular, the branch has a fold, and no solution is connected to the start.
     """
-    root = damped_newton(residual, start, settings)
-    return root if root.converged else _homotopy(residual, start, settings)
+    with np.errstate(over="ignore", invalid="ignore"):  # a trial that overflows is a step that was too long
+        root = damped_newton(residual, start, settings)
+        return root if root.converged else _homotopy(residual, start, settings)
 
 
 def damped_newton(residual: Residual, start: Array, settings: NewtonSettings) -> Root:
@@ -85,10 +86,10 @@ def _below(step: Array, tolerance: float, u: Array) -> bool:
 
 def _solve(jacobian: Array, right: Array) -> Array | None:
     try:
-        step: Array = np.linalg.solve(jacobian, right)
+        step = np.linalg.solve(jacobian, right)
     except np.linalg.LinAlgError:
         return None
-    return step
+    return np.asarray(step, dtype=float)
 
 
 def _line_search(residual: Residual, u: Array, r: Array, step: Array) -> tuple[Array, Array, Array] | None:

@@ -1,0 +1,1 @@
+"""Fields -> law of the data: sensors, counts, moments and noise laws."""

@@ -1,0 +1,1 @@
+"""Priors, experiments and the posterior they make."""
