@@ -1,0 +1,1 @@
+"""Checks a person can run before and after sampling."""

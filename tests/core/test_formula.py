@@ -1,0 +1,161 @@
+import pickle
+
+import numpy as np
+import pytest
+from scipy import special
+
+from mscale_uq.core.formula import Formula, PointwiseFormula
+from mscale_uq.errors import NoGradient, WiringError
+
+
+def hill(concentration, half, steepness):
+    return concentration**steepness / (half**steepness + concentration**steepness)
+
+
+def test_a_formula_reads_its_arguments_by_name():
+    stage = Formula(hill, "response")
+    assert stage.inputs == ("concentration", "half", "steepness")
+    made = stage.value({"concentration": 2.0, "half": 1.0, "steepness": 3.0})
+    assert made["response"] == pytest.approx(8 / 9, rel=1e-15)
+
+
+def test_the_complex_step_is_exact_to_round_off():
+    c, k, n = 2.0, 1.3, 2.5
+    slope = Formula(hill, "y").linearize({"concentration": c, "half": k, "steepness": n})[1].vjp({"y": 1.0})
+    y = c**n / (k**n + c**n)
+    assert slope["concentration"] == pytest.approx(n * y * (1 - y) / c, rel=1e-14)
+    assert slope["half"] == pytest.approx(-n * y * (1 - y) / k, rel=1e-14)
+    assert slope["steepness"] == pytest.approx(y * (1 - y) * np.log(c / k), rel=1e-14)
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e-30, 1.0, 1e30, 1e200])
+def test_the_step_is_relative_so_units_do_not_matter(scale):
+    slope = Formula(lambda x: 3 * x / (1 + x / scale), "y").linearize({"x": scale})[1].jvp({"x": 1.0})["y"]
+    assert slope == pytest.approx(0.75, rel=1e-14)
+
+
+def matrix_formula(A, b):
+    return np.linalg.solve(A, b), np.einsum("ij,j->i", A, b)
+
+
+def test_array_inputs_and_several_outputs_have_full_jacobians():
+    A, b = np.array([[3.0, 1.0], [0.5, 2.0]]), np.array([1.0, -2.0])
+    made, linear = Formula(matrix_formula, ("x", "Ab")).linearize({"A": A, "b": b})
+    dA = np.array([[0.1, -0.2], [0.3, 0.7]])
+    moved = linear.jvp({"A": dA})
+    assert moved["x"] == pytest.approx(-np.linalg.solve(A, dA @ made["x"]), rel=1e-13)
+    assert moved["Ab"] == pytest.approx(dA @ b, rel=1e-13)
+    w = np.array([0.4, -1.1])
+    back = linear.vjp({"x": w})
+    assert back["b"] == pytest.approx(np.linalg.solve(A.T, w), rel=1e-13)
+    assert np.vdot(back["A"], dA) == pytest.approx(w @ moved["x"], rel=1e-13)
+
+
+def assigned(x):
+    y = np.zeros(2)
+    y[0] = x
+    return y
+
+
+# Each of these would drop the imaginary part and give a wrong derivative in silence.
+NOT_ANALYTIC = {
+    "absolute": lambda x: np.abs(x),
+    "abs": lambda x: abs(x),
+    "norm": lambda x: np.linalg.norm(x * np.ones(2)),
+    "sign": lambda x: np.sign(x) * x,
+    "conjugate": lambda x: np.conj(x),
+    "maximum": lambda x: np.maximum(x, 0.0),
+    "max": lambda x: np.max(x * np.ones(2)),
+    "amax": lambda x: np.amax(x * np.ones(2)),
+    ".real": lambda x: x.real,
+    "real": lambda x: np.real(x),
+    ".astype": lambda x: x.astype(float),
+    "vdot": lambda x: np.vdot(x, x),
+    "vecdot": lambda x: np.vecdot(x * np.ones(2), x * np.ones(2)),
+    "hypot": lambda x: np.hypot(x, 1.0),
+    "clip": lambda x: np.clip(x, 0.0, 3.0),
+    "interp": lambda x: np.interp(x, [0.0, 1.0], [0.0, 1.0]),
+    "expit": lambda x: special.expit(x),
+    "float": lambda x: float(x),
+    "plain array": lambda x: np.asarray(x) * 2.0,
+    "sequence": assigned,
+    "floor": lambda x: np.floor(x),
+    ".item": lambda x: x.item(),
+    "fabs": lambda x: np.fabs(x),
+    "sort": lambda x: np.sort(x * np.ones(2)),
+}
+
+
+@pytest.mark.parametrize("what", NOT_ANALYTIC)
+def test_a_function_that_is_not_analytic_is_refused_by_name(what):
+    with pytest.raises(NoGradient, match=r"formula 'hidden'") as refusal:
+        Formula(NOT_ANALYTIC[what], "y", name="hidden").linearize({"x": np.array(2.0)})
+    if what != "sequence":
+        assert what in str(refusal.value)
+
+
+def test_abs_hidden_deep_in_a_formula_is_found():
+    def friction(speed, drag):
+        slow = np.log1p(speed**2)
+        return drag * slow * np.exp(-np.abs(speed)) + np.sin(speed)
+
+    assert np.isfinite(Formula(friction, "force").value({"speed": 0.3, "drag": 2.0})["force"])
+    with pytest.raises(NoGradient, match="absolute is not analytic"):
+        Formula(friction, "force").linearize({"speed": 0.3, "drag": 2.0})
+
+
+@pytest.mark.parametrize("x", [-0.7, 0.4])
+def test_a_branch_is_taken_as_the_real_number_would(x):
+    def softplus(x):
+        return np.where(x > 0, x + np.log1p(np.exp(-x)), np.log1p(np.exp(x)))
+
+    slope = Formula(softplus, "y").linearize({"x": x})[1].jvp({"x": 1.0})["y"]
+    assert slope == pytest.approx(1 / (1 + np.exp(-x)), rel=1e-14)
+
+
+def test_a_pole_of_the_derivative_is_refused():
+    with pytest.raises(NoGradient, match="not analytic at this point"):
+        Formula(lambda x: np.sqrt(x), "y").linearize({"x": 0.0})
+
+
+def test_a_residual_that_cancels_to_round_off_keeps_its_derivative():
+    root = 0.2591711018190737  # of 0.2 exp(u) = u
+    slope = Formula(lambda u: 0.2 * np.exp(u) - u, "r").linearize({"u": root})[1].jvp({"u": 1.0})["r"]
+    assert slope == pytest.approx(root - 1, rel=1e-12)
+
+
+def rate(substrate, half):
+    return substrate / (half + substrate), substrate**2
+
+
+def test_a_pointwise_formula_has_one_small_matrix_per_point():
+    stage = PointwiseFormula(rate, ("uptake", "square"))
+    s = np.array([0.5, 1.0, 4.0])
+    made, tangent = stage.tangent({"substrate": s, "half": 2.0})
+    assert tangent.shape == (3, 2, 2)
+    assert tangent[:, 0, 0] == pytest.approx(2 / (2 + s) ** 2, rel=1e-14)
+    assert tangent[:, 0, 1] == pytest.approx(-s / (2 + s) ** 2, rel=1e-14)
+    assert tangent[:, 1, 0] == pytest.approx(2 * s, rel=1e-14)
+    assert made["square"] == pytest.approx(s**2)
+    back = stage.linearize({"substrate": s, "half": 2.0})[1].vjp({"uptake": np.ones(3)})
+    assert back["half"] == pytest.approx(np.sum(-s / (2 + s) ** 2), rel=1e-14)
+
+
+def test_a_pointwise_formula_refuses_points_that_do_not_match():
+    with pytest.raises(WiringError, match="half"):
+        PointwiseFormula(rate, ("a", "b")).value({"substrate": np.ones(3), "half": np.ones(2)})
+
+
+def test_a_wrong_number_of_outputs_is_refused():
+    with pytest.raises(WiringError, match="returned 2 values"):
+        Formula(rate, "uptake").value({"substrate": 1.0, "half": 2.0})
+
+
+def test_arguments_without_names_are_refused():
+    with pytest.raises(WiringError, match="named arguments"):
+        Formula(lambda *args: args[0], "y")
+
+
+def test_a_formula_of_a_module_level_function_pickles():
+    stage = pickle.loads(pickle.dumps(Formula(hill, "y")))
+    assert stage.value({"concentration": 1.0, "half": 1.0, "steepness": 1.0})["y"] == 0.5
