@@ -154,9 +154,9 @@ def test_an_unknown_parameter_name_gets_a_near_match():
 
 
 def test_a_value_that_is_not_finite_is_a_failed_solve_that_names_its_stage():
+    logarithm = Formula(lambda conductivity, length: np.log(-conductivity) * length, "resistance", name="log")
     with pytest.raises(SolveFailed, match=r"'resistance'.*conductivity=0\.2"):
-        model(stages=[Formula(lambda conductivity, length: np.log(-conductivity) * length, "resistance", name="log"),
-                      Formula(flux, "flux")]).value([0.2, 0.01])  # fmt: skip
+        model(stages=[logarithm, Formula(flux, "flux")]).value([0.2, 0.01])
 
 
 def test_a_batch_flags_the_members_that_fail_and_keeps_the_others():
