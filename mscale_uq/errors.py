@@ -15,6 +15,7 @@ import numpy as np
 
 __all__ = [
     "CaseError",
+    "CovarianceError",
     "DataError",
     "ForwardFailure",
     "Infeasible",
@@ -110,6 +111,10 @@ class ForwardFailure(MscaleError):
 
 class SolveFailed(ForwardFailure):
     """A solver gave up: no convergence, a singular matrix, a value that is not finite."""
+
+
+class CovarianceError(SolveFailed):
+    """A filter's covariance stopped being positive; `theta` holds the time of the step."""
 
 
 class Infeasible(ForwardFailure):

@@ -1,0 +1,78 @@
+"""`Observation`: one reading of one source at one time; a stream is any iterable of them."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import DataError, explain
+
+
+@final
+@dataclass(frozen=True)
+class Observation:
+    """What a source reported.
+
+    Attributes
+    ----------
+    time
+        When the sample was taken, in the time unit of the state space.
+    source
+        Name of the observation operator.
+    quantity
+        Name of what was measured; the operator's quantity.
+    value
+        Number or array in the quantity's unit; NaN is a missing entry.
+    noise
+        Overrides the noise of the operator's law: a standard deviation, scalar or shaped like `value`, or a
+        covariance ``(n, n)`` of the flattened value. None keeps the law.
+
+    Raises
+    ------
+    DataError
+        If the time is not finite, or the noise is negative or has neither shape.
+    """
+
+    time: float
+    source: str
+    quantity: str
+    value: Array
+    noise: Array | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time", float(self.time))
+        object.__setattr__(self, "value", _frozen(self.value))
+        if not np.isfinite(self.time):
+            raise DataError(explain(f"{self.source}: observation at time {self.time}", "a finite time"))
+        if self.noise is not None:
+            object.__setattr__(self, "noise", _frozen(self.noise))
+            self._check_noise(self.noise)
+
+    @property
+    def noise_cov(self) -> Array | None:
+        """Covariance ``(n, n)`` of the flattened value, if the observation states its own noise."""
+        if self.noise is None:
+            return None
+        if self.noise.shape in ((), self.value.shape):
+            return np.diag(np.broadcast_to(self.noise, self.value.shape).ravel() ** 2)
+        return self.noise
+
+    def _check_noise(self, noise: Array) -> None:
+        size, shape = self.value.size, self.value.shape
+        if noise.shape not in ((), shape, (size, size)):
+            raise DataError(
+                explain(
+                    f"{self.source}: noise of shape {noise.shape} for a value of shape {shape}",
+                    f"a standard deviation () or {shape}, or a covariance ({size}, {size})",
+                )
+            )
+        spread = noise if noise.shape in ((), shape) else np.diag(noise)
+        if not np.all(np.isfinite(noise)) or np.any(spread < 0):
+            raise DataError(explain(f"{self.source}: noise {noise}", "finite and not negative"))
+
+
+def _frozen(value: object) -> Array:
+    array = np.array(value, dtype=float)
+    array.flags.writeable = False
+    return array

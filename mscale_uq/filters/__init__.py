@@ -1,0 +1,1 @@
+"""One filter per file, the loop over a stream, and what they share."""
