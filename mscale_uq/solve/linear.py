@@ -89,7 +89,7 @@ class SparsePattern:
         name: str = "linear solve",
     ) -> None:
         rows, cols = np.ravel(np.asarray(rows, dtype=np.int64)), np.ravel(np.asarray(cols, dtype=np.int64))
-        _check_places(rows, cols, shape)
+        check_places(rows, cols, shape)
         places, entry = np.unique(cols * shape[0] + rows, return_inverse=True)
         self.shape = shape
         self.positive_definite = positive_definite
@@ -168,7 +168,8 @@ def _check_condition(matrix: csc_matrix, lu: SuperLU, name: str) -> None:
         )
 
 
-def _check_places(rows: Array, cols: Array, shape: tuple[int, int]) -> None:
+def check_places(rows: Array, cols: Array, shape: tuple[int, int]) -> None:
+    """Refuse contributions without a place, or with one outside the matrix."""
     if rows.size != cols.size:
         raise InputError(explain(f"{rows.size} rows and {cols.size} columns", "one column for each row"))
     if rows.size == 0 or min(rows.min(), cols.min()) < 0 or rows.max() >= shape[0] or cols.max() >= shape[1]:

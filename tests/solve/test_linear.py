@@ -6,7 +6,10 @@ import pytest
 from mscale_uq.errors import InputError, SolveFailed
 from mscale_uq.solve.linear import SparsePattern
 
-RNG = np.random.default_rng(1)
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1)
 
 
 def chain_laplacian(n, ends):
@@ -18,8 +21,8 @@ def chain_laplacian(n, ends):
     return rows, cols, values
 
 
-def test_repeated_contributions_add_up_as_in_a_dense_matrix():
-    rows, cols, values = RNG.integers(0, 7, 60), RNG.integers(0, 9, 60), RNG.normal(size=60)
+def test_repeated_contributions_add_up_as_in_a_dense_matrix(rng):
+    rows, cols, values = rng.integers(0, 7, 60), rng.integers(0, 9, 60), rng.normal(size=60)
     dense = np.zeros((7, 9))
     np.add.at(dense, (rows, cols), values)
     pattern = SparsePattern(rows, cols, (7, 9))
@@ -27,13 +30,13 @@ def test_repeated_contributions_add_up_as_in_a_dense_matrix():
 
 
 @pytest.mark.parametrize("loads", [(), (3,)])
-def test_solve_and_transposed_solve_agree_with_dense_algebra_for_an_unsymmetric_matrix(loads):
+def test_solve_and_transposed_solve_agree_with_dense_algebra_for_an_unsymmetric_matrix(rng, loads):
     n = 12
     rows, cols = (index.ravel() for index in np.indices((n, n)))
-    dense = RNG.normal(size=(n, n))
+    dense = rng.normal(size=(n, n))
     pattern = SparsePattern(rows, cols, (n, n))
     factorization = pattern.factorize(pattern.data(dense))
-    load = RNG.normal(size=(n, *loads))
+    load = rng.normal(size=(n, *loads))
     np.testing.assert_allclose(factorization.solve(load), np.linalg.solve(dense, load), rtol=1e-9)
     np.testing.assert_allclose(
         factorization.solve_transposed(load), np.linalg.solve(dense.T, load), rtol=1e-9
@@ -52,10 +55,10 @@ def test_the_symmetric_path_gives_the_exact_deflection_of_a_row_of_springs():
 
 @pytest.mark.parametrize("positive_definite", [True, False])
 @pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
-def test_a_row_of_springs_that_nothing_holds_is_singular_in_all_units(positive_definite, unit):
+def test_a_row_of_springs_that_nothing_holds_is_singular_in_all_units(rng, positive_definite, unit):
     n = 40
     rows, cols, values = chain_laplacian(n, ends=0.0)
-    stiffness = unit * np.exp(RNG.normal(size=n - 1))
+    stiffness = unit * np.exp(rng.normal(size=n - 1))
     pattern = SparsePattern(rows, cols, (n, n), positive_definite)
     contributions = values * np.concatenate([np.tile(stiffness, 4), [0.0, 0.0]])
     with pytest.raises(SolveFailed, match="singular"):
