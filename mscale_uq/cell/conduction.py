@@ -1,0 +1,161 @@
+"""Periodic conduction cell in 2-D: element-wise conductivity in, effective tensor and its derivative out.
+
+Axis 0 of k runs along y1 (side ``lengths[0]``), axis 1 along y2 (side ``lengths[1]``). The cell problem and
+its derivative are those of `mscale_uq.cell.grid`. The discrete K is an upper bound of the exact tensor of the
+same image; its error is of order h^2 where k is smooth or layered along the grid, and of order h^(2 lam),
+lam = (4/pi) arctan(sqrt(k_min/k_max)), where four pixels of two phases meet in a point.
+"""
+
+from collections.abc import Mapping
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mscale_uq.cell.grid import NAME, checked_lengths, checked_shape, periodic_grid
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
+from mscale_uq.errors import OutOfLimits, ParameterError, SolveFailed, explain
+
+INSULATOR = "for an insulating phase give a small value, such as 1e-9 of the largest"
+
+
+def effective_conductivity(
+    k: ArrayLike, lengths: tuple[float, float] = (1.0, 1.0), phases: Mapping[int, float] | None = None
+) -> Array:
+    """Return the effective conductivity tensor ``(2, 2)`` of a periodic 2-D image, in the unit of k.
+
+    Parameters
+    ----------
+    k
+        ``(n1, n2)``: isotropic conductivity of every pixel, positive; or, with `phases`, an image of labels.
+        Axis 0 runs along y1, axis 1 along y2.
+    lengths
+        Sides of the image along y1 and y2; only their ratio matters.
+    phases
+        Conductivity of every label of the image.
+
+    Raises
+    ------
+    ParameterError
+        If k is no 2-D array of positive numbers, a label has no conductivity, an image of labels comes
+        without `phases`, or the sides are not positive.
+    SolveFailed
+        If k spans more orders of magnitude than the solver can bear (more than about twelve).
+
+    Examples
+    --------
+    >>> layers = [[0, 0], [1, 1]]
+    >>> effective_conductivity(layers, phases={0: 1.0, 1: 3.0}).round(12).tolist()
+    [[1.5, 0.0], [0.0, 2.0]]
+    """
+    image = np.asarray(k)
+    if image.ndim != 2 or image.size == 0:
+        raise ParameterError(explain(f"an image of shape {image.shape}", "a 2-D array (n1, n2)"))
+    pixels = _conductivities(image) if phases is None else _labelled(image, phases)
+    return periodic_grid(image.shape, checked_lengths(lengths)).tensor(pixels)[0]
+
+
+@final
+class PeriodicConduction(Stage):
+    """Effective conductivity tensor of a periodic cell: k ``(n1, n2)`` to K ``(2, 2)``, in the same unit.
+
+    Parameters
+    ----------
+    shape
+        Number of elements along y1 and y2.
+    lengths
+        Sides of the cell along y1 and y2; only their ratio matters.
+    conductivity, tensor
+        Name read and name made.
+    name
+        What failures call the stage.
+
+    Raises
+    ------
+    ParameterError
+        When made: if the shape or the sides are not positive. When run: if k has another shape.
+    OutOfLimits
+        At a conductivity that is not positive.
+    SolveFailed
+        At a conductivity that is not finite.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        lengths: tuple[float, float] = (1.0, 1.0),
+        conductivity: str = "k",
+        tensor: str = "K",
+        name: str = NAME,
+    ) -> None:
+        self.shape = checked_shape(shape)
+        self.lengths = checked_lengths(lengths)
+        self.inputs = (conductivity,)
+        self.outputs = (tensor,)
+        self.name = name
+
+    def value(self, values: Values) -> Named:
+        """Return the tensor ``(2, 2)``."""
+        return {self.outputs[0]: self._solve(values)[0]}
+
+    def linearize(self, values: Values) -> tuple[Named, Linearization]:
+        """Return the tensor and its exact derivative to the conductivity of every element; one solve."""
+        (source,), (made,) = self.inputs, self.outputs
+        K, dK = self._solve(values)
+        return {made: K}, MatrixLinearization({(made, source): dK}, {source: self.shape}, {made: (2, 2)})
+
+    def _solve(self, values: Values) -> tuple[Array, Array]:
+        source = self.inputs[0]
+        k = np.asarray(values[source], dtype=float)
+        if k.shape != self.shape:
+            raise ParameterError(
+                explain(f"{self.name}: {source!r} of shape {k.shape}", f"shape {self.shape}")
+            )
+        if not np.isfinite(k).all():
+            raise SolveFailed(self.name, values, f"{source!r} is not finite everywhere")
+        if not k.min() > 0:
+            raise OutOfLimits(self.name, values, f"{source!r} is {k.min():g} somewhere, and must be positive")
+        return periodic_grid(self.shape, self.lengths).tensor(k)
+
+
+def _conductivities(image: Array) -> Array:
+    """Return an image of conductivities; refuse labels, and what does not conduct."""
+    if image.dtype.kind in "iub":
+        raise ParameterError(
+            explain(
+                f"an image of {image.dtype.name} without phases",
+                "an array of floats, or labels with their phases",
+                "say phases={0: 0.2, 1: 4.0}, or image.astype(float) if these are conductivities",
+            )
+        )
+    if image.dtype.kind != "f":
+        raise ParameterError(explain(f"an image of {image.dtype.name}", "an array of floats"))
+    bad = ~(np.isfinite(image) & (image > 0))
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        given = f"a conductivity of {image[where]:g} in {bad.sum()} of {image.size} pixels, first at {where}"
+        raise ParameterError(explain(given, "positive, finite values", INSULATOR))
+    return image.astype(float)
+
+
+def _labelled(image: Array, phases: Mapping[int, float]) -> Array:
+    """Return the conductivity of every pixel of an image of labels."""
+    labels, place = np.unique(image, return_inverse=True)
+    missing = [label for label in labels.tolist() if label not in phases]
+    if missing:
+        raise ParameterError(
+            explain(
+                f"no conductivity for label {', '.join(map(repr, missing[:5]))} of the image",
+                f"a value for every label; given are {', '.join(map(repr, phases))}",
+                "a grey-scale image must be segmented first" if len(missing) > 5 else "",
+            )
+        )
+    for label, value in phases.items():
+        if not (np.isfinite(value) and value > 0):
+            raise ParameterError(
+                explain(
+                    f"a conductivity of {value:g} for label {label!r}", "positive, finite values", INSULATOR
+                )
+            )
+    return np.array([phases[label] for label in labels.tolist()], dtype=float)[place].reshape(image.shape)
