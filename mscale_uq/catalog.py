@@ -1,0 +1,114 @@
+"""The systems and their cases: found by walking the models' folders, imported one at a time."""
+
+import ast
+import importlib
+from pathlib import Path
+
+from mscale_uq.core.system import System
+from mscale_uq.errors import InputError, explain, near_match
+
+
+def names() -> tuple[str, ...]:
+    """Return every system as ``family/system``, sorted."""
+    return tuple(sorted(_files(".py")))
+
+
+def cases() -> tuple[str, ...]:
+    """Return every shipped case as ``family/case``, sorted."""
+    return tuple(sorted(_files(".toml")))
+
+
+def summaries() -> dict[str, str]:
+    """Return system -> first line of its docstring, read without importing anything."""
+    return {name: _first_line(path) for name, path in sorted(_files(".py").items())}
+
+
+def full_name(name: str) -> str:
+    """Return the ``family/system`` that `name` (in full, or the part behind the slash) stands for.
+
+    Raises
+    ------
+    InputError
+        If there is no such system, or more than one.
+    """
+    return _unique(name, names(), "system")
+
+
+def load_system(name: str) -> System:
+    """Return the system of that name, such as ``transport/heat_conduction`` or ``heat_conduction``.
+
+    Raises
+    ------
+    InputError
+        If there is no such system, or its file does not declare it.
+    """
+    full = full_name(name)
+    path = _files(".py")[full]
+    module_name = f"mscale_uq.models.{full.replace('/', '.')}"
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name:
+            raise
+        hint = "a private family needs a name of its own; a shipped family hides it"
+        raise InputError(explain(f"{path} cannot be imported as {module_name}", hint=hint)) from None
+    system = getattr(module, "SYSTEM", None)
+    if not isinstance(system, System):
+        raise InputError(explain(f"{path} declares no SYSTEM", "SYSTEM = System(...)"))
+    if system.name != full:
+        raise InputError(explain(f"{path} declares SYSTEM.name = {system.name!r}", repr(full)))
+    return system
+
+
+def find_case(name_or_path: str | Path) -> Path:
+    """Return the case file that a path or a shipped name means.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, and no shipped case of that name.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    if path.suffix == ".toml" or path.is_dir():
+        given = f"no case file {str(path)!r}"
+        raise InputError(explain(given, f"a TOML file, or a shipped case: {', '.join(cases())}"))
+    return _files(".toml")[_unique(str(name_or_path), cases(), "case")]
+
+
+def data_root() -> Path:
+    """Return the folder of the shipped data: inside the wheel, or the checkout's top-level ``data/``."""
+    package = Path(__file__).resolve().parent
+    inside = package / "data"
+    return inside if inside.is_dir() else package.parent / "data"
+
+
+def _files(suffix: str) -> dict[str, Path]:
+    """Return ``family/stem`` -> file; a file earlier on the path hides a later one, as in an import."""
+    models = importlib.import_module("mscale_uq.models")
+    found: dict[str, Path] = {}
+    for root in models.__path__:
+        for path in Path(root).glob(f"*/*{suffix}"):
+            if not path.name.startswith("_") and (path.parent / "__init__.py").is_file():
+                found.setdefault(f"{path.parent.name}/{path.stem}", path)
+    return found
+
+
+def _unique(name: str, known: tuple[str, ...], what: str) -> str:
+    fits = [full for full in known if name in (full, full.partition("/")[2])]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        raise InputError(explain(f"{what} {name!r} has more than one meaning", ", ".join(fits)))
+    short = [full.partition("/")[2] for full in known]
+    hint = near_match(name, [*known, *short])
+    raise InputError(explain(f"no {what} {name!r}{hint}", ", ".join(known) or "none is installed"))
+
+
+def _first_line(path: Path) -> str:
+    try:
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        return f"(cannot be read: {error})"
+    return text.partition("\n")[0] if text else "(no docstring)"

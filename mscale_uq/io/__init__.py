@@ -1,0 +1,1 @@
+"""Readers of what people write: units, tables of measurements, case files."""

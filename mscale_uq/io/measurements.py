@@ -1,0 +1,118 @@
+"""From tables to the arrays of one experiment: columns are named like a system's outputs and coordinates.
+
+An output that lies along coordinates stands in one file with them, a row per reading; an output that is one
+number stands in a file with one row. Values are converted to the system's units.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array, Quantity
+from mscale_uq.errors import DataError, explain, near_match
+from mscale_uq.io.table import Column, Table
+from mscale_uq.io.units import convert
+
+
+@final
+@dataclass(frozen=True)
+class Measurements:
+    """The data of one experiment, in the system's units and in the order of the files.
+
+    Attributes
+    ----------
+    coordinates
+        Coordinate -> ``(rows,)``.
+    outputs
+        Output -> ``(rows,)``, or ``()`` for an output without coordinates; NaN is a missing value.
+    """
+
+    coordinates: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+
+
+def measurements(
+    tables: Sequence[Table], outputs: Sequence[Quantity], coordinates: Sequence[Quantity]
+) -> Measurements:
+    """Arrange tables as the arrays of one experiment.
+
+    Raises
+    ------
+    DataError
+        If a column is unknown or stands in two files, a coordinate is missing or not needed, or an output
+        without coordinates has more than one row.
+    UnitError
+        If a column's unit cannot be read or has the wrong dimension.
+    """
+    known = {quantity.name: quantity for quantity in (*outputs, *coordinates)}
+    along = {quantity.name for quantity in coordinates}
+    places: dict[str, Array] = {}
+    readings: dict[str, Array] = {}
+    home: dict[str, str] = {}
+    for table in tables:
+        for column in table.columns:
+            _check_column(table, column, known, home)
+            home[column.name] = table.label
+        _check_table(table, known, along)
+        for column in table.columns:
+            _check_present(table, column, column.name in along)
+            target = places if column.name in along else readings
+            target[column.name] = _values(table, column, known[column.name])
+    scalars = {name for name in readings if not known[name].coordinates}
+    return Measurements(places, {name: v[0] if name in scalars else v for name, v in readings.items()})
+
+
+def _check_column(
+    table: Table, column: Column, known: Mapping[str, Quantity], home: Mapping[str, str]
+) -> None:
+    if column.name not in known:
+        given = f"{table.label}: column {column.name!r} is unknown{near_match(column.name, known)}"
+        raise DataError(explain(given, f"outputs and coordinates of the system: {', '.join(known)}"))
+    if column.name in home:
+        given = f"{table.label}: column {column.name!r} stands in {home[column.name]} too"
+        raise DataError(
+            explain(given, "one file for each", "put what is measured at the same places into one file")
+        )
+
+
+def _check_table(table: Table, known: Mapping[str, Quantity], along: set[str]) -> None:
+    here = [column.name for column in table.columns]
+    readings = [known[name] for name in here if name not in along]
+    if not readings:
+        allowed = ", ".join(name for name in known if name not in along)
+        raise DataError(explain(f"{table.label}: no measured column", allowed))
+    needed = readings[0].coordinates
+    for reading in readings:
+        if reading.coordinates != needed:
+            given = f"{table.label}: {readings[0].name!r} and {reading.name!r} do not lie along the same coordinates"
+            raise DataError(explain(given, "one file for each set of coordinates", "split the file"))
+    for name in needed:
+        if name not in here:
+            raise DataError(
+                explain(f"{table.label}: {readings[0].name!r} needs a column {name!r}", ", ".join(needed))
+            )
+    for name in here:
+        if name in along and name not in needed:
+            given = f"{table.label}: coordinate {name!r} is used by no output in this file"
+            raise DataError(explain(given, ", ".join(needed) or "no coordinate", "remove the column"))
+    if not needed and len(table.lines) != 1:
+        given = f"{table.label}: {readings[0].name!r} is one number, and the file has {len(table.lines)} rows"
+        raise DataError(explain(given, "one row", "repeated readings are experiments of their own"))
+
+
+def _check_present(table: Table, column: Column, is_coordinate: bool) -> None:
+    """A place must be known for every row; readings may be missing, but not all of them."""
+    missing = np.flatnonzero(np.isnan(column.values))
+    if is_coordinate and missing.size:
+        given = f"{table.label}: line {table.lines[missing[0]]}, column {column.name!r} is empty"
+        raise DataError(explain(given, "a number", "only measured values may be missing"))
+    if missing.size == len(table.lines):
+        given = f"{table.label}: column {column.name!r} holds no value"
+        raise DataError(explain(given, "at least one", "remove the column"))
+
+
+def _values(table: Table, column: Column, quantity: Quantity) -> Array:
+    where = f"{table.label}: column {column.name!r} in [{column.unit}]"
+    return convert(column.values, column.unit or quantity.unit, quantity.unit, where)

@@ -1,0 +1,163 @@
+"""A strict reader of CSV tables: a file that is not whole, or not what its header says, is refused.
+
+The header gives names and units, ``x [mm],temperature [degC]``; a name without a unit is in the unit of the
+system. An empty cell (or ``nan``) is a missing value; lines that start with ``#`` are comments.
+"""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import DataError, explain
+
+HEADER = re.compile(r"\s*([^\W\d]\w*)\s*(?:\[\s*([^\[\]]*?)\s*\])?\s*")
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+
+
+@final
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    name, unit
+        As in the header; the unit is None if the header gives none.
+    values
+        ``(rows,)``; NaN where the cell is empty.
+    """
+
+    name: str
+    unit: str | None
+    values: Array
+
+
+@final
+@dataclass(frozen=True)
+class Table:
+    """A table of numbers.
+
+    Attributes
+    ----------
+    label
+        What messages call the file.
+    columns
+        In the order of the file.
+    lines
+        The line of the file in which each row stands.
+    """
+
+    label: str
+    columns: tuple[Column, ...]
+    lines: tuple[int, ...]
+
+
+def read_table(path: Path, label: str | None = None) -> Table:
+    """Read a CSV file.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, is not text, has another separator, two columns of one name, a cut row, a row
+        with too many cells, or text where a number is due; the message gives line and column.
+    """
+    label = label or path.name
+    rows = _rows(_text(path, label), label)
+    if not rows:
+        raise DataError(explain(f"{label}: the file is empty", "a header and at least one row"))
+    header = _header(rows[0], label)
+    if len(rows) == 1:
+        raise DataError(explain(f"{label}: a header and no rows", "at least one row"))
+    cells = [_cells(line, row, header, label) for line, row in rows[1:]]
+    columns = [
+        Column(name, unit, np.array(values))
+        for (name, unit), values in zip(header, zip(*cells, strict=True), strict=True)
+    ]
+    return Table(label, tuple(columns), tuple(line for line, _ in rows[1:]))
+
+
+def _text(path: Path, label: str) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        given = f"{label}: byte {error.start} is not UTF-8"
+        raise DataError(explain(given, "text in UTF-8", "save the file as CSV (UTF-8)")) from None
+    except OSError as error:
+        raise DataError(explain(f"{label}: cannot be read: {error.strerror}", "a CSV file")) from None
+    if "\0" in text:
+        raise DataError(
+            explain(f"{label}: holds zero bytes", "text in UTF-8", "save the file as CSV (UTF-8)")
+        )
+    return text
+
+
+def _rows(text: str, label: str) -> list[tuple[int, list[str]]]:
+    """Return (line number, cells) of every line that is no comment; empty lines at the end do not count."""
+    lines = enumerate(text.rstrip().splitlines(), start=1)
+    return [
+        (number, _split(line, number, label)) for number, line in lines if not line.lstrip().startswith("#")
+    ]
+
+
+def _split(line: str, number: int, label: str) -> list[str]:
+    if not line.strip():
+        hint = "delete the line; a missing value is an empty cell between two commas"
+        raise DataError(explain(f"{label}: line {number} is empty", "a row of numbers", hint))
+    try:
+        return next(csv.reader([line], strict=True))
+    except csv.Error as error:
+        given = f"{label}: line {number}: {error}"
+        raise DataError(explain(given, "cells separated by commas", "is the file whole?")) from None
+
+
+def _header(row: tuple[int, list[str]], label: str) -> list[tuple[str, str | None]]:
+    line, cells = row
+    header: list[tuple[str, str | None]] = []
+    for position, cell in enumerate(cells, start=1):
+        match = HEADER.fullmatch(cell)
+        if match is None:
+            given = f"{label}: line {line}, column {position}: {cell.strip()!r} is no column name"
+            raise DataError(explain(given, "'name' or 'name [unit]'", _separator_hint(cell)))
+        if match[1] in [name for name, _ in header]:
+            raise DataError(
+                explain(f"{label}: line {line}: column {match[1]!r} stands there twice", "different names")
+            )
+        header.append((match[1], match[2]))
+    return header
+
+
+def _separator_hint(cell: str) -> str:
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if separator in cell:
+            return f"the file is separated by {name}; save it with commas, and decimal points"
+    if re.fullmatch(NUMBER, cell):
+        return "the first line is the header"
+    return "letters, digits and _; the unit in square brackets"
+
+
+def _cells(line: int, row: list[str], header: list[tuple[str, str | None]], label: str) -> list[float]:
+    if len(row) < len(header):
+        given = f"{label}: line {line} has {len(row)} of {len(header)} cells"
+        missing = ", ".join(name for name, _ in header[len(row) :])
+        raise DataError(explain(given, "one cell per column", f"{missing} is not there: is the file whole?"))
+    if len(row) > len(header):
+        given = f"{label}: line {line} has {len(row)} cells for {len(header)} columns"
+        raise DataError(explain(given, "one cell per column", "decimal commas? write 1.5, not 1,5"))
+    return [
+        _number(cell, f"{label}: line {line}, column {name!r}")
+        for cell, (name, _) in zip(row, header, strict=True)
+    ]
+
+
+def _number(cell: str, where: str) -> float:
+    if cell.strip().lower() in ("", "nan"):
+        return float("nan")
+    if NUMBER.fullmatch(cell) is None:
+        hint = "leave the cell empty if the value is missing; units belong into the header"
+        raise DataError(explain(f"{where}: {cell.strip()!r}", "a number with a decimal point", hint))
+    return float(cell)
