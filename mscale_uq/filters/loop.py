@@ -1,0 +1,114 @@
+"""The loop over a stream: `run` for all of it, `Assimilation` for one step at a time."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.stage import Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import DataError, explain
+from mscale_uq.filters.filter import Filter, State
+from mscale_uq.filters.records import StepInfo
+
+
+@final
+@dataclass(frozen=True)
+class Assimilation:
+    """A filter on a model at given parameter values, at one moment; every method returns a new one.
+
+    Attributes
+    ----------
+    filter, space
+        The settings and the model.
+    values
+        What `StateSpace.prepare` returned.
+    state
+        The filter's record, with its `time`.
+    key
+        Counter of all random numbers.
+    """
+
+    filter: Filter
+    space: StateSpace
+    values: Values
+    state: State
+    key: int = 0
+
+    def predict_to(self, time: float) -> "Assimilation":
+        """Return the forecast at `time`.
+
+        Raises
+        ------
+        DataError
+            If the time is before the state's.
+        """
+        if not time >= self.state.time:
+            raise DataError(
+                explain(
+                    f"time {time:g}", f"{self.state.time:g} or later", "late data need `replay.Replay.add`"
+                )
+            )
+        state = self.filter.forecast(self.space, self.values, self.state, float(time), self.key)
+        return replace(self, state=state)
+
+    def update(self, *observations: Observation) -> tuple["Assimilation", StepInfo]:
+        """Return the state given further observations, all at one time, and what happened.
+
+        Raises
+        ------
+        DataError
+            If the observations are at different times or before the state's.
+        """
+        there = self.predict_to(_common_time(observations))
+        state, info = self.filter.analyse(self.space, self.values, there.state, observations, self.key)
+        return replace(self, state=state), info
+
+
+def start(
+    filter: Filter, space: StateSpace, theta: "Values | dict[str, ArrayLike]", key: int = 0
+) -> Assimilation:
+    """Return the assimilation at `space.start`, before any observation."""
+    values = space.prepare({name: np.asarray(value, dtype=float) for name, value in theta.items()})
+    return Assimilation(filter, space, values, filter.init(space, values, key), key)
+
+
+def run(
+    filter: Filter,
+    space: StateSpace,
+    theta: "Values | dict[str, ArrayLike]",
+    stream: Iterable[Observation],
+    key: int = 0,
+) -> Iterator[tuple[State, StepInfo]]:
+    """Yield the state and the record of each analysis time of a stream that is ordered in time.
+
+    Observations at equal times are assimilated jointly.
+
+    Raises
+    ------
+    DataError
+        If an observation is earlier than its predecessor.
+    """
+    now = start(filter, space, theta, key)
+    for together in simultaneous(stream):
+        now, info = now.update(*together)
+        yield now.state, info
+
+
+def simultaneous(stream: Iterable[Observation]) -> Iterator[tuple[Observation, ...]]:
+    """Yield the observations of a stream in groups of equal time."""
+    for _, group in groupby(stream, key=lambda observation: observation.time):
+        yield tuple(group)
+
+
+def _common_time(observations: tuple[Observation, ...]) -> float:
+    times = {observation.time for observation in observations}
+    if len(times) != 1:
+        raise DataError(
+            explain(f"observations at times {sorted(times)}", "one time, at least one observation")
+        )
+    return times.pop()

@@ -1,0 +1,196 @@
+"""`Sight`: the observations at one time as one vector, and what the model expects them to be.
+
+The vectors stack the flattened values of all observations. A missing entry (NaN) keeps its place here and
+is left out by the filters, so the prediction of what was not seen is known too.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import DataError, NoGradient, explain, near_match
+
+
+@final
+@dataclass(frozen=True)
+class Sight:
+    """Observations at one time and the model that predicts them; made by `look`."""
+
+    space: StateSpace
+    values: Values
+    observations: tuple[Observation, ...]
+
+    @property
+    def datum(self) -> Array:
+        """``(m,)`` all readings; NaN is missing."""
+        return np.concatenate([o.value.ravel() for o in self.observations] or [np.zeros(0)])
+
+    @property
+    def seen(self) -> np.ndarray:
+        """``(m,)``, true where there is a reading."""
+        return ~np.isnan(self.datum)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The source of each of the `m` readings."""
+        return tuple(o.source for o in self.observations for _ in range(o.value.size))
+
+    def predict(self, state: Array) -> tuple[Array, Array]:
+        """Return the expected readings ``(m,)`` and their covariance ``(m, m)`` given the state ``(n,)``."""
+        means, covs = [], []
+        for observation, operator in self._pairs():
+            made = self._made(observation, state)
+            means.append(operator.mean(made).ravel())
+            covs.append(self._cov(observation, operator, made))
+        return _stack(means), block_diag(*covs) if covs else np.zeros((0, 0))
+
+    def linearize(self, state: Array) -> tuple[Array, Array, Array]:
+        """Return expected readings ``(m,)``, their derivative to the state ``(m, n)`` and covariance.
+
+        Raises
+        ------
+        NoGradient
+            If an operator's stage has no exact derivative, or its law a mean other than the prediction.
+        """
+        means, slopes, covs = [], [], []
+        for observation, operator in self._pairs():
+            made, slope = self._slope(operator, state)
+            self._check_size(observation, made[operator.quantity])
+            mean = operator.mean(made)
+            if not np.array_equal(mean, made[operator.quantity]):
+                raise NoGradient(f"law of source {observation.source!r}: its mean is not the prediction")
+            means.append(mean.ravel())
+            slopes.append(slope)
+            covs.append(self._cov(observation, operator, made))
+        n = self.space.dynamics.size
+        return _stack(means), np.vstack([np.zeros((0, n)), *slopes]), block_diag(*covs)
+
+    def members(self, states: Array) -> Array:
+        """Return the expected readings ``(N, m)`` of every member ``(N, n)``."""
+        columns = [np.zeros((len(states), 0))]
+        for observation, operator in self._pairs():
+            if operator.stage is None:
+                part = states[:, places(self.space)[operator.quantity]]
+                self._check_size(observation, part[0])
+            else:
+                part = np.array([operator.mean(self._made(observation, state)) for state in states])
+            columns.append(part.reshape(len(states), -1))
+        return np.hstack(columns)
+
+    def log_likelihood(self, state: Array) -> tuple[float, Array]:
+        """Return the log-density of the readings given the state, and its derivative to the prediction.
+
+        The derivative is ``(m,)``, zero where a reading is missing; only the operators' laws enter.
+        """
+        total, scores = 0.0, []
+        for observation, operator in self._pairs():
+            made = self._made(observation, state)
+            if observation.noise is None:
+                terms = operator.logpdf(observation.value, made)
+                total += terms.total
+                scores.append(np.ravel(terms.d_prediction))
+            else:
+                density, score = _normal(observation, operator.mean(made))
+                total += density
+                scores.append(score)
+        return total, _stack(scores)
+
+    def _pairs(self) -> Iterator[tuple[Observation, ObservationOperator]]:
+        return ((o, self.space.observations[o.source]) for o in self.observations)
+
+    def _made(self, observation: Observation, state: Array) -> Named:
+        made = self.space.observe(observation.source, state, self.values)
+        self._check_size(observation, made[self.space.observations[observation.source].quantity])
+        return made
+
+    def _cov(self, observation: Observation, operator: ObservationOperator, made: Named) -> Array:
+        stated = observation.noise_cov
+        return operator.cov(made) if stated is None else stated + np.diag(operator.variance(made).ravel())
+
+    def _slope(self, operator: ObservationOperator, state: Array) -> tuple[Named, Array]:
+        named = {**self.values, **self.space.dynamics.split(state)}
+        if operator.stage is None:
+            return named, np.eye(state.size)[places(self.space)[operator.quantity]]
+        inputs = {name: np.asarray(named[name]) for name in operator.stage.inputs}
+        made, linear = operator.stage.linearize(inputs)
+        return {**named, **made}, derivative(linear, self.space, operator.quantity, made)
+
+    def _check_size(self, observation: Observation, predicted: Array) -> None:
+        if np.size(predicted) != observation.value.size:
+            shapes = f"value of shape {observation.value.shape}, prediction of shape {np.shape(predicted)}"
+            raise DataError(explain(f"{observation.source} at time {observation.time:g}: {shapes}"))
+
+
+def look(space: StateSpace, values: Values, observations: Sequence[Observation], time: float) -> Sight:
+    """Return the joint sight of observations at one time.
+
+    Raises
+    ------
+    DataError
+        If a source is unknown, measures another quantity, or an observation is at another time.
+    """
+    for observation in observations:
+        source = observation.source
+        if source not in space.observations:
+            hint = near_match(source, space.observations)
+            raise DataError(explain(f"observation of source {source!r}{hint}", ", ".join(space.observations)))
+        quantity = space.observations[source].quantity
+        if observation.quantity != quantity:
+            raise DataError(explain(f"source {source!r}: quantity {observation.quantity!r}", quantity))
+        if observation.time != time:
+            raise DataError(explain(f"{source}: observation at {observation.time:g}", f"time {time:g}"))
+    return Sight(space, values, tuple(observations))
+
+
+def places(space: StateSpace) -> dict[str, slice]:
+    """Return where each state variable lies in the state vector."""
+    found, start = {}, 0
+    for variable in space.dynamics.state:
+        stop = start + int(np.prod(variable.shape))
+        found[variable.name] = slice(start, stop)
+        start = stop
+    return found
+
+
+def derivative(linear: Linearization, space: StateSpace, output: str, made: Values) -> Array:
+    """Return the derivative ``(m, n)`` of one output of an observation stage to the state."""
+    shapes = {variable.name: variable.shape for variable in space.dynamics.state}
+    size = np.size(made[output])
+    if isinstance(linear, MatrixLinearization):
+        blocks = [
+            linear.jacobians[output, name].reshape(size, -1)
+            if (output, name) in linear.jacobians
+            else np.zeros((size, int(np.prod(shape))))
+            for name, shape in shapes.items()
+        ]
+        return np.hstack(blocks)
+    rows = []
+    for unit in np.eye(size):
+        back = linear.vjp({output: unit.reshape(np.shape(made[output]))})
+        rows.append(
+            np.concatenate([np.ravel(back.get(name, np.zeros(shape))) for name, shape in shapes.items()])
+        )
+    return np.array(rows)
+
+
+def _normal(observation: Observation, mean: Array) -> tuple[float, Array]:
+    """Return the normal log-density of a reading that states its own noise, and its score."""
+    seen = ~np.isnan(observation.value.ravel())
+    error = (observation.value.ravel() - mean.ravel())[seen]
+    cov = observation.noise_cov[np.ix_(seen, seen)]  # type: ignore[index]
+    pull = np.linalg.solve(cov, error)
+    score = np.zeros(seen.size)
+    score[seen] = pull
+    return float(-0.5 * (error @ pull + np.linalg.slogdet(2 * np.pi * cov)[1])), score
+
+
+def _stack(parts: Sequence[Array]) -> Array:
+    return np.concatenate(parts) if parts else np.zeros(0)
