@@ -1,0 +1,1 @@
+"""Effective -> fields: one macro equation per file."""
