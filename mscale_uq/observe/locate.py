@@ -1,0 +1,101 @@
+"""Where a point or a segment lies in a mesh, and the values of the basis functions there."""
+
+import numpy as np
+from scipy.sparse import csr_array
+from skfem import Basis, Mesh
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import InputError, explain
+
+# In element coordinates: a point on the outer boundary must not be lost to round-off.
+TOLERANCE = 1e-9
+
+
+def values_at(basis: Basis, points: Array) -> csr_array:
+    """Return the matrix ``(points, n)`` from nodal values to values at `points` ``(points, dimension)``.
+
+    Raises
+    ------
+    InputError
+        If a point lies outside the mesh.
+    """
+    cells, local = locate(basis, points)
+    functions = [
+        np.ravel(np.asarray(basis.elem.gbasis(basis.mapping, local[:, :, None], k, tind=cells)[0]))
+        for k in range(basis.Nbfun)
+    ]
+    rows = np.tile(np.arange(len(points)), basis.Nbfun)
+    nodes = basis.dofs.element_dofs[:, cells].ravel()
+    return csr_array((np.concatenate(functions), (rows, nodes)), shape=(len(points), basis.N))
+
+
+def locate(basis: Basis, points: Array) -> tuple[np.ndarray, Array]:
+    """Return for each point its element and its coordinates in that element ``(dimension, points)``.
+
+    Raises
+    ------
+    InputError
+        If a point lies outside the mesh.
+    """
+    point, cell = _near(basis.mesh, points)
+    if point.size == 0:
+        raise _outside(basis.mesh, points)
+    local = basis.mapping.invF(points[point].T[:, :, None], tind=cell)[:, :, 0]
+    order = np.lexsort((_depth(basis.mesh, local), point))  # by point, the element it lies deepest in last
+    best = order[np.searchsorted(point[order], np.arange(len(points)), side="right") - 1]
+    found = (point[best] == np.arange(len(points))) & (_depth(basis.mesh, local[:, best]) >= -TOLERANCE)
+    if not found.all():
+        raise _outside(basis.mesh, points[~found])
+    return cell[best], local[:, best]
+
+
+def crossings(mesh: Mesh, start: Array, stop: Array) -> Array:
+    """Return where the segment crosses the mesh: increasing shares of its length, from 0 to 1."""
+    if mesh.dim() == 1:
+        shares = (mesh.p[0] - start[0]) / (stop[0] - start[0])
+    else:
+        first, second = mesh.p[:, mesh.facets[0]], mesh.p[:, mesh.facets[1]]
+        along, edge, gap = stop - start, second - first, first - start[:, None]
+        turn = _cross(along, edge)
+        crossing = np.abs(turn) > TOLERANCE * np.linalg.norm(along) * np.linalg.norm(edge, axis=0)
+        shares = _cross(gap, edge)[crossing] / turn[crossing]
+        on_edge = _cross(gap, along)[crossing] / turn[crossing]
+        shares = shares[(on_edge > -TOLERANCE) & (on_edge < 1 + TOLERANCE)]
+    inner = np.sort(shares[(shares > TOLERANCE) & (shares < 1 - TOLERANCE)])
+    apart = np.diff(inner, prepend=0.0) > TOLERANCE
+    return np.concatenate([[0.0], inner[apart], [1.0]])
+
+
+def _near(mesh: Mesh, points: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return pairs (point, element) where the point lies in the box around the element."""
+    corners = mesh.p[:, mesh.t]
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    margin = TOLERANCE * (high - low)
+    x = points[:, :, None]
+    point, element = np.nonzero(((x >= low - margin) & (x <= high + margin)).all(axis=1))
+    return point, element
+
+
+def _depth(mesh: Mesh, local: Array) -> Array:
+    """Return how deep inside the reference element each point lies; negative outside."""
+    simplex = mesh.t.shape[0] == mesh.dim() + 1
+    beyond = 1 - local.sum(axis=0, keepdims=True) if simplex else 1 - local
+    return np.concatenate([local, beyond]).min(axis=0)
+
+
+def _cross(a: Array, b: Array) -> Array:
+    return a[0] * b[1] - a[1] * b[0]
+
+
+def _outside(mesh: Mesh, points: Array) -> InputError:
+    box = " x ".join(
+        f"[{low:g}, {high:g}]" for low, high in zip(mesh.p.min(axis=1), mesh.p.max(axis=1), strict=True)
+    )
+    shown = ", ".join(str(tuple(float(x) for x in point)) for point in points[:3])
+    return InputError(
+        explain(
+            f"{len(points)} point(s) outside the mesh, such as {shown}",
+            f"points inside {box} m" + (" and the mesh's own outline" if mesh.dim() > 1 else ""),
+            "positions are in the mesh's unit of length, usually m",
+        )
+    )

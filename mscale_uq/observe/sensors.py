@@ -1,0 +1,155 @@
+"""Sensors that read a nodal field through its own finite-element basis: at points, and along a segment."""
+
+from abc import ABC
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
+from skfem import Basis
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Linearization, Named, Stage, Values
+from mscale_uq.errors import InputError, explain
+from mscale_uq.observe.locate import crossings, values_at
+
+# Exact for polynomials up to degree 5; a field of bilinear or quadratic elements has degree 4 along a line.
+GAUSS_POINTS, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(3)
+
+
+class LinearSensor(Stage, ABC):
+    """A reading that is linear in the field: ``matrix @ field``.
+
+    The field is ``(n,)``, or ``(..., n)`` for many states at once; the reading has shape ``(..., *shape)``.
+    """
+
+    matrix: csr_array
+    shape: tuple[int, ...]
+
+    @final
+    def value(self, values: Values) -> Named:
+        """Return the reading."""
+        return {self.outputs[0]: self.read(np.asarray(values[self.inputs[0]], dtype=float))}
+
+    @final
+    def linearize(self, values: Values) -> tuple[Named, Linearization]:
+        """Return the reading and its derivative, which is the sensor itself."""
+        return self.value(values), SensorLinearization(self)
+
+    @final
+    def read(self, field: Array) -> Array:
+        """Return the reading ``(..., *shape)`` of a field ``(..., n)``.
+
+        Raises
+        ------
+        InputError
+            If the field has another number of nodes than the sensor's mesh.
+        """
+        if field.shape[-1:] != self.matrix.shape[1:]:
+            raise InputError(
+                explain(f"{self.name} reads a field of shape {field.shape}", f"(..., {self.matrix.shape[1]})")
+            )
+        rows = field.reshape(-1, field.shape[-1])
+        return (self.matrix @ rows.T).T.reshape(field.shape[:-1] + self.shape)
+
+    @final
+    def spread(self, weights: Array) -> Array:
+        """Carry sensitivities to the reading ``(..., *shape)`` back to the field ``(..., n)``."""
+        leading = weights.shape[: weights.ndim - len(self.shape)]
+        rows = weights.reshape(-1, self.matrix.shape[0])
+        return (self.matrix.T @ rows.T).T.reshape((*leading, self.matrix.shape[1]))
+
+
+@final
+@dataclass(frozen=True)
+class SensorLinearization(Linearization):
+    """The sensor's matrix, applied from either side."""
+
+    sensor: LinearSensor
+
+    def jvp(self, tangents: Values) -> Named:
+        """Read the change of the field."""
+        return self.sensor.value(tangents)
+
+    def vjp(self, cotangents: Values) -> Named:
+        """Spread sensitivities to the reading over the nodes."""
+        weights = np.asarray(cotangents[self.sensor.outputs[0]], dtype=float)
+        return {self.sensor.inputs[0]: self.sensor.spread(weights)}
+
+
+@final
+class PointSensors(LinearSensor):
+    """The field at points, such as thermocouples.
+
+    Parameters
+    ----------
+    basis
+        The scikit-fem basis of the field.
+    points
+        ``(sensors, dimension)`` in m; ``(sensors,)`` will do in 1-D.
+    field, output
+        Names read and made; the reading is ``(sensors,)``.
+
+    Raises
+    ------
+    InputError
+        If a point lies outside the mesh.
+    """
+
+    def __init__(self, basis: Basis, points: ArrayLike, field: str = "u", output: str = "u_sensors") -> None:
+        places = np.asarray(points, dtype=float)
+        if basis.mesh.dim() == 1 and places.ndim == 1:
+            places = places[:, None]
+        if places.ndim != 2 or places.shape[1] != basis.mesh.dim() or places.size == 0:
+            raise InputError(explain(f"points of shape {places.shape}", f"(sensors, {basis.mesh.dim()})"))
+        self.matrix = values_at(basis, places)
+        self.shape = (len(places),)
+        self.name = f"{output} (points)"
+        self.inputs, self.outputs = (field,), (output,)
+
+
+@final
+class LineSensor(LinearSensor):
+    """The mean of the field along a straight segment, such as a line of sight.
+
+    The segment is cut where it crosses the mesh, and each piece is integrated by Gauss' rule, exactly for
+    P1, P2, Q1 and Q2 elements with straight parallel sides.
+
+    Parameters
+    ----------
+    basis
+        The scikit-fem basis of the field.
+    start, stop
+        Ends of the segment ``(dimension,)`` in m; numbers will do in 1-D.
+    field, output
+        Names read and made; the reading is one number.
+
+    Raises
+    ------
+    InputError
+        If the segment has no length or leaves the mesh.
+    """
+
+    def __init__(
+        self,
+        basis: Basis,
+        start: ArrayLike,
+        stop: ArrayLike,
+        field: str = "u",
+        output: str = "u_mean",
+    ) -> None:
+        first, last = (np.atleast_1d(np.asarray(end, dtype=float)) for end in (start, stop))
+        if not first.shape == last.shape == (basis.mesh.dim(),) or np.array_equal(first, last):
+            raise InputError(
+                explain(f"a segment from {first} to {last}", f"two points in {basis.mesh.dim()}-D")
+            )
+        cuts = crossings(basis.mesh, first, last)
+        lengths = np.diff(cuts)
+        along = (cuts[:-1] + cuts[1:])[:, None] / 2 + lengths[:, None] * GAUSS_POINTS / 2
+        weights = (lengths[:, None] * GAUSS_WEIGHTS / 2).ravel()
+        at_points = values_at(basis, first + along.reshape(-1, 1) * (last - first))
+        self.matrix = csr_array(weights[None, :] @ at_points)
+        self.shape = ()
+        self.name = f"{output} (line)"
+        self.inputs, self.outputs = (field,), (output,)
