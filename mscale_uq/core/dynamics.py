@@ -142,7 +142,7 @@ class Rollout(Stage):
             rows.append(state)
             parts.append(part)
             now = float(time)
-        shapes = {name: np.shape(read[name]) for name in self.dynamics.inputs}
+        shapes = {name: np.shape(values[name]) for name in self.inputs if name != "key"}
         return self.dynamics.split(np.array(rows)), RolloutLinearization(self.dynamics, tuple(parts), shapes)
 
     def _read(self, values: Values) -> Named:
@@ -189,7 +189,7 @@ class RolloutLinearization(Linearization):
     def vjp(self, cotangents: Values) -> Named:
         """Carry sensitivities back to the initial state and the values."""
         weights = self._weights(cotangents)
-        total = {name: np.zeros(shape) for name, shape in self._shapes.items()}
+        total = {name: np.zeros(self._shapes[name]) for name in self._dynamics.inputs}
         back = np.zeros(self._dynamics.size)
         for part, weight in zip(reversed(self._parts), weights[::-1], strict=True):
             back = back + weight
@@ -198,8 +198,8 @@ class RolloutLinearization(Linearization):
                 back = passed["state"]
                 for name in total:
                     total[name] = total[name] + passed[name]
-        initial = self._dynamics.split(back)
-        return {**{initial_name(name): initial[name] for name in initial}, **total}
+        initial = {initial_name(name): weight for name, weight in self._dynamics.split(back).items()}
+        return {**{name: _gathered(weight, self._shapes[name]) for name, weight in initial.items()}, **total}
 
     def _weights(self, cotangents: Values) -> Array:
         weights = np.zeros((len(self._parts), self._dynamics.size))
@@ -218,6 +218,14 @@ class RolloutLinearization(Linearization):
 
     def _shape(self, name: str) -> tuple[int, ...]:
         return next(v.shape for v in self._dynamics.state if v.name == name)
+
+
+def _gathered(weight: Array, shape: tuple[int, ...]) -> Array:
+    """Sum the sensitivity of a field that was filled from a smaller array (a uniform start, say)."""
+    lead = weight.ndim - len(shape)
+    spread = tuple(lead + axis for axis, size in enumerate(shape) if size == 1 < weight.shape[lead + axis])
+    total: Array = np.sum(weight, axis=(*range(lead), *spread), keepdims=True)
+    return total.reshape(shape)
 
 
 def increasing(times: ArrayLike, start: float) -> Array:

@@ -116,8 +116,11 @@ class ForwardModel:
 
     def with_key(self, key: int) -> "ForwardModel":
         """Return the same model with another random counter."""
-        constants = {name: value for name, value in self.constants.items() if name != "key"}
-        return ForwardModel(self.chain.stages, self.parameters, self.outputs, constants, key)
+        return ForwardModel(self.chain.stages, self.parameters, self.outputs, self._plain(), key)
+
+    def then(self, stages: Sequence[Stage], outputs: Sequence[str]) -> "ForwardModel":
+        """Return the same model with `stages` after its own, predicting `outputs` instead."""
+        return ForwardModel([*self.chain.stages, *stages], self.parameters, outputs, self._plain(), self.key)
 
     def theta(self, **values: ArrayLike) -> Array:
         """Return a parameter vector: the given values, defaults elsewhere."""
@@ -205,6 +208,9 @@ class ForwardModel:
         width = good[0].size if good else 0
         rows = [np.full(width, np.nan) if data is None else data for data, _ in results]
         return Batch(np.array(rows).reshape(len(rows), width), tuple(failure for _, failure in results))
+
+    def _plain(self) -> Named:
+        return {name: value for name, value in self.constants.items() if name != "key"}
 
     def _given(self, theta: ArrayLike) -> Named:
         named = self.split(theta)

@@ -1,0 +1,208 @@
+"""What every system promises, as checks that run over the whole catalogue and over a person's own file.
+
+Each contract is a function of a `System` that raises `ContractBroken` with one sentence, or returns what it
+measured. The test suite runs all of them over every file in ``models/``, without registration.
+"""
+
+import multiprocessing
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.system import System
+from mscale_uq.diagnose.gradient import check_gradient
+from mscale_uq.errors import MscaleError, NoGradient, ParameterError
+
+Dimension = Callable[[str], Mapping[str, float]]
+SPREAD = 0.05  # relative spread of the thetas at which contracts are checked, around the defaults
+
+
+class ContractBroken(MscaleError):
+    """A system does not keep a promise; the message says which and where."""
+
+
+def nearby_thetas(model: ForwardModel, count: int, rng: np.random.Generator) -> Array:
+    """Return thetas ``(count, n)``: the defaults, and points around them inside the limits."""
+    default = model.theta()
+    spread = default * np.exp(SPREAD * rng.standard_normal((count, default.size)))
+    spread[0] = default
+    return np.array([theta if _inside(model, theta) else default for theta in spread])
+
+
+def defaults_agree(system: System) -> str:
+    """Every option and coordinate has a default in ``forward``, and options have the declared one."""
+    arguments = signature(system.forward).parameters
+    for option in system.options:
+        if option.name not in arguments or arguments[option.name].default != option.default:
+            raise ContractBroken(f"{system.name}: option {option.name!r} has another default in forward()")
+    for coordinate in system.coordinates:
+        if (
+            coordinate.name not in arguments
+            or arguments[coordinate.name].default is arguments[coordinate.name].empty
+        ):
+            raise ContractBroken(
+                f"{system.name}: coordinate {coordinate.name!r} needs a default in forward()"
+            )
+    model = system.forward()
+    known = [parameter.name for parameter in system.parameters]
+    for parameter in model.parameters:
+        if parameter.name not in known:
+            raise ContractBroken(
+                f"{system.name}: forward() reads {parameter.name!r}, which SYSTEM does not declare"
+            )
+    for output in model.outputs:
+        try:
+            system.output(output)
+        except ParameterError as unknown:
+            raise ContractBroken(str(unknown)) from unknown
+    return f"{len(model.parameters)} parameters, {len(model.outputs)} outputs"
+
+
+def gradient_is_exact(system: System) -> str:
+    """Smooth systems: Taylor remainders of slope 2 and <Jv, w> = <v, J'w>; others refuse, or pass as well."""
+    model = system.forward()
+    rng = np.random.default_rng(7)
+    worst, dot = np.inf, 0.0
+    for theta in nearby_thetas(model, 2, rng):
+        try:
+            check = check_gradient(model, theta, rng)
+        except NoGradient as refusal:
+            if system.smoothness == "smooth":
+                raise ContractBroken(f"{system.name}: declared smooth, but {refusal}") from refusal
+            return "refuses, as declared"
+        if not check.ok:
+            along = f"slope {check.worst[1]:.3f} along {check.worst[0]}"
+            raise ContractBroken(f"{system.name}: {along}, dot product off by {check.dot_error:.1e}")
+        worst, dot = min(worst, check.worst[1]), max(dot, check.dot_error)
+    return f"slope {worst:.2f}, dot product {dot:.0e}"
+
+
+def batch_equals_loop(system: System) -> str:
+    """A batch gives what the loop gives, bit for bit."""
+    model = system.forward()
+    thetas = nearby_thetas(model, 3, np.random.default_rng(8))
+    loop = np.array([model.value(theta) for theta in thetas])
+    if not np.array_equal(model.batch(thetas).values, loop):
+        raise ContractBroken(f"{system.name}: batch and loop differ")
+    return f"{len(thetas)} members"
+
+
+def value_is_pure(system: System) -> str:
+    """Neither other evaluations nor a derivative in between change a value, and inputs stay as they are."""
+    model = system.forward()
+    first, second = nearby_thetas(model, 2, np.random.default_rng(9))
+    before, kept = model.value(first), first.copy()
+    model.value(second)
+    if system.smoothness == "smooth":
+        linear = model.linearize(second)[1]
+        linear.vjp(np.ones(before.size))
+    if not np.array_equal(model.value(first), before):
+        raise ContractBroken(f"{system.name}: a value depends on what was evaluated before")
+    if not np.array_equal(first, kept):
+        raise ContractBroken(f"{system.name}: the parameter vector was changed")
+    return "same value before and after"
+
+
+def survives_a_worker(system: System) -> str:
+    """The model pickles into a spawned process and gives the same values there."""
+    model = system.forward()
+    thetas = nearby_thetas(model, 2, np.random.default_rng(10))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        there = model.batch(thetas, map=pool.map).values
+    if not np.array_equal(there, model.batch(thetas).values):
+        raise ContractBroken(f"{system.name}: a spawned worker gives other values")
+    return "same values in a spawned worker"
+
+
+def limits_hold(system: System) -> str:
+    """Every known answer is met within its stated tolerance."""
+    if not system.limits:
+        raise ContractBroken(f"{system.name}: declares no limit with a known answer")
+    for limit in system.limits:
+        deviation = limit.residual()
+        if not deviation <= limit.tolerance:
+            raise ContractBroken(
+                f"{system.name}: {limit.meaning}: off by {deviation:.3g}, allowed {limit.tolerance:.3g}"
+            )
+    return f"{len(system.limits)} limits"
+
+
+def units_are_consistent(system: System, dimension: Dimension) -> str:
+    """Change the base units, and every output changes as its unit says.
+
+    Physics does not know our metre. Each parameter, option and coordinate is restated in other base units
+    (a metre of 0.6 m, a kilogram of 1.7 kg, ...); every output must come out as its own unit says. A
+    forgotten factor, a wrong unit in a declaration, a constant with a hidden unit: all break it.
+    """
+    factor = _factors(dimension)
+    arguments = signature(system.forward).parameters
+    coordinates = {c.name: _restated(arguments[c.name].default, factor(c.unit)) for c in system.coordinates}
+    options = {
+        option.name: option.default * factor(option.unit)
+        for option in system.options
+        if isinstance(option.default, float) and factor(option.unit) != 1.0
+    }
+    here = system.forward()
+    there = system.forward(
+        **options, **{name: value for name, value in coordinates.items() if value is not None}
+    )
+    theta = nearby_thetas(here, 2, np.random.default_rng(11))[1]
+    scale = here.pack({p.name: np.full(p.shape, factor(p.unit)) for p in here.parameters})
+    other = _without_limits(there).trace(theta * scale)
+    own = here.trace(theta)
+    for name in here.outputs:
+        expected = own[name] * factor(system.output(name).unit)
+        error = float(np.max(np.abs(other[name] - expected)) / np.max(np.abs(expected)))
+        if not error < 1e-8:
+            raise ContractBroken(
+                f"{system.name}: {name!r} [{system.output(name).unit}] is off by {error:.2g} when base units "
+                "change: a unit in the declaration is wrong, or a constant hides one"
+            )
+    return f"{len(here.outputs)} outputs scale as their units say"
+
+
+def _factors(dimension: Dimension) -> Callable[[str], float]:
+    base = {
+        "[length]": 0.6,
+        "[mass]": 1.7,
+        "[time]": 2.3,
+        "[temperature]": 1.3,
+        "[substance]": 0.8,
+        "[current]": 1.1,
+    }
+
+    def factor(unit: str) -> float:
+        return float(np.prod([base[name] ** power for name, power in dimension(unit or "1").items()]))
+
+    return factor
+
+
+def _restated(value: Any, factor: float) -> Any:
+    return None if value is None else np.asarray(value, dtype=float) * factor
+
+
+def _without_limits(model: ForwardModel) -> ForwardModel:
+    """Numbers in other units may leave limits that are stated in ours."""
+    free = [replace(p, lower=-np.inf, upper=np.inf) for p in model.parameters]
+    constants = {name: value for name, value in model.constants.items() if name != "key"}
+    return ForwardModel(model.chain.stages, free, model.outputs, constants, model.key)
+
+
+def _inside(model: ForwardModel, theta: Array) -> bool:
+    named = model.split(theta)
+    return all(parameter.inside(named[parameter.name]) for parameter in model.parameters)
+
+
+CONTRACTS: dict[str, Callable[[System], str]] = {
+    "defaults agree": defaults_agree,
+    "limits hold": limits_hold,
+    "gradient is exact": gradient_is_exact,
+    "batch equals loop": batch_equals_loop,
+    "value is pure": value_is_pure,
+    "survives a worker": survives_a_worker,
+}
