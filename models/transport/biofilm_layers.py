@@ -111,6 +111,7 @@ SYSTEM = System(
         Option("thickness", 200e-6, "m", "of the film"),
         Option("elements", 64, "1", "quadratic elements over the thickness"),
     ),
+    effective=(Quantity("D_eff", "m^2/s", "effective diffusivity across the film"),),
     smoothness="smooth",
     forward=forward,
     resolved=resolved,

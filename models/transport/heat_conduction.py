@@ -190,6 +190,7 @@ SYSTEM = System(
         Option("elements", 24, "1", "along the side of the plate"),
         Option("max_step", 20.0, "s", "longest time step"),
     ),
+    effective=(Quantity("K_eff", "W/(m K)", "effective conductivity of the filled polymer"),),
     smoothness="smooth",
     forward=forward,
     space=space,

@@ -95,6 +95,9 @@ class System:
         ``space(**options, **coordinates) -> StateSpace``, for systems in time.
     options
         Typed fixed choices, with defaults.
+    effective
+        Quantities on the way from parameters to outputs that a reader wants to see, such as an effective
+        tensor, under the names the stages make them by.
     limits
         Known answers; at least one.
     resolved
@@ -112,6 +115,7 @@ class System:
     coordinates: tuple[Quantity, ...] = ()
     space: Callable[..., StateSpace] | None = None
     options: tuple[Option, ...] = ()
+    effective: tuple[Quantity, ...] = ()
     limits: tuple[Limit, ...] = ()
     resolved: Callable[..., Mapping[str, Array]] | None = None
     scale: tuple[str, str] | None = None
