@@ -1,0 +1,95 @@
+"""Every system in models/ keeps every promise; a new file is found without registration."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from mscale_uq.catalog import load_system, names
+from mscale_uq.core.system import Limit, System
+from mscale_uq.diagnose.contracts import CONTRACTS, ContractBroken, units_are_consistent
+from mscale_uq.io.units import dimension
+
+MODELS = Path(__file__).parents[2] / "models"
+
+
+def test_the_catalogue_is_what_lies_in_the_folder():
+    files = {
+        f"{path.parent.name}/{path.stem}" for path in MODELS.glob("*/*.py") if not path.stem.startswith("_")
+    }
+    assert set(names()) == files
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_every_system_keeps_every_promise(name, contract):
+    CONTRACTS[contract](load_system(name))
+
+
+@pytest.mark.parametrize("name", names())
+def test_physics_does_not_know_our_metre(name):
+    units_are_consistent(load_system(name), dimension)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_system_says_its_name_its_source_and_has_a_case(name):
+    path = MODELS / f"{name}.py"
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    assert "Source:" in text
+    assert "doi:10." in text or "arXiv" in text
+    assert load_system(name).name == name
+    assert list(path.parent.glob(f"{path.stem}*.toml")), "every system has a case beside it"
+
+
+# What follows plants one mistake each into a system that keeps its promises.
+
+
+def planted(**changes):
+    system = load_system("transport/biofilm_layers")
+    fields = {field: getattr(system, field) for field in System.__dataclass_fields__}
+    return System(**{**fields, **changes})
+
+
+def test_a_planted_unit_mistake_is_caught():
+    good = load_system("transport/biofilm_layers")
+    wrong_flux = tuple(
+        type(output)(
+            output.name, "mol/(m^3 s)" if output.name == "uptake" else output.unit, "", output.coordinates
+        )
+        for output in good.outputs
+    )
+    with pytest.raises(ContractBroken, match=r"'uptake' \[mol/\(m\^3 s\)\] is off"):
+        units_are_consistent(planted(outputs=wrong_flux), dimension)
+
+
+def hidden_constant(depth=(1e-5,), thickness=200e-6, elements=64):
+    # 100 um, written down as a number without a unit
+    return load_system("transport/biofilm_layers").forward(
+        depth=depth, thickness=thickness + 1e-4, elements=elements
+    )
+
+
+def test_a_constant_with_a_hidden_unit_is_caught():
+    with pytest.raises(ContractBroken, match="when base units change"):
+        units_are_consistent(planted(forward=hidden_constant), dimension)
+
+
+def test_a_limit_that_is_not_met_is_caught():
+    with pytest.raises(ContractBroken, match="the moon is made of cheese"):
+        CONTRACTS["limits hold"](planted(limits=(Limit("the moon is made of cheese", lambda: 1.0, 1e-3),)))
+
+
+def test_a_system_without_a_known_answer_is_refused():
+    with pytest.raises(ContractBroken, match="no limit"):
+        CONTRACTS["limits hold"](planted(limits=()))
+
+
+def other_default(depth=(1e-5,), thickness=300e-6, elements=64):
+    return load_system("transport/biofilm_layers").forward(
+        depth=depth, thickness=thickness, elements=elements
+    )
+
+
+def test_an_option_with_two_defaults_is_caught():
+    with pytest.raises(ContractBroken, match="'thickness'"):
+        CONTRACTS["defaults agree"](planted(forward=other_default))
