@@ -22,8 +22,10 @@ from mscale_uq.core.stage import Values
 from mscale_uq.errors import Infeasible
 from mscale_uq.macro.boundary import Condition, Source
 from mscale_uq.macro.coefficient import Coefficient
+from mscale_uq.macro.extended import Factor
 from mscale_uq.macro.weakform import WeakForm
-from mscale_uq.solve.linear import Factorization
+
+ROUND_OFF = 1e-14  # relative difference of K_ij and K_ji that an effective tensor may have
 
 
 @final
@@ -88,12 +90,12 @@ class DiffusionProblem:
         self.fixes_level = form.fixes_level
         self.slots = form.slots
         self.flows = form.flows((fluxes or {}).values())
-        self.system, self.stiffness, self.mass = form.matrices()
+        self.system, self.stiffness, self.mass = form.matrices(name)
         self.lift = form.lift()
         self.inputs = self.slots.names
-        self.steady_inputs = self.slots.names_at(np.union1d(self.stiffness.indices, self.lift.indices))
+        self.steady_inputs = self.slots.names_at(np.union1d(self.stiffness.used, self.lift.used))
         # Where p enters A or M; members that differ elsewhere only share a factorisation.
-        self.operator_places = np.union1d(self.stiffness.indices, self.mass.indices)
+        self.operator_places = np.union1d(self.stiffness.used, self.mass.used)
         self._conductivity, self._storage = form.conductivity, form.storage
         self._sinks = np.array(form.sinks, dtype=int)
 
@@ -129,10 +131,16 @@ class DiffusionProblem:
         U[self.system.free] = np.asarray(field)[self.system.free]
         return U
 
-    def factorize(self, data: Array, p: Array) -> Factorization:
+    def factorize(self, data: Array, p: Array) -> Factor:
         """Return the factorised free block of the matrix with the stored entries `data`, made at `p`."""
         definite = bool((p[self._sinks] >= 0).all())
-        return self.system.factorize(data, definite, self.name)
+        return self.system.factorize(data, self._is_symmetric(p), definite)
+
+    def _is_symmetric(self, p: Array) -> bool:
+        if self._conductivity.ndim < 2:
+            return True
+        K = p[self._conductivity]
+        return bool(np.abs(K - np.swapaxes(K, -1, -2)).max() <= ROUND_OFF * np.abs(K).max())
 
     def _check(self, holds: bool, otherwise: str, values: Values) -> None:
         if not holds:

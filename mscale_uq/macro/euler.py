@@ -8,7 +8,7 @@ from scipy.sparse import csc_matrix
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.macro.diffusion import DiffusionProblem
-from mscale_uq.solve.linear import Factorization
+from mscale_uq.macro.extended import Factor
 
 
 @final
@@ -22,7 +22,7 @@ class ImplicitEuler:
     problem: DiffusionProblem
     tau: float
     matrix: csc_matrix
-    factor: Factorization
+    factor: Factor
 
     def step(self, V: Array) -> Array:
         """Return Y for V, ``(columns,)`` or ``(columns, members)``."""

@@ -11,7 +11,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import InputError, WiringError, explain
 from mscale_uq.macro.diffusion import DiffusionProblem
-from mscale_uq.solve.linear import Factorization
+from mscale_uq.macro.extended import Factor
 
 
 @final
@@ -79,7 +79,7 @@ class FluxLinearization(Linearization):
     shapes: Mapping[str, tuple[int, ...]]
     A: csc_matrix
     M: csc_matrix
-    factor: Factorization
+    factor: Factor
     U: Array
     rate: Array
 

@@ -11,7 +11,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import InputError, WiringError, explain
 from mscale_uq.macro.diffusion import DiffusionProblem
-from mscale_uq.solve.linear import Factorization
+from mscale_uq.macro.extended import Factor
 
 
 @final
@@ -67,7 +67,7 @@ class SteadyDiffusion(Stage):
         named = zip(self.problem.flux_names, flows, strict=True)
         return {self.field: U[: self.problem.size].copy(), **{name: np.asarray(flow) for name, flow in named}}
 
-    def _solve(self, values: Values) -> tuple[csc_matrix, Factorization, Array]:
+    def _solve(self, values: Values) -> tuple[csc_matrix, Factor, Array]:
         problem, free = self.problem, self.problem.system.free
         rows = problem.fill_steady(values)
         if len(rows) != 1:
@@ -92,7 +92,7 @@ class SteadyLinearization(Linearization):
     stage: SteadyDiffusion
     shapes: Mapping[str, tuple[int, ...]]
     matrix: csc_matrix
-    factor: Factorization
+    factor: Factor
     U: Array
 
     def jvp(self, tangents: Values) -> Named:

@@ -14,6 +14,7 @@ from mscale_uq.macro.assembly import Contributions, at, conduction_of, content, 
 from mscale_uq.macro.boundary import Condition, Dirichlet, Neumann, Profile, Robin, Source
 from mscale_uq.macro.coefficient import Coefficient, Kind, Slots, coefficient
 from mscale_uq.macro.extended import ExtendedMatrix
+from mscale_uq.macro.sparse_map import SparseMap
 from mscale_uq.solve.linear import SparsePattern
 
 ONE = 0  # the place of the number one in p
@@ -121,7 +122,7 @@ class WeakForm:
         """Return the nodes on all Dirichlet boundaries."""
         return np.unique(np.concatenate([np.zeros(0, dtype=int), *self._dirichlet.values()]))
 
-    def matrices(self) -> tuple[ExtendedMatrix, csr_array, csr_array]:
+    def matrices(self, name: str) -> tuple[ExtendedMatrix, SparseMap, SparseMap]:
         """Return the pattern, and the maps from p to the stored entries of A and of M."""
         free = np.setdiff1d(np.arange(self._basis.N), self.held_nodes())
         if free.size == 0:
@@ -131,25 +132,27 @@ class WeakForm:
         pattern = SparsePattern(parts.rows, parts.columns, shape)
         first_rate = sum(part.rows.size for part in self._steady)
         maps = [
-            pattern.gather @ _by_slot(parts, chosen, self.slots.size)
+            SparseMap(pattern.gather @ _by_slot(parts, chosen, self.slots.size))
             for chosen in (np.arange(first_rate), np.arange(first_rate, parts.rows.size))
         ]
-        return ExtendedMatrix(pattern, free), maps[0], maps[1]
+        return ExtendedMatrix(pattern, free, name), maps[0], maps[1]
 
-    def lift(self) -> csr_array:
+    def lift(self) -> SparseMap:
         """Return the map from p to U with zeros in the free nodes."""
         held = stack([*self._held, at([], [], [], [])])
         places = (held.rows.astype(int), held.slots.astype(int))
-        return csr_array((held.weights, places), shape=(self._columns, self.slots.size))
+        return SparseMap(csr_array((held.weights, places), shape=(self._columns, self.slots.size)))
 
-    def flows(self, wanted: Iterable[str | Sequence[str]]) -> csr_array:
+    def flows(self, wanted: Iterable[str | Sequence[str]]) -> SparseMap:
         """Return the map from the rows of A U to the inflow through each wanted union of boundaries."""
         chosen = [(one,) if isinstance(one, str) else tuple(one) for one in wanted]
         rows = [self._flow(names) for names in chosen]
         places = [at(index, row, 0, 1.0) for index, row in enumerate(rows)]
         all_ = stack([*places, at([], [], [], [])])
         shape = (len(rows), self._basis.N + len(self._flow_rows))
-        return csr_array((all_.weights, (all_.rows.astype(int), all_.columns.astype(int))), shape=shape)
+        return SparseMap(
+            csr_array((all_.weights, (all_.rows.astype(int), all_.columns.astype(int))), shape=shape)
+        )
 
     def _flow(self, names: tuple[str, ...]) -> np.ndarray:
         """Return the rows that add up to the inflow through a union of boundaries."""
