@@ -12,6 +12,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from mscale_uq.errors import ParameterError, explain
+from mscale_uq.stats.prior import Prior
 from mscale_uq.stats.priors import (
     Beta,
     Exponential,
@@ -20,7 +21,6 @@ from mscale_uq.stats.priors import (
     LogNormal,
     LogUniform,
     Normal,
-    Prior,
     Uniform,
 )
 
@@ -123,11 +123,11 @@ def _root(family: str, function: Callable[[float], float], low: float, high: flo
         ) from None
 
 
-def _uniform(lower: float, upper: float, tail: float) -> Uniform:
+def _uniform(lower: float, upper: float, _tail: float) -> Uniform:
     return Uniform(lower, upper)
 
 
-def _loguniform(lower: float, upper: float, tail: float) -> LogUniform:
+def _loguniform(lower: float, upper: float, _tail: float) -> LogUniform:
     return LogUniform(lower, upper)
 
 

@@ -10,7 +10,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.errors import ParameterError, explain, near_match
 from mscale_uq.stats.experiment import Experiment, Shared
-from mscale_uq.stats.priors import Prior
+from mscale_uq.stats.prior import Prior
 
 
 class LogDensity(Protocol):

@@ -1,0 +1,142 @@
+"""The layer law: who may import whom, as a table, and no cycles."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mscale_uq"
+
+GROUND = {"errors", "files"}
+CORE = GROUND | {"core"}
+SOLVE = CORE | {"solve"}
+MODEL_PARTS = {"cell", "macro", "observe", "stats"}
+METHODS = SOLVE | MODEL_PARTS
+DIAGNOSE = METHODS | {"infer", "filters", "diagnose"}
+IO = DIAGNOSE | {"io"}
+MIDDLE = {"catalog", "case", "results", "stream"}
+
+# folder (or file of the package root) -> what it may import
+MAY_IMPORT = {
+    "errors": set(),
+    "files": {"errors"},
+    "core": CORE,
+    "solve": SOLVE,
+    "cell": SOLVE | {"cell"},
+    "macro": SOLVE | {"macro"},
+    "observe": SOLVE | {"observe"},
+    "stats": SOLVE | {"stats"},
+    # siblings: neither knows the other, and neither knows a cell or a macro equation
+    "infer": SOLVE | {"observe", "stats", "infer"},
+    "filters": SOLVE | {"observe", "stats", "filters"},
+    "diagnose": METHODS | {"infer", "filters", "diagnose"},
+    "io": IO,
+    "catalog": IO | {"catalog", "models"},
+    "case": IO | MIDDLE,
+    "results": IO | MIDDLE,
+    "stream": IO | MIDDLE,
+    "report": IO | MIDDLE | {"report"},
+    "run": IO | MIDDLE | {"report", "run"},
+    "cli": IO | MIDDLE | {"report", "run", "cli"},
+    "__main__": {"cli"},
+    # a system never imports another system; what a family shares lies in models/<family>/_<source>.py
+    "models": SOLVE | MODEL_PARTS,
+}
+HEAVY = {"pymc", "pytensor", "nutpie"}  # known to infer/ alone
+ONE_MODULE = {"arviz": {"results"}}  # types of these stay behind one module
+
+
+def layer_of(module: str) -> str:
+    """``mscale_uq.macro.mesh`` -> ``macro``; files named ``case_*.py`` belong to ``case``, and so on."""
+    name = module.split(".")[1]
+    return next(
+        (layer for layer in ("case", "results", "run", "cli", "catalog") if name.startswith(layer)), name
+    )
+
+
+def sources() -> dict[str, Path]:
+    inside = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    systems = {
+        "mscale_uq." + ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in (ROOT / "models").rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    return {**inside, **systems}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+SOURCES = sources()
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_imports_only_what_lies_below_it(module):
+    layer = layer_of(module)
+    for name in imports(SOURCES[module]):
+        if name.split(".")[0] != "mscale_uq":
+            continue
+        assert name != "mscale_uq", f"{module} imports the package root: import the defining module"
+        below = layer_of(name)
+        if layer == "models" and below == "models":
+            shared = name.split(".")
+            assert shared[2] == module.split(".")[2], f"{module} imports another family"
+            assert shared[3].startswith("_"), f"{module} imports another system, {name}"
+            continue
+        assert below in MAY_IMPORT[layer], f"{module} ({layer}) must not import {name}"
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_inference_libraries_stay_in_their_place(module):
+    layer = layer_of(module)
+    for name in imports(SOURCES[module]):
+        root = name.split(".")[0]
+        assert root not in HEAVY or layer == "infer", f"{module} imports {root}"
+        assert root not in ONE_MODULE or layer in ONE_MODULE[root], f"{module} imports {root}"
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_nothing_dangerous_is_called(module):
+    for node in ast.walk(ast.parse(SOURCES[module].read_text())):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in {
+                "eval",
+                "exec",
+                "pickle.load",
+                "pickle.loads",
+                "yaml.load",
+                "sympy.sympify",
+            }, module
+
+
+def test_there_is_no_import_cycle():
+    graph = {module: {name for name in imports(path) if name in SOURCES} for module, path in SOURCES.items()}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path[path.index(module) :], module))
+        if module not in done:
+            for below in graph[module]:
+                visit(below, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_file_says_one_thing(module):
+    assert len(SOURCES[module].read_text().splitlines()) <= 300
