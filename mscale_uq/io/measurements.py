@@ -4,7 +4,7 @@ An output that lies along coordinates stands in one file with them, a row per re
 number stands in a file with one row. Values are converted to the system's units.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -34,9 +34,12 @@ class Measurements:
 
 
 def measurements(
-    tables: Sequence[Table], outputs: Sequence[Quantity], coordinates: Sequence[Quantity]
+    tables: Sequence[Table],
+    outputs: Sequence[Quantity],
+    coordinates: Sequence[Quantity],
+    optional: Collection[str] = (),
 ) -> Measurements:
-    """Arrange tables as the arrays of one experiment.
+    """Arrange tables as the arrays of one experiment; `optional` coordinates need not be there.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def measurements(
         for column in table.columns:
             _check_column(table, column, known, home)
             home[column.name] = table.label
-        _check_table(table, known, along)
+        _check_table(table, known, along, optional)
         for column in table.columns:
             _check_present(table, column, column.name in along)
             target = places if column.name in along else readings
@@ -77,7 +80,9 @@ def _check_column(
         )
 
 
-def _check_table(table: Table, known: Mapping[str, Quantity], along: set[str]) -> None:
+def _check_table(
+    table: Table, known: Mapping[str, Quantity], along: set[str], optional: Collection[str]
+) -> None:
     here = [column.name for column in table.columns]
     readings = [known[name] for name in here if name not in along]
     if not readings:
@@ -86,10 +91,12 @@ def _check_table(table: Table, known: Mapping[str, Quantity], along: set[str]) -
     needed = readings[0].coordinates
     for reading in readings:
         if reading.coordinates != needed:
-            given = f"{table.label}: {readings[0].name!r} and {reading.name!r} do not lie along the same coordinates"
+            given = (
+                f"{table.label}: {readings[0].name!r} and {reading.name!r} lie along different coordinates"
+            )
             raise DataError(explain(given, "one file for each set of coordinates", "split the file"))
     for name in needed:
-        if name not in here:
+        if name not in here and name not in optional:
             raise DataError(
                 explain(f"{table.label}: {readings[0].name!r} needs a column {name!r}", ", ".join(needed))
             )

@@ -21,8 +21,8 @@ class Mistakes:
         self.label = label
         self._found: list[tuple[str, type[InputError]]] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def __len__(self) -> int:
+        return len(self._found)
 
     def add(self, key: str, message: str, kind: type[InputError] = CaseError) -> None:
         """Note one mistake at a key such as ``prior.k``."""

@@ -10,6 +10,8 @@ from functools import cache
 from tokenize import TokenError
 from typing import Any
 
+import numpy as np
+
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import UnitError, explain
 
@@ -48,18 +50,23 @@ def to_unit(given: str | float, unit: str, where: str, difference: bool = False)
     if own.startswith(","):
         raise UnitError(explain(f"{where}: {given!r}", "a decimal point", "write 1.5, not 1,5"))
     scale, offset = factor(own or unit, unit, f"{where}: {given!r}", difference)
-    return _finite(scale * number + offset, given, where)
+    return _finite(float(_scaled(number, scale)) + offset, given, where)
 
 
 def convert(values: Array, own: str, unit: str, where: str) -> Array:
     """Return an array given in the unit `own` in `unit`; raises `UnitError` like `to_unit`."""
     scale, offset = factor(own, unit, where)
-    return scale * values + offset
+    return np.asarray(_scaled(values, scale) + offset)
 
 
 def check_unit(unit: str, where: str = "unit") -> None:
     """Raise `UnitError` if a unit cannot be read."""
     _parse(unit, where)
+
+
+def dimension(unit: str) -> dict[str, float]:
+    """Return the powers of the base dimensions of a unit, such as ``{"[length]": 2, "[time]": -1}``."""
+    return {name: float(power) for name, power in _parse(unit, "unit").dimensionality.items()}
 
 
 def factor(own: str, unit: str, where: str, difference: bool = False) -> tuple[float, float]:
@@ -82,7 +89,14 @@ def factor(own: str, unit: str, where: str, difference: bool = False) -> tuple[f
     if not math.isclose(thrice, 3 * once):
         raise UnitError(explain(f"{where}: a logarithmic unit", f"a linear one, such as {_example(unit)!r}"))
     offsets = not difference and OFFSET_SCALES & {str(source), str(target)}
-    return once, float(quantity(0.0, source).to(target).magnitude) if offsets else 0.0
+    # Pint multiplies prefixes one by one; 15 digits take its round-off away.
+    return float(f"{once:.15g}"), float(quantity(0.0, source).to(target).magnitude) if offsets else 0.0
+
+
+def _scaled(values: Any, scale: float) -> Any:
+    """Return scale * values; 200 um are divided by a million, which is exact to the last digit."""
+    inverse = float(f"{1 / scale:.15g}")
+    return values / inverse if inverse > 1 and inverse.is_integer() else scale * values
 
 
 @cache

@@ -1,0 +1,241 @@
+"""`Case`: a TOML file that says which system, data, priors and method make one calibration.
+
+Every mistake in the file is reported at once, with its key, what is allowed, and the nearest match.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from mscale_uq.case_model import LAWS, Link, Plan, plan_experiments
+from mscale_uq.case_priors import Unknown, bindings, unknowns
+from mscale_uq.case_schema import CaseSpec, ExpectSpec, MethodSpec, check_form
+from mscale_uq.catalog import load_system
+from mscale_uq.core.law import Law
+from mscale_uq.core.system import Smoothness, System
+from mscale_uq.errors import CaseError, explain, near_match
+from mscale_uq.io.mistakes import Mistakes
+from mscale_uq.io.toml import read_toml, write_toml
+from mscale_uq.io.units import to_unit
+from mscale_uq.stats.experiment import Experiment, Fixed
+from mscale_uq.stats.posterior import Posterior
+
+
+@final
+@dataclass(frozen=True)
+class Expected:
+    """An expected number: the truth behind synthetic data and the mass of the interval that should hold it,
+    or a published mean and sd with a tolerance; in the unit of the quantity.
+    """
+
+    truth: float | None = None
+    within: float = 0.95
+    mean: float | None = None
+    sd: float | None = None
+    tolerance: float | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Case:
+    """A calibration, read and checked.
+
+    Attributes
+    ----------
+    name, question
+        For people; the name is the file's, unless it says otherwise.
+    path
+        The file.
+    system
+        What is calibrated.
+    seed, method
+        Of the sampler.
+    plans
+        The experiments: options, data, laws and bindings.
+    unknowns
+        Unknown -> unit, shape and prior.
+    expect
+        Unknown or effective quantity -> expected number.
+    """
+
+    name: str
+    question: str
+    path: Path
+    system: System
+    seed: int
+    method: MethodSpec
+    plans: tuple[Plan, ...]
+    unknowns: Mapping[str, Unknown]
+    expect: Mapping[str, Expected]
+
+    @property
+    def smoothness(self) -> Smoothness:
+        """The system's, which chooses the sampler."""
+        return self.system.smoothness
+
+    def posterior(self) -> Posterior:
+        """Return priors and experiments as one log-density."""
+        experiments = [
+            Experiment(
+                plan.name, plan.model, plan.data.outputs, plan.operators, bindings(plan, self.unknowns)
+            )
+            for plan in self.plans
+        ]
+        priors = {name: unknown.prior for name, unknown in self.unknowns.items()}
+        shapes = {name: unknown.shape for name, unknown in self.unknowns.items()}
+        return Posterior(priors, experiments, shapes)
+
+    def resolved(self, data_folder: str = "") -> dict[str, Any]:
+        """Return the case with everything said: all options, numbers in model units, priors by arguments."""
+        return {
+            "system": self.system.name,
+            "name": self.name,
+            "question": self.question,
+            "seed": self.seed,
+            "experiment": [self._experiment(plan, data_folder) for plan in self.plans],
+            "prior": {name: _prior(unknown) for name, unknown in self.unknowns.items()},
+            "method": self.method.model_dump(),
+            "expect": {name: _filled(expected) for name, expected in self.expect.items()},
+        }
+
+    def resolved_toml(self, data_folder: str = "") -> str:
+        """Return `resolved` as TOML, which reads back as the same case."""
+        return write_toml(self.resolved(data_folder))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What decides the draws, part by part: a hash each of model, data, priors, sampler, and the seed."""
+        whole = self.resolved()
+        source = Path(inspect.getsourcefile(self.system.forward) or "")
+        settings = {key: whole["method"][key] for key in ("sampler", "tune", "chains", "target_accept")}
+        experiments = [{key: e[key] for key in e if key != "data"} for e in whole["experiment"]]
+        return {
+            "system": _hash(
+                [whole["system"], source.read_text(encoding="utf-8") if source.is_file() else ""]
+            ),
+            "experiments": _hash(experiments),
+            "data": _hash([[file.digest for file in plan.files] for plan in self.plans]),
+            "priors": _hash(whole["prior"]),
+            "method": _hash(settings),
+            "seed": str(self.seed),
+        }
+
+    @property
+    def hash(self) -> str:
+        """One hash of `identity`."""
+        return _hash(self.identity)
+
+    def _experiment(self, plan: Plan, data_folder: str) -> dict[str, Any]:
+        bound = bindings(plan, self.unknowns)
+        numbers = {name: b.value for name, b in bound.items() if isinstance(b, Fixed)}
+        links = {name: b for name, b in plan.bindings.items() if isinstance(b, Link)}
+        return {
+            "name": plan.name,
+            "data": [f"{data_folder}{file.given}" for file in plan.files],
+            "options": dict(plan.options),
+            "fixed": {name: np.asarray(value).tolist() for name, value in numbers.items()},
+            "bind": {name: _link_text(link) for name, link in links.items()},
+            "law": {quantity: _law(operator.law) for quantity, operator in plan.operators.items()},
+        }
+
+
+def read_case(path: str | Path) -> Case:
+    """Read and check a case file, and the data it names; no model is solved.
+
+    Raises
+    ------
+    CaseError
+        With every mistake in the file.
+    DataError, UnitError
+        If the mistakes are in the data files.
+    """
+    path = Path(path)
+    mistakes = Mistakes(path.name)
+    spec = check_form(read_toml(path, path.name), mistakes)
+    with mistakes.at("system"):
+        system = load_system(spec.system)
+    mistakes.stop()
+    plans = plan_experiments(spec, system, path.parent, mistakes)
+    mistakes.stop()  # without a model, what follows would blame the wrong keys
+    _check_fixed(spec, plans, mistakes)
+    known = unknowns(spec.prior, plans, mistakes)
+    mistakes.stop()
+    expect = _expected(spec.expect, system, known, mistakes)
+    name, method = spec.name or path.stem, spec.method
+    case = Case(name, spec.question, path, system, spec.seed, method, tuple(plans), known, expect)
+    with mistakes.at("prior"):
+        case.posterior()
+    mistakes.stop()
+    return case
+
+
+def _check_fixed(spec: CaseSpec, plans: list[Plan], mistakes: Mistakes) -> None:
+    """A number at the top must be of use to some experiment."""
+    targets = {name for plan in plans for name in plan.targets}
+    for name in set(spec.fixed) - targets:
+        given = f"no experiment has a parameter {name!r}{near_match(name, targets)}"
+        mistakes.add(f"fixed.{name}", explain(given, ", ".join(sorted(targets))))
+
+
+def _expected(
+    given: Mapping[str, ExpectSpec],
+    system: System,
+    known: Mapping[str, Unknown],
+    mistakes: Mistakes,
+) -> dict[str, Expected]:
+    units = {quantity.name: quantity.unit for quantity in (*system.effective, *system.outputs)}
+    units |= {name: unknown.unit for name, unknown in known.items()}
+    widths = {name for name, unknown in known.items() if unknown.is_width}
+    result = {}
+    for name, spec in given.items():
+        with mistakes.at(f"expect.{name}"):
+            base = name.partition("[")[0]
+            if base not in units:
+                raise CaseError(explain(f"{base!r} is unknown{near_match(base, units)}", ", ".join(units)))
+            result[name] = _expectation(spec, units[base], base in widths)
+    return result
+
+
+def _expectation(spec: ExpectSpec, unit: str, is_width: bool) -> Expected:
+    numbers = {}
+    for field, value in spec.model_dump(exclude_none=True).items():
+        is_share = field == "within"
+        difference = is_width or field in ("sd", "tolerance")
+        numbers[field] = to_unit(value, "1" if is_share else unit, field, difference)
+    if not 0 < numbers["within"] < 1:
+        raise CaseError(explain(f"within = {spec.within!r}", "a share such as '95 %'"))
+    if not numbers.keys() & {"truth", "mean", "sd"}:
+        raise CaseError(explain("no expected number", "truth, or mean and sd with a tolerance"))
+    return Expected(**numbers)
+
+
+def _link_text(link: Link) -> str:
+    return link.name if link.index is None else f"{link.name}[{link.index}]"
+
+
+def _law(law: Law) -> dict[str, Any]:
+    name = next(name for name, kind in LAWS.items() if isinstance(law, kind))
+    levels = {key: list(value) if isinstance(value, tuple) else value for key, value in _filled(law).items()}
+    return {"law": name, **levels}
+
+
+def _prior(unknown: Unknown) -> dict[str, Any]:
+    shape = "experiments" if unknown.per else list(unknown.shape) or None
+    # A resolved case must not need the names of parents' children to find a unit.
+    return {"dist": unknown.prior.family, **unknown.prior.arguments, "shape": shape, "unit": unknown.unit}
+
+
+def _filled(record: Any) -> dict[str, Any]:
+    """Return the fields of a record that are not None."""
+    pairs = ((field.name, getattr(record, field.name)) for field in fields(record))
+    return {name: value for name, value in pairs if value is not None}
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

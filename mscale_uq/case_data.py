@@ -1,0 +1,81 @@
+"""The data files of a case: found below its folder or among the shipped data, and known by their content."""
+
+import hashlib
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from mscale_uq.catalog import data_root
+from mscale_uq.core.system import System
+from mscale_uq.errors import CaseError, explain, near_match
+from mscale_uq.io.measurements import Measurements, measurements
+from mscale_uq.io.table import read_table
+
+
+@final
+@dataclass(frozen=True)
+class DataFile:
+    """One file of measurements.
+
+    Attributes
+    ----------
+    given
+        As the case writes it.
+    path
+        Where it is.
+    digest
+        SHA-256 of its bytes.
+    """
+
+    given: str
+    path: Path
+    digest: str
+
+
+def find_data(given: str, folder: Path) -> DataFile:
+    """Return the file below the case's folder, or else below the shipped data.
+
+    Raises
+    ------
+    CaseError
+        If the path leads elsewhere, or there is no such file.
+    """
+    for root in (folder.resolve(), data_root().resolve()):
+        path = (root / given).resolve()
+        if Path(given).is_absolute() or not path.is_relative_to(root):
+            hint = "copy the file beside the case"
+            raise CaseError(explain(f"{given!r}", "a path below the case's folder or the shipped data", hint))
+        if path.is_file():
+            return DataFile(given, path, hashlib.sha256(path.read_bytes()).hexdigest())
+    raise CaseError(
+        explain(f"no file {given!r}{_near(given, folder)}", "a file below the case or the shipped data")
+    )
+
+
+def read_data(files: Sequence[DataFile], system: System) -> Measurements:
+    """Read the files of one experiment.
+
+    Raises
+    ------
+    DataError, UnitError
+        If a file is not whole, or does not fit the system.
+    """
+    tables = [read_table(file.path, file.given) for file in files]
+    return measurements(tables, system.outputs, system.coordinates, not_needed(system))
+
+
+def not_needed(system: System) -> set[str]:
+    """Return the coordinates that a model can do without: those whose default is None."""
+    arguments = inspect.signature(system.forward).parameters
+    return {name for name, argument in arguments.items() if argument.default is None}
+
+
+def _near(given: str, folder: Path) -> str:
+    there = [
+        path.relative_to(root).as_posix()
+        for root in (folder / Path(given).parent, data_root())
+        for path in root.glob("*.csv" if root != data_root() else "*/*.csv")
+    ]
+    return near_match(given, there) or near_match(Path(given).name, there)

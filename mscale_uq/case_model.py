@@ -1,0 +1,244 @@
+"""From an experiment of a case file to a forward model, noise laws, and what each parameter is bound to."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from mscale_uq.case_data import DataFile, find_data, read_data
+from mscale_uq.case_schema import CaseSpec, ExperimentSpec, LawSpec
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.law import Law, ObservationOperator
+from mscale_uq.core.parameter import Array, Parameter, Quantity
+from mscale_uq.core.system import System, pick
+from mscale_uq.errors import CaseError, InputError, explain, near_match
+from mscale_uq.io.measurements import Measurements
+from mscale_uq.io.mistakes import Mistakes
+from mscale_uq.io.units import to_unit
+from mscale_uq.observe.laws import Gaussian, StudentT
+from mscale_uq.stats.experiment import Fixed
+
+LAWS = {"gaussian": Gaussian, "student_t": StudentT}
+LINK = re.compile(r"([A-Za-z_]\w*)(?:\[(\d+)\])?")
+
+
+@final
+@dataclass(frozen=True)
+class Link:
+    """Binds a model parameter, or a noise level, to an unknown by name, or to one entry of it."""
+
+    name: str
+    index: int | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """One experiment, worked out except for its priors.
+
+    Attributes
+    ----------
+    name, options, files, data, model, operators
+        As in `stats.experiment.Experiment` and the case file.
+    targets
+        What can be bound: model parameters and noise levels, with unit, shape and limits.
+    levels
+        The targets that are noise levels.
+    bindings
+        Target -> number, or link to an unknown.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    files: tuple[DataFile, ...]
+    data: Measurements
+    model: ForwardModel
+    operators: Mapping[str, ObservationOperator]
+    targets: Mapping[str, Parameter]
+    levels: frozenset[str]
+    bindings: Mapping[str, Fixed | Link]
+
+
+def plan_experiments(spec: CaseSpec, system: System, folder: Path, mistakes: Mistakes) -> list[Plan]:
+    """Return every experiment that is free of mistakes; the others' mistakes are noted."""
+    names = [one.name for one in spec.experiment]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        mistakes.add(f"experiment.{name}.name", explain(f"{name!r} is given twice", "different names"))
+    for section, known in (("options", system.options), ("law", system.outputs)):
+        for key in getattr(spec, section):
+            with mistakes.at(f"{section}.{key}"):
+                pick(key, known, f"{system.name}: {section.removesuffix('s')}")
+    plans = [_plan(spec, one, system, folder, mistakes) for one in spec.experiment]
+    return [plan for plan in plans if plan is not None]
+
+
+def _plan(
+    spec: CaseSpec, one: ExperimentSpec, system: System, folder: Path, mistakes: Mistakes
+) -> Plan | None:
+    here = f"experiment.{one.name}"
+    before = len(mistakes)
+    options = _options({**spec.options, **one.options}, system, f"{here}.options", mistakes)
+    with mistakes.in_data(f"{here}.data"):
+        files = tuple(find_data(given, folder) for given in one.data)
+        data = read_data(files, system)
+    if len(mistakes) > before:
+        return None
+    operators = _operators({**spec.law, **one.law}, one, data, system, mistakes)
+    model = None
+    with mistakes.at(here):
+        model = _model(system, options, data)
+    if model is None or len(mistakes) > before:
+        return None
+    targets = {parameter.name: parameter for parameter in model.parameters}
+    for quantity, operator in operators.items():
+        for level in _levels(operator.law, system.output(quantity), model):
+            with mistakes.at(f"{here}.law.{quantity}"):
+                _add_level(targets, level)
+    levels = frozenset(targets) - set(model.names)
+    bindings = _bindings(spec, one, targets, mistakes)
+    return Plan(one.name, options, files, data, model, operators, targets, levels, bindings)
+
+
+def _options(given: Mapping[str, Any], system: System, key: str, mistakes: Mistakes) -> dict[str, Any]:
+    """Return every option of the system; numbers with a unit are converted to the option's."""
+    options: dict[str, Any] = {option.name: option.default for option in system.options}
+    for name, value in given.items():
+        with mistakes.at(f"{key}.{name}"):
+            option = pick(name, system.options, f"{system.name}: option")
+            if isinstance(value, str) and isinstance(option.default, int | float) and option.unit:
+                value = to_unit(value, option.unit, name)
+                value = int(value) if isinstance(option.default, int) and value.is_integer() else value
+            options[name] = option.check(value)
+    return options
+
+
+def _model(system: System, options: Mapping[str, Any], data: Measurements) -> ForwardModel:
+    needed = inspect.signature(system.forward).parameters.values()
+    along = {coordinate.name for coordinate in system.coordinates}
+    for argument in needed:
+        if argument.name in along - set(data.coordinates) and argument.default is argument.empty:
+            measured = [o.name for o in system.outputs if argument.name in o.coordinates]
+            given = f"no data along {argument.name!r}"
+            raise CaseError(explain(given, f"a file with {argument.name!r} and one of {', '.join(measured)}"))
+    return system.forward(**options, **data.coordinates)
+
+
+def _operators(
+    laws: Mapping[str, LawSpec], one: ExperimentSpec, data: Measurements, system: System, mistakes: Mistakes
+) -> dict[str, ObservationOperator]:
+    for quantity in one.law:
+        if quantity not in data.outputs:
+            given = f"{quantity!r} is not measured here{near_match(quantity, data.outputs)}"
+            mistakes.add(f"experiment.{one.name}.law", explain(given, ", ".join(data.outputs)))
+    operators = {}
+    for quantity, readings in data.outputs.items():
+        if quantity not in laws:
+            unit = system.output(quantity).unit
+            hint = f'law = {{ {quantity} = {{ law = "gaussian", sd = "1 {unit}" }} }}'
+            given = f"no noise law for the measured {quantity!r}"
+            mistakes.add(f"experiment.{one.name}.law", explain(given, "gaussian, student_t", hint))
+            continue
+        with mistakes.at(f"experiment.{one.name}.law.{quantity}"):
+            law = _law(laws[quantity], system.output(quantity), readings)
+            operators[quantity] = ObservationOperator(quantity, law)
+    return operators
+
+
+def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
+    sd: Any = 0.0
+    if isinstance(spec.sd, list):
+        sd = tuple(to_unit(value, output.unit, "sd", difference=True) for value in spec.sd)
+        if readings.shape != (len(sd),):
+            raise CaseError(
+                explain(f"sd: {len(sd)} levels", f"one, or one for each of {readings.size} readings")
+            )
+    elif spec.sd is not None:
+        sd = _level(spec.sd, output.unit, "sd")
+    if spec.law == "student_t":
+        if spec.relative is not None:
+            raise CaseError(explain("student_t: relative", "sd, df", "a gaussian law has a relative level"))
+        return StudentT(sd, 4.0 if spec.df is None else to_unit(spec.df, "1", "df"))
+    if spec.df is not None:
+        raise CaseError(explain("gaussian: df", "sd, relative", "a student_t law has degrees of freedom"))
+    return Gaussian(sd, 0.0 if spec.relative is None else _level(spec.relative, "1", "relative"))
+
+
+def _level(given: float | str, unit: str, where: str) -> float | str:
+    """Return a noise level as a number, or as the name of an unknown."""
+    if isinstance(given, str) and given.isidentifier():
+        return given
+    return to_unit(given, unit, where, difference=True)
+
+
+def _levels(law: Law, output: Quantity, model: ForwardModel) -> list[Parameter]:
+    """Return the unknown noise levels that a law reads, as parameters."""
+    units = {"sd": output.unit, "relative": "1"}
+    return [
+        Parameter(getattr(law, field), unit, 1.0, 0.0, np.inf, f"noise of {output.name} ({field})")
+        for field, unit in units.items()
+        if isinstance(getattr(law, field, None), str) and getattr(law, field) not in model.chain.made
+    ]
+
+
+def _add_level(targets: dict[str, Parameter], level: Parameter) -> None:
+    known = targets.setdefault(level.name, level)
+    if known is not level and known.unit != level.unit:
+        given = f"noise level {level.name!r} in {level.unit!r} is also {known.meaning or 'a parameter'}"
+        raise CaseError(explain(f"{given} in {known.unit!r}", "one unit for one name", "take another name"))
+
+
+def _bindings(
+    spec: CaseSpec, one: ExperimentSpec, targets: Mapping[str, Parameter], mistakes: Mistakes
+) -> dict[str, Fixed | Link]:
+    """Return what every target is bound to: its own entries first, then the case's, then its own name."""
+    here = f"experiment.{one.name}"
+    for section in ("fixed", "bind"):
+        for name in getattr(one, section):
+            if name not in targets:
+                given = f"no parameter {name!r}{near_match(name, targets)}"
+                mistakes.add(f"{here}.{section}.{name}", explain(given, ", ".join(targets)))
+            elif section == "bind" and name in one.fixed:
+                mistakes.add(f"{here}.bind.{name}", explain(f"{name!r} is fixed here too", "one of the two"))
+    bindings: dict[str, Fixed | Link] = {}
+    for name, target in targets.items():
+        if name in one.bind:
+            with mistakes.at(f"{here}.bind.{name}"):
+                bindings[name] = _link(one.bind[name])
+        elif name in one.fixed:
+            with mistakes.at(f"{here}.fixed.{name}"):
+                bindings[name] = fixed(target, one.fixed[name])
+        elif name in spec.fixed:
+            with mistakes.at(f"fixed.{name}"):
+                bindings[name] = fixed(target, spec.fixed[name])
+        else:
+            bindings[name] = Link(name)
+    return bindings
+
+
+def _link(given: str) -> Link:
+    match = LINK.fullmatch(given)
+    if match is None:
+        raise CaseError(explain(f"{given!r}", "the name of an unknown, or one entry of it such as 'k[0]'"))
+    return Link(match[1], int(match[2]) if match[2] else None)
+
+
+def fixed(target: Parameter, given: Any) -> Fixed:
+    """Return a binding to numbers given in the target's unit or with their own.
+
+    Raises
+    ------
+    InputError
+        If the unit or the shape is wrong, or a number lies outside the target's physical limits.
+    """
+    if isinstance(given, list):
+        value = target.broadcast([to_unit(item, target.unit, target.name) for item in given])
+    else:
+        value = target.broadcast(to_unit(given, target.unit, target.name))
+    if not target.inside(value):
+        limits = f"({target.lower:g}, {target.upper:g}) {target.unit}"
+        raise InputError(explain(f"{target.name} = {given} is impossible", limits))
+    return Fixed(value if target.shape else float(value))

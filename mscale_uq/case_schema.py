@@ -1,0 +1,235 @@
+"""The form of a case file: which keys there are, and of which type."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from mscale_uq.errors import explain, near_match
+from mscale_uq.infer.methods import METHODS
+from mscale_uq.io.mistakes import Mistakes
+
+SAMPLERS = ("auto", *METHODS)
+# Labels become names in files and headings: no line breaks, no slashes, no quotes.
+LABEL = re.compile(r"\w[^/\\\"'\x00-\x1f\x7f]{0,59}")
+
+
+def _is_number(given: Any) -> bool:
+    return isinstance(given, int | float | str) and not isinstance(given, bool)
+
+
+def _number(given: Any) -> Any:
+    if not _is_number(given):
+        raise PydanticCustomError("number", "a number, or text such as '1.2 um'")
+    return given
+
+
+def _numbers(given: Any) -> Any:
+    if not _is_number(given) and not (isinstance(given, list) and given and all(map(_is_number, given))):
+        raise PydanticCustomError("numbers", "a number, text such as '1.2 um', or a list of them")
+    return given
+
+
+def _label(given: Any) -> Any:
+    if not isinstance(given, str) or LABEL.fullmatch(given) is None or given != given.strip():
+        raise PydanticCustomError(
+            "label", "at most 60 characters, a letter or digit first, no slash or quote"
+        )
+    return given
+
+
+def _sampler(given: Any) -> Any:
+    if given not in SAMPLERS:
+        raise PydanticCustomError("sampler", ", ".join(SAMPLERS).replace("{", "("))
+    return given
+
+
+def _choice(given: Any) -> Any:
+    if not isinstance(given, int | float | str | bool):
+        raise PydanticCustomError("choice", "a number, text, true or false")
+    return given
+
+
+def _files(given: Any) -> Any:
+    files = [given] if isinstance(given, str) else given
+    if not isinstance(files, list) or not files or not all(isinstance(file, str) for file in files):
+        raise PydanticCustomError("files", "the name of a file, or a list of names")
+    return files
+
+
+def _shape(given: Any) -> Any:
+    sizes = [given] if isinstance(given, int) else given
+    counts = isinstance(sizes, list) and all(type(size) is int and size > 0 for size in sizes)
+    if given != "experiments" and not (counts and sizes):
+        raise PydanticCustomError("shape", "a positive number, a list of them, or 'experiments'")
+    return given if given == "experiments" else tuple(sizes)
+
+
+_SCALAR: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
+_WORDS: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_SIZES = {"type": "array", "items": {"type": "integer"}}
+_SHAPES: dict[str, Any] = {"anyOf": [{"type": "integer"}, _SIZES, {"const": "experiments"}]}
+# One check for each, instead of a union, so that one mistake is one message.
+Number = Annotated[Any, BeforeValidator(_number), WithJsonSchema(_SCALAR)]
+Numbers = Annotated[
+    Any, BeforeValidator(_numbers), WithJsonSchema({"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]})
+]
+Choice = Annotated[Any, BeforeValidator(_choice), WithJsonSchema({})]
+Files = Annotated[list[str], BeforeValidator(_files), WithJsonSchema(_WORDS)]
+Shape = Annotated[Any, BeforeValidator(_shape), WithJsonSchema(_SHAPES)]
+Label = Annotated[str, BeforeValidator(_label)]
+Sampler = Annotated[str, BeforeValidator(_sampler), WithJsonSchema({"enum": list(SAMPLERS)})]
+Count = Annotated[int, Field(ge=1, strict=True)]
+
+
+class Section(BaseModel):
+    """A table of a case file; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LawSpec(Section):
+    """The noise law of one output; a level is a number in the output's unit, or the name of an unknown."""
+
+    law: Literal["gaussian", "student_t"] = "gaussian"
+    sd: Numbers | None = None
+    relative: Number | None = None
+    df: Number | None = None
+
+
+class ExperimentSpec(Section):
+    """One set of measurements: its files, the model's options, and what its parameters are bound to."""
+
+    name: Label
+    data: Files
+    options: dict[str, Choice] = {}
+    fixed: dict[str, Numbers] = {}
+    bind: dict[str, str] = {}
+    law: dict[str, LawSpec] = {}
+
+
+class PriorSpec(Section):
+    """A prior: a family with its arguments, or with an interval and its mass."""
+
+    dist: str
+    mean: Number | None = None
+    sd: Number | None = None
+    mu: Number | None = None
+    sigma: Number | None = None
+    rate: Number | None = None
+    alpha: Number | None = None
+    beta: Number | None = None
+    lower: Number | None = None
+    upper: Number | None = None
+    mass: Number | None = None
+    median: Number | None = None
+    factor: Number | None = None
+    shape: Shape | None = None
+    unit: str | None = None
+
+
+class MethodSpec(Section):
+    """How the posterior is sampled."""
+
+    sampler: Sampler = "auto"
+    draws: Count = 1000
+    tune: Annotated[int, Field(ge=0, strict=True)] = 1000
+    chains: Count = 4
+    cores: Annotated[int, Field(ge=0, strict=True)] | None = None
+    target_accept: Annotated[float, Field(gt=0, lt=1)] = 0.9
+
+
+class ExpectSpec(Section):
+    """Expected numbers: the truth behind synthetic data, or a published mean and sd."""
+
+    truth: Number | None = None
+    within: Number = "95 %"
+    mean: Number | None = None
+    sd: Number | None = None
+    tolerance: Number | None = None
+
+
+class CaseSpec(Section):
+    """A case file."""
+
+    system: str
+    question: str = ""
+    name: Label | None = None
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    experiment: Annotated[list[ExperimentSpec], Field(min_length=1)]
+    options: dict[str, Choice] = {}
+    fixed: dict[str, Numbers] = {}
+    law: dict[str, LawSpec] = {}
+    prior: dict[str, PriorSpec] = {}
+    method: MethodSpec = MethodSpec()
+    expect: dict[str, ExpectSpec] = {}
+    run: Annotated[dict[str, Any], Field(description="written by a run, not read")] = {}
+
+
+# Pydantic's kind of mistake -> what is allowed, in words for people who do not write Python.
+ALLOWED = {
+    "model_type": "a table, { key = value, .. }",
+    "dict_type": "a table, { key = value, .. }",
+    "list_type": "a list; experiments are written as [[experiment]]",
+    "too_short": "at least one",
+    "string_type": "text in quotes",
+    "int_type": "a whole number",
+    "float_type": "a number",
+}
+SECTIONS: dict[str, type[Section]] = {"law": LawSpec, "prior": PriorSpec, "expect": ExpectSpec}
+
+
+def check_form(tables: dict[str, Any], mistakes: Mistakes) -> CaseSpec:
+    """Return the tables of a TOML file as a `CaseSpec`.
+
+    Raises
+    ------
+    CaseError
+        With every key that is unknown, missing or of the wrong type.
+    """
+    try:
+        return CaseSpec.model_validate(tables)
+    except ValidationError as error:
+        for one in error.errors():
+            mistakes.add(*_in_words(one, tables))
+    mistakes.stop()
+    raise AssertionError  # stop() raised
+
+
+def _in_words(one: Any, tables: dict[str, Any]) -> tuple[str, str]:
+    """Return key and message of one of pydantic's findings, in this package's form."""
+    place, kind, given = one["loc"], one["type"], one["input"]
+    key = ".".join(map(str, place))
+    if place[0] == "experiment" and len(place) > 1:
+        key = ".".join(["experiment", _experiment_name(tables, place[1]), *map(str, place[2:])])
+    if kind == "missing":
+        return key, "the key is missing"
+    if kind == "extra_forbidden":
+        allowed = _keys_beside(place)
+        return key, explain(f"unknown key{near_match(str(place[-1]), allowed)}", ", ".join(allowed))
+    allowed_text = ALLOWED.get(kind) or one["msg"].removeprefix("Input should be ")
+    words = one["msg"] if kind in ("literal_error", "sampler") else ""
+    hint = near_match(given, re.findall(r"\w+", words)) if isinstance(given, str) else ""
+    return key, explain(f"{_short(given)}{hint}", allowed_text)
+
+
+def _keys_beside(place: tuple[Any, ...]) -> list[str]:
+    """Return the keys that are known where an unknown one was found."""
+    section: type[Section] = CaseSpec
+    if place[0] == "experiment" and len(place) > 2:
+        section, place = ExperimentSpec, place[2:]
+    if len(place) > 1:
+        section = MethodSpec if place[0] == "method" else SECTIONS[place[0]]
+    return list(section.model_fields)
+
+
+def _experiment_name(tables: dict[str, Any], position: int) -> str:
+    experiment = tables["experiment"][position]
+    name = experiment.get("name") if isinstance(experiment, dict) else None
+    return name if isinstance(name, str) else str(position + 1)
+
+
+def _short(given: Any) -> str:
+    text = repr(given)
+    return text if len(text) < 60 else f"{text[:57]}..."
