@@ -247,6 +247,18 @@ def test_the_named_flows_sources_and_reaction_of_a_plate_balance_to_round_off():
     assert inflow + 0.6 == pytest.approx(1.5 * integral, rel=1e-12)
 
 
+def test_a_heater_on_a_named_part_of_a_side_gives_its_flow_times_its_length():
+    mesh = square(8).mesh.with_boundaries({"heater": lambda x: (x[1] == 1.0) & (np.abs(x[0] - 0.5) < 0.25)})
+    made = solve(
+        Basis(mesh, ElementQuad1()),
+        conductivity=0.4,
+        boundaries={"bottom": Dirichlet(0.0), "heater": Neumann(3.0)},
+        fluxes={"heat": "heater", "drawn": "bottom"},
+    )
+    assert made["heat"] == pytest.approx(3.0 * 0.5, rel=1e-13)
+    assert made["drawn"] == pytest.approx(-1.5, rel=1e-12)
+
+
 def test_all_ways_to_say_one_isotropic_conductivity_agree():
     basis = square(4)
     ways = [2.0, 2.0 * np.eye(2), np.full(16, 2.0), np.tile(2.0 * np.eye(2), (16, 1, 1))]
