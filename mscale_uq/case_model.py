@@ -68,10 +68,9 @@ def plan_experiments(spec: CaseSpec, system: System, folder: Path, mistakes: Mis
     names = [one.name for one in spec.experiment]
     for name in sorted({name for name in names if names.count(name) > 1}):
         mistakes.add(f"experiment.{name}.name", explain(f"{name!r} is given twice", "different names"))
-    for section, known in (("options", system.options), ("law", system.outputs)):
-        for key in getattr(spec, section):
-            with mistakes.at(f"{section}.{key}"):
-                pick(key, known, f"{system.name}: {section.removesuffix('s')}")
+    for quantity in spec.law:
+        with mistakes.at(f"law.{quantity}"):
+            pick(quantity, system.outputs, f"{system.name}: output")
     plans = [_plan(spec, one, system, folder, mistakes) for one in spec.experiment]
     return [plan for plan in plans if plan is not None]
 
@@ -81,7 +80,7 @@ def _plan(
 ) -> Plan | None:
     here = f"experiment.{one.name}"
     before = len(mistakes)
-    options = _options({**spec.options, **one.options}, system, f"{here}.options", mistakes)
+    options = _options(spec.options, one, system, mistakes)
     with mistakes.in_data(f"{here}.data"):
         files = tuple(find_data(given, folder) for given in one.data)
         data = read_data(files, system)
@@ -103,11 +102,14 @@ def _plan(
     return Plan(one.name, options, files, data, model, operators, targets, levels, bindings)
 
 
-def _options(given: Mapping[str, Any], system: System, key: str, mistakes: Mistakes) -> dict[str, Any]:
+def _options(
+    common: Mapping[str, Any], one: ExperimentSpec, system: System, mistakes: Mistakes
+) -> dict[str, Any]:
     """Return every option of the system; numbers with a unit are converted to the option's."""
     options: dict[str, Any] = {option.name: option.default for option in system.options}
-    for name, value in given.items():
-        with mistakes.at(f"{key}.{name}"):
+    for name, value in {**common, **one.options}.items():
+        own = f"experiment.{one.name}." if name in one.options else ""
+        with mistakes.at(f"{own}options.{name}"):
             option = pick(name, system.options, f"{system.name}: option")
             if isinstance(value, str) and isinstance(option.default, int | float) and option.unit:
                 value = to_unit(value, option.unit, name)
@@ -142,7 +144,9 @@ def _operators(
             given = f"no noise law for the measured {quantity!r}"
             mistakes.add(f"experiment.{one.name}.law", explain(given, "gaussian, student_t", hint))
             continue
-        with mistakes.at(f"experiment.{one.name}.law.{quantity}"):
+        with mistakes.at(
+            f"experiment.{one.name}.law.{quantity}" if quantity in one.law else f"law.{quantity}"
+        ):
             law = _law(laws[quantity], system.output(quantity), readings)
             operators[quantity] = ObservationOperator(quantity, law)
     return operators

@@ -76,8 +76,9 @@ def unknowns(
     """Return the unknowns, parents before children; mistakes are noted and their unknowns left out."""
     places = uses(plans)
     _check_all_have_priors(priors, places, mistakes)
+    parents = {parent for spec in priors.values() for parent in _names(spec).values()}
     made: dict[str, Unknown] = {}
-    for name in _parents_first(priors, mistakes):
+    for name in _parents_first({n: priors[n] for n in priors if n in places or n in parents}, mistakes):
         with mistakes.at(f"prior.{name}"):
             check_name(name)
             unit, is_width = _unit(name, priors, places)
@@ -121,7 +122,7 @@ def _check_all_have_priors(
 
 def _how_to_fix(use: Use) -> str:
     if use.is_width:
-        return f"or write a number of {use.target.unit} as the noise level"
+        return f"or write a number in {use.target.unit} as the noise level"
     default = use.target.default if use.target.shape else f'"{use.target.default:g} {use.target.unit}"'
     return f"fixed = {{ {use.target.name} = {default} }} fixes it at its default"
 

@@ -1,7 +1,10 @@
 """One thread per process, caches inside the checkout: set before anything imports NumPy."""
 
 import os
+import sys
 from pathlib import Path
+
+import pytest
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache"
 
@@ -12,3 +15,17 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "N
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE / "numba"))
 os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={CACHE / 'pytensor'}")
+
+
+@pytest.fixture(scope="module")
+def toys():
+    """Put the systems of tests/systems, whose posteriors are known, into the catalogue, also of workers."""
+    import mscale_uq.models as models
+
+    folder = str(Path(__file__).parent / "systems")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MSCALE_UQ_MODELS", folder)
+        patch.setattr(models, "__path__", [*models.__path__, folder])
+        yield
+    for name in [name for name in sys.modules if name.startswith("mscale_uq.models.toys")]:
+        del sys.modules[name]

@@ -25,8 +25,9 @@ class Mistakes:
         return len(self._found)
 
     def add(self, key: str, message: str, kind: type[InputError] = CaseError) -> None:
-        """Note one mistake at a key such as ``prior.k``."""
-        self._found.append((f"{key}: {message}", kind))
+        """Note one mistake at a key such as ``prior.k``; what serves several experiments is noted once."""
+        if (f"{key}: {message}", kind) not in self._found:
+            self._found.append((f"{key}: {message}", kind))
 
     @contextmanager
     def at(self, key: str) -> Iterator[None]:

@@ -1,0 +1,1 @@
+"""Systems whose posteriors are known in closed form."""

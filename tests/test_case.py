@@ -1,0 +1,280 @@
+"""A case says what it means, and every mistake in it is told with its file, its key and what is allowed."""
+
+import pickle
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mscale_uq.case import read_case
+from mscale_uq.catalog import cases, find_case
+from mscale_uq.errors import CaseError, DataError, InputError, UnitError
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+GOOD = """
+system = "toys/line"
+question = "How fast does it grow?"
+seed = 7
+
+[[experiment]]
+name = "first"
+data = ["first.csv", "end.csv"]
+options = { duration = "20 s" }
+fixed = { weights = [1, 0] }
+
+[[experiment]]
+name = "second"
+data = "second.csv"
+fixed = { weights = [0, "100 %"], temperature = "27 degC" }
+bind = { offset = "offset_of_second" }
+
+[fixed]
+temperature = "300 K"
+
+[law]
+length = { law = "gaussian", sd = "noise", relative = "1 %" }
+end = { law = "student_t", sd = "2 cm", df = 5 }
+
+[prior]
+offset = { dist = "normal", mean = 0, sd = "50 cm" }
+offset_of_second = { dist = "uniform", lower = "-1 m", upper = "1 m" }
+speed = { dist = "lognormal", median = "60 m/min", factor = 3 }
+noise = { dist = "halfnormal", upper = "20 mm", mass = 0.95 }
+
+[expect]
+speed = { truth = "1 m/s" }
+doubled_speed = { mean = 2, sd = 0.1, tolerance = 0.01 }
+"""
+FILES = {
+    "first.csv": "time [min],length [cm]\n0,1\n0.5,\n1,6100\n",
+    "end.csv": "end [mm]\n20010\n",
+    "second.csv": "time,length\n1,1.1\n2,4.2\n",
+}
+
+
+def written(tmp_path, text=GOOD, **files):
+    for name, content in {**FILES, **{f"{stem}.csv": text for stem, text in files.items()}}.items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "line.toml").write_text(text)
+    return tmp_path / "line.toml"
+
+
+def test_numbers_arrive_in_the_models_units(tmp_path):
+    case = read_case(written(tmp_path))
+    posterior = case.posterior()
+    assert posterior.names == ("offset", "offset_of_second", "speed", "noise")
+    first, second = posterior.experiments
+    values = posterior.split([0.5, -0.5, 2.0, 0.01])
+    assert np.allclose(first.trace(values)["length"], [0.5, 60.5, 120.5])
+    assert first.trace(values)["end"] == pytest.approx(0.5 + 2 * 20)
+    stretch = 300.15 / 300
+    assert np.allclose(second.trace(values)["length"], stretch * (np.array([1.5, 7.5])))
+    assert np.array_equal(first.observed["length"], [0.01, np.nan, 61.0], equal_nan=True)
+    assert first.observed["end"] == 20.01
+
+
+def test_the_log_density_is_the_one_written_out_by_hand(tmp_path):
+    from scipy import stats
+
+    posterior = read_case(written(tmp_path)).posterior()
+    offset, other, speed, noise = theta = np.array([0.1, -0.2, 1.01, 0.3])
+    prior = (
+        stats.norm(0, 0.5).logpdf(offset)
+        + stats.uniform(-1, 2).logpdf(other)
+        + stats.lognorm(np.log(3) / stats.norm.ppf(0.975)).logpdf(speed)
+        + stats.halfnorm(scale=0.02 / stats.halfnorm.ppf(0.95)).logpdf(noise)
+    )
+    first = offset + speed * np.array([0.0, 60.0])
+    second = 300.15 / 300 * (other + speed * np.array([1.0, 4.0]))
+    predicted, data = np.r_[first, second], np.array([0.01, 61.0, 1.1, 4.2])
+    likelihood = stats.norm(predicted, np.hypot(noise, 0.01 * predicted)).logpdf(data).sum()
+    likelihood += stats.t(5, offset + 20 * speed, 0.02).logpdf(20.01)
+    assert posterior.logpdf(theta) == pytest.approx(prior + likelihood, rel=1e-12)
+
+
+def test_expected_numbers_arrive_in_the_models_units(tmp_path):
+    case = read_case(written(tmp_path))
+    assert case.expect["speed"].truth == 1.0
+    assert case.expect["speed"].within == 0.95
+    assert case.expect["doubled_speed"].sd == 0.1
+
+
+def test_one_value_per_experiment_is_a_vector_of_them(tmp_path):
+    text = GOOD.replace('bind = { offset = "offset_of_second" }\n', "").replace(
+        'offset_of_second = { dist = "uniform", lower = "-1 m", upper = "1 m" }\n', ""
+    )
+    text = text.replace(
+        'offset = { dist = "normal", mean = 0, sd = "50 cm" }',
+        'offset = { dist = "normal", mean = "centre", sd = "spread", shape = "experiments" }\n'
+        'centre = { dist = "normal", mean = "10 cm", sd = "1 m" }\n'
+        'spread = { dist = "halfnormal", sd = "10 cm" }',
+    )
+    case = read_case(written(tmp_path, text))
+    posterior = case.posterior()
+    assert posterior.variables["offset"] == (2,)
+    assert case.unknowns["offset"].per == ("first", "second")
+    assert case.unknowns["centre"].unit == "m"
+    assert case.unknowns["centre"].prior.arguments == {"mean": 0.1, "sd": 1.0}
+    values = posterior.split(posterior.pack({
+        "offset": [0.25, 0.75], "centre": 0.0, "spread": 1.0, "speed": 1.0, "noise": 0.1
+    }))  # fmt: skip
+    assert [float(e.trace(values)["offset"]) for e in posterior.experiments] == [0.25, 0.75]
+
+
+def test_experiments_may_share_entries_of_a_vector(tmp_path):
+    text = GOOD.replace('"offset_of_second"', '"level[2]"').replace("offset_of_second =", "level =")
+    text = text.replace('upper = "1 m" }', 'upper = "1 m", shape = 3 }')
+    posterior = read_case(written(tmp_path, text)).posterior()
+    assert posterior.variables["level"] == (3,)
+    values = posterior.split(np.arange(6.0) / 10)
+    assert posterior.experiments[1].trace(values)["offset"] == values["level"][2]
+
+
+def test_a_vector_parameter_is_one_unknown(tmp_path):
+    text = GOOD.replace("fixed = { weights = [1, 0] }\n", "").replace(
+        "[prior]", '[prior]\nweights = { dist = "normal", mean = 0, sd = 1 }'
+    )
+    posterior = read_case(written(tmp_path, text)).posterior()
+    assert posterior.names[:2] == ("weights[0]", "weights[1]")
+
+
+def test_a_width_in_degrees_is_a_width_for_its_prior_too(tmp_path):
+    text = GOOD.replace('\n[fixed]\ntemperature = "300 K"\n', "").replace(
+        "[prior]",
+        '[prior]\ntemperature = { dist = "lognormal", lower = "0 degC", upper = "50 degC", mass = 0.9 }',
+    )
+    prior = read_case(written(tmp_path, text)).unknowns["temperature"].prior
+    assert prior.frozen(**prior.arguments).ppf(0.05) == pytest.approx(273.15)
+
+
+def test_a_resolved_case_reads_back_as_the_same(tmp_path):
+    case = read_case(written(tmp_path))
+    (tmp_path / "again.toml").write_text(case.resolved_toml())
+    again = read_case(tmp_path / "again.toml")
+    assert again.resolved() == case.resolved()
+    assert again.hash == case.hash
+    theta = [0.1, -0.2, 1.01, 0.3]
+    assert again.posterior().logpdf(theta) == case.posterior().logpdf(theta)
+
+
+@pytest.mark.parametrize("name", cases())
+def test_every_shipped_case_reads_and_resolves_to_itself(name, tmp_path):
+    case = read_case(find_case(name))
+    (tmp_path / "again.toml").write_text(case.resolved_toml())
+    assert read_case(tmp_path / "again.toml").hash == case.hash
+    assert case.question.endswith("?")
+
+
+def test_everything_that_goes_to_a_worker_pickles(tmp_path):
+    posterior = read_case(written(tmp_path)).posterior()
+    again = pickle.loads(pickle.dumps(posterior))
+    assert again.logpdf([0.1, -0.2, 1.01, 0.3]) == posterior.logpdf([0.1, -0.2, 1.01, 0.3])
+
+
+CHANGES = {
+    "seed": ("seed = 7", "seed = 8"),
+    "data": None,
+    "priors": ("factor = 3", "factor = 4"),
+    "method": ("[expect]", "[method]\ntune = 17\n\n[expect]"),
+    "experiments": ('duration = "20 s"', 'duration = "21 s"'),
+}
+
+
+@pytest.mark.parametrize("part", CHANGES)
+def test_the_identity_says_which_part_of_a_case_was_changed(tmp_path, part):
+    before = read_case(written(tmp_path))
+    if CHANGES[part] is None:
+        after = read_case(written(tmp_path, end="end [mm]\n20011\n"))
+    else:
+        after = read_case(written(tmp_path, GOOD.replace(*CHANGES[part])))
+    assert {key for key in before.identity if before.identity[key] != after.identity[key]} == {part}
+    assert before.hash != after.hash
+
+
+def test_a_better_question_and_more_draws_are_the_same_calibration(tmp_path):
+    before = read_case(written(tmp_path))
+    text = GOOD.replace("How fast", "How quickly").replace(
+        "[expect]", "[method]\ndraws = 5000\ncores = 1\n[expect]"
+    )
+    assert read_case(written(tmp_path, text)).hash == before.hash
+
+
+PLANTED = tomllib.loads((Path(__file__).parent / "planted_mistakes.toml").read_text())["mistake"]
+
+
+@pytest.mark.parametrize("mistake", PLANTED, ids=lambda mistake: mistake["what"])
+def test_a_planted_mistake_is_told_with_file_and_key(tmp_path, mistake):
+    assert mistake["old"] in GOOD
+    path = written(tmp_path, GOOD.replace(mistake["old"], mistake["new"]))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(CaseError) as caught:
+        read_case(path)
+    said = str(caught.value)
+    assert said.startswith("line.toml: ")
+    for part in mistake["said"]:
+        assert part in said
+    assert "allowed: " in said or "missing" in said
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_parents_that_depend_on_each_other_are_refused(tmp_path):
+    text = GOOD.replace('mean = 0, sd = "50 cm"', 'mean = "a", sd = 1').replace(
+        "[expect]",
+        'a = { dist = "normal", mean = "b", sd = 1 }\nb = { dist = "normal", mean = "a", sd = 1 }\n[expect]',
+    )
+    with pytest.raises(CaseError, match="depend on each other in a circle"):
+        read_case(written(tmp_path, text))
+
+
+def test_a_case_without_experiments_is_refused(tmp_path):
+    with pytest.raises(CaseError, match=r"line.toml: experiment: the key is missing"):
+        read_case(written(tmp_path, 'system = "toys/line"\n'))
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    text = GOOD.replace('"60 m/min"', '"60 m"').replace('"20 mm"', '"20 mK"').replace('0, sd = "50 cm"', "0")
+    with pytest.raises(CaseError) as caught:
+        read_case(written(tmp_path, text))
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "line.toml: 3 mistakes"
+    assert [line.split(":")[0].strip() for line in lines[1:]] == [
+        "prior.offset",
+        "prior.speed",
+        "prior.noise",
+    ]
+
+
+DATA_MISTAKES = {
+    "a cut row": ("time,length\n1,1.1\n2", DataError, "second.csv: line 3 has 1 of 2 cells"),
+    "an unknown column": ("time,lenght\n1,1\n", DataError, "'lenght' is unknown .did you mean 'length'"),
+    "the wrong unit": ("time,length [K]\n1,1\n", UnitError, r"column 'length' in \[K\].*allowed: \[length\]"),
+    "no coordinate": ("length\n1\n", DataError, "second.csv: 'length' needs a column 'time'"),
+}
+
+
+@pytest.mark.parametrize("mistake", DATA_MISTAKES)
+def test_a_mistake_in_the_data_names_the_file_and_the_line(tmp_path, mistake):
+    content, kind, said = DATA_MISTAKES[mistake]
+    with pytest.raises(kind, match=f"^line.toml: experiment.second.data: .*{said}"):
+        read_case(written(tmp_path, second=content))
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "case").mkdir()
+    (tmp_path / "secret.csv").write_text(FILES["second.csv"])
+    path = written(tmp_path / "case")
+    (path.parent / "second.csv").unlink()
+    (path.parent / "second.csv").symlink_to(tmp_path / "secret.csv")
+    with pytest.raises(CaseError, match="allowed: a path below the case's folder"):
+        read_case(path)
+
+
+def test_every_mistake_is_a_value_error():
+    assert issubclass(CaseError, InputError)
+    assert issubclass(InputError, ValueError)
+
+
+def test_the_good_case_is_toml():
+    assert tomllib.loads(GOOD)["seed"] == 7
