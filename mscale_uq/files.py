@@ -1,0 +1,183 @@
+"""Files that survive a crash: atomic replacement, and an append-only log of checksummed records.
+
+A record is ``length (4 bytes) | checksum (4 bytes) | payload``, little endian; the checksum (CRC-32) covers
+the length as well, so that a tail of zeros, which some file systems leave after a power cut, is no valid
+record. A reader takes records until the first one that is cut or damaged, and says where the good ones end.
+"""
+
+import fcntl
+import os
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, final
+
+from mscale_uq.errors import RunError, explain
+
+_HEAD = struct.Struct("<II")
+
+
+@final
+@dataclass(frozen=True)
+class Records:
+    """What a log holds.
+
+    Attributes
+    ----------
+    payloads
+        The good records from the start, in order.
+    ends
+        Byte offset behind each of them.
+    """
+
+    payloads: tuple[bytes, ...]
+    ends: tuple[int, ...]
+
+    @property
+    def end(self) -> int:
+        """Byte offset behind the last good record, where a writer may go on."""
+        return self.ends[-1] if self.ends else 0
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put `content` into `path` so that a crash at any moment leaves the old file or the new one, whole."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make creations, renamings and removals in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def frame(payload: bytes) -> bytes:
+    """Return `payload` as one record."""
+    length = struct.pack("<I", len(payload))
+    return _HEAD.pack(len(payload), zlib.crc32(payload, zlib.crc32(length))) + payload
+
+
+def parse(content: bytes) -> Records:
+    """Return the records at the start of `content`, up to the first that is cut or damaged."""
+    pairs = list(_walk(content))
+    return Records(tuple(payload for payload, _ in pairs), tuple(end for _, end in pairs))
+
+
+def read_records(path: Path) -> Records:
+    """Return the good records of a log; none if the file does not exist."""
+    try:
+        return parse(path.read_bytes())
+    except FileNotFoundError:
+        return Records((), ())
+
+
+def _walk(content: bytes) -> Iterator[tuple[bytes, int]]:
+    start = 0
+    while start + _HEAD.size <= len(content):
+        length, checksum = _HEAD.unpack_from(content, start)
+        end = start + _HEAD.size + length
+        if end > len(content):
+            return
+        payload = content[start + _HEAD.size : end]
+        if zlib.crc32(payload, zlib.crc32(content[start : start + 4])) != checksum:
+            return
+        yield payload, end
+        start = end
+
+
+@final
+class RecordWriter:
+    """The one writer of a log; appends records and makes them durable on request.
+
+    Opening locks the file, reads it, and cuts off a damaged tail.
+
+    Parameters
+    ----------
+    path
+        The log; made if it does not exist.
+    patience
+        Seconds to wait for another writer of the same file to finish.
+
+    Attributes
+    ----------
+    found
+        The good records the log held when it was opened.
+
+    Raises
+    ------
+    RunError
+        If another process still writes this file after `patience`.
+    """
+
+    def __init__(self, path: Path, patience: float = 10.0) -> None:
+        # Opened for update, not truncated: nothing may change before the lock is ours.
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
+        try:
+            _lock(self._file.fileno(), path, patience)
+        except RunError:
+            self._file.close()
+            raise
+        self.found = parse(self._file.read())
+        self.cut(self.found.end)
+        sync_folder(path.parent)
+
+    @property
+    def position(self) -> int:
+        """Byte offset behind the last record."""
+        return self._file.tell()
+
+    def cut(self, end: int) -> None:
+        """Go on at byte `end`, forgetting what lies behind it."""
+        self._file.truncate(end)
+        self._file.seek(end)
+
+    def append(self, payload: bytes) -> None:
+        """Add one record; it is durable after the next `sync`."""
+        self._file.write(frame(payload))
+
+    def sync(self) -> None:
+        """Make everything appended so far durable."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Make everything durable and let other writers in."""
+        self.sync()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _lock(descriptor: int, path: Path, patience: float) -> None:
+    """Lock an open file for this process; the system lets go when the process ends, however it ends."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                given = f"{path} is being written by another process"
+                raise RunError(explain(given, hint="wait for that run, or stop it")) from None
+            time.sleep(0.1)
