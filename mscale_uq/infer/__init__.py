@@ -1,0 +1,1 @@
+"""Samplers, one method per file; the only folder that knows PyMC, PyTensor and nutpie."""

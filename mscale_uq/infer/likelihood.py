@@ -1,0 +1,78 @@
+"""The one place where a failed prediction becomes a likelihood of zero."""
+
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import Infeasible, SolveFailed
+from mscale_uq.infer.ledger import Ledger
+from mscale_uq.infer.target import Target
+
+# Samplers come back to the current point (DEMetropolisZ at every step, slice at every coordinate), so the
+# latest answers are remembered; more than NUTS's shorter trajectories need would help nobody.
+REMEMBERED = 16
+
+
+@final
+class Likelihood:
+    """Log-likelihood of theta ``(n,)``, never NaN, never raising for a model that has no answer.
+
+    Parameters
+    ----------
+    target
+        The posterior.
+    ledger
+        Takes the failures.
+    gradient
+        Whether derivatives are wanted; without, they are zero and never computed.
+
+    Attributes
+    ----------
+    error
+        The exception of a model with a bug, for whoever has to tell a person: libraries in between rewrite
+        messages.
+    """
+
+    def __init__(self, target: Target, ledger: Ledger, gradient: bool) -> None:
+        self.target = target
+        self.ledger = ledger
+        self.gradient = gradient
+        self.error: Exception | None = None
+        self._recent: dict[bytes, tuple[float, Array]] = {}
+
+    def __call__(self, theta: Array) -> tuple[float, Array]:
+        """Return the log-likelihood and its gradient; -inf and zeros where there is none."""
+        self.ledger.requests += 1
+        key = theta.tobytes()
+        answer = self._recent.pop(key, None) or self._answer(np.frombuffer(key))
+        self._recent[key] = answer
+        if len(self._recent) > REMEMBERED:
+            del self._recent[next(iter(self._recent))]
+        return answer
+
+    def _answer(self, theta: Array) -> tuple[float, Array]:
+        self.ledger.evaluations += 1
+        try:
+            return self._evaluate(theta)
+        except SolveFailed as failure:
+            self.ledger.failed(failure, theta)
+        except Infeasible as failure:
+            self.ledger.absent(failure)
+        except Exception as error:
+            self.error = error
+            raise
+        return -np.inf, np.zeros(theta.size)
+
+    def _evaluate(self, theta: Array) -> tuple[float, Array]:
+        if not np.all(np.isfinite(theta)):
+            raise Infeasible("sampler", {}, "went where floating point has no number")
+        if self.gradient:
+            density, slope = self.target.log_likelihood_gradient(theta)
+        else:
+            density, slope = self.target.log_likelihood(theta), np.zeros(theta.size)
+        if density == -np.inf:
+            raise Infeasible("likelihood", {}, "the data are impossible here")
+        if not (np.isfinite(density) and np.all(np.isfinite(slope))):
+            raise SolveFailed("likelihood", {}, f"log-likelihood {density} or its gradient is not finite")
+        return float(density), np.asarray(slope, dtype=float)

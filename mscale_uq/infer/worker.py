@@ -1,0 +1,69 @@
+"""The process of one chain: talks to its parent, and does not outlive it."""
+
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from typing import final
+
+from mscale_uq.infer.chain import run_chain
+
+REPORT_INTERVAL = 0.2  # seconds between two messages
+
+
+@final
+class ModelError(Exception):
+    """Stands for an exception that cannot be sent from one process to another."""
+
+
+def main(connection: Connection) -> None:
+    """Receive a job, run it, and send ("draw", ...) now and then, ("done",) or ("error", ...) at the end."""
+    # The parent gets the interrupt as well, and asks chains to stop at a draw.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    try:
+        run_chain(connection.recv(), Reporter(connection))
+    except Exception as error:  # noqa: BLE001 - raised again in the parent
+        connection.send(("error", _portable(error), "".join(traceback.format_exception(error))))
+    else:
+        connection.send(("done",))
+
+
+@final
+class Reporter:
+    """Sends a chain's progress, and hears whether to go on; both at most a few times a second."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._last = 0.0
+
+    def __call__(self, draw: int, tuning: bool, stats: dict[str, float]) -> bool:
+        """Tell the parent; return whether to go on."""
+        now = time.monotonic()
+        if now - self._last < REPORT_INTERVAL:
+            return True
+        self._last = now
+        self._connection.send(("draw", draw, tuning, stats))
+        return not self._connection.poll()
+
+
+def _follow_parent() -> None:
+    """End this process when its parent has, however it ended; the checkpoint is a second old at most."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an exception that survives the journey, bare of what PyTensor hangs on it."""
+    for name in [name for name in vars(error) if name.startswith("__")]:
+        delattr(error, name)
+    try:
+        return pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes, made in this line
+    except Exception:  # noqa: BLE001 - whatever an exception class does when it is pickled
+        return ModelError(f"{type(error).__name__}: {error}")
