@@ -1,0 +1,99 @@
+"""The 64 coefficients of a Poisson equation from 169 point values: a published benchmark of Bayesian inversion.
+
+A membrane of unit size carries an even load; its stiffness is constant on each of 8 x 8 squares. All numbers
+are dimensionless, and the mesh is part of the benchmark's definition.
+
+Cell      none: the coefficients are those of the equation
+Macro     -div(a grad u) = 10 on the unit square, u = 0 on its boundary; 32 x 32 bilinear elements
+Observed  displacement(x, y) at the 13 x 13 inner points of a lattice of spacing 1/14, sd 0.05
+Limit     a = 1: the middle sinks by 0.736713533 (mesh: second order); a -> c a: u -> u / c; swapping x and y
+Prior     density proportional to prod exp(-(ln a)^2 / 8) with respect to a: ln a is normal, mean 4, sd 2
+Numbering coefficient [row, column] belongs to the square that is row along y and column along x
+
+Source: D. Aristoff, W. Bangerth, A benchmark for the Bayesian inversion of coefficients in partial
+differential equations, SIAM Review 65 (2023) 1074-1105, doi:10.1137/21M1399464, arXiv 2102.07263.
+"""
+
+import numpy as np
+from skfem import Basis, ElementQuad1
+
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.macro.boundary import Dirichlet, Source
+from mscale_uq.macro.coefficient import Coefficient
+from mscale_uq.macro.diffusion import DiffusionProblem
+from mscale_uq.macro.mesh import element_centres, tensor_mesh
+from mscale_uq.macro.patches import Patches
+from mscale_uq.macro.steady import SteadyDiffusion
+from mscale_uq.observe.sensors import PointSensors
+
+SQUARES = (8, 8)
+LOAD = 10.0
+INNER = np.arange(1, 14) / 14
+X, Y = tuple(np.repeat(INNER, 13)), tuple(np.tile(INNER, 13))
+
+COEFFICIENT = Parameter(
+    "coefficient", "1", (1.0,), lower=0, meaning="stiffness", shape=SQUARES, dims=("row", "column")
+)
+
+
+def forward(x=X, y=Y, elements=32):
+    """Return the model for point values at (x, y), on `elements` x `elements` elements."""
+    nodes = np.linspace(0.0, 1.0, elements + 1)
+    basis = Basis(tensor_mesh(nodes, nodes), ElementQuad1())
+    column, row = (element_centres(basis.mesh).T * SQUARES[0]).astype(int)
+    membrane = DiffusionProblem(
+        basis,
+        conductivity=Coefficient("a", "elements"),
+        sources=Source(LOAD),
+        boundaries=dict.fromkeys(("left", "right", "bottom", "top"), Dirichlet(0.0)),
+        name="membrane",
+    )
+    stages = [
+        Patches(row * SQUARES[1] + column, SQUARES, "coefficient", "a"),
+        SteadyDiffusion(membrane, field="u"),
+        PointSensors(basis, np.stack([x, y], axis=1), field="u", output="displacement"),
+    ]
+    return ForwardModel(stages, [COEFFICIENT], ["displacement"])
+
+
+def _some():
+    """Coefficients over four decades, without symmetry."""
+    return 10.0 ** np.linspace(-2, 2, 64)[np.arange(64) * 37 % 64]
+
+
+def _even_membrane():
+    """Deviation of the middle of an even membrane from the series solution, on a fine mesh."""
+    model = forward(x=[0.5], y=[0.5], elements=128)
+    return abs(model.value(model.theta())[0] / 0.736713532706 - 1)
+
+
+def _stiffer():
+    """Deviation from displacements halved when all coefficients are doubled."""
+    model = forward()
+    return np.abs(2 * model.value(2 * _some()) / model.value(_some()) - 1).max()
+
+
+def _swapped():
+    """Deviation from the swapped displacements when the squares' rows and columns are swapped."""
+    model = forward()
+    there = model.value(_some().reshape(SQUARES).T.ravel()).reshape(13, 13).T
+    here = model.value(_some()).reshape(13, 13)
+    return np.abs(there / here - 1).max()
+
+
+SYSTEM = System(
+    name="reference/laplace64",
+    parameters=(COEFFICIENT,),
+    outputs=(Quantity("displacement", "1", "of the membrane", ("x", "y")),),
+    coordinates=(Quantity("x", "1", "of the point"), Quantity("y", "1", "of the point")),
+    options=(Option("elements", 32, "1", "along each side; the benchmark is defined with 32"),),
+    smoothness="smooth",
+    forward=forward,
+    limits=(
+        Limit("the middle of an even membrane sinks by 0.736713533", _even_membrane, 1e-4),
+        Limit("a membrane twice as stiff everywhere sinks half as far", _stiffer, 1e-12),
+        Limit("swapping the axes of the coefficients swaps those of the displacement", _swapped, 1e-9),
+    ),
+)
