@@ -79,11 +79,15 @@ class FactorState:
 @final
 @dataclass(frozen=True)
 class EnsembleState:
-    """A law by its members ``(N, n)``, rows are members; `weights` ``(N,)`` sum to one, None means equal."""
+    """A law by its members ``(N, n)``, rows are members; `weights` ``(N,)`` sum to one, None means equal.
+
+    `lost` members failed in the last forecast, and were replaced (or, with weights, have weight zero).
+    """
 
     time: float
     members: Array
     weights: Array | None = None
+    lost: int = 0
 
     @property
     def mean(self) -> Array:

@@ -1,0 +1,205 @@
+"""The ensemble Kalman filter: members are forecast one by one, and corrected by their own covariance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.dynamics import Dynamics
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.random import generator
+from mscale_uq.core.stage import Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import CovarianceError, InputError, explain
+from mscale_uq.filters.analysis import Analysis
+from mscale_uq.filters.draws import normal_draws
+from mscale_uq.filters.filter import Filter
+from mscale_uq.filters.inflation import Inflation
+from mscale_uq.filters.innovation import Innovation, innovation
+from mscale_uq.filters.lost import attempt, redrawn
+from mscale_uq.filters.records import EnsembleState, Purpose, StepInfo, Verdict, interval
+from mscale_uq.filters.rotation import rotated
+from mscale_uq.filters.sight import Sight, look
+from mscale_uq.filters.stochastic import Stochastic
+
+
+@final
+@dataclass(frozen=True)
+class EnsembleKalman(Filter):
+    """Settings of an ensemble Kalman filter.
+
+    Attributes
+    ----------
+    analysis
+        The scheme: `Stochastic`, `DEnKF`, `ETKF`, `Serial` or `LETKF`, with its localisation.
+    size
+        Number of members, at least 2.
+    inflation
+        How the spread is widened.
+    rotation
+        Whether the members are mixed at random after each analysis, keeping mean and covariance.
+    outlier_sd
+        A reading further from its forecast than this many standard deviations is not used.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two members, or `outlier_sd` is not positive.
+    """
+
+    analysis: Analysis = field(default_factory=Stochastic)
+    size: int = 50
+    inflation: Inflation = field(default_factory=Inflation)
+    rotation: bool = False
+    outlier_sd: float = np.inf
+
+    def __post_init__(self) -> None:
+        if self.size < 2:
+            raise InputError(explain(f"ensemble of {self.size}", "at least 2 members", "50 is a usual size"))
+        if not self.outlier_sd > 0:
+            raise InputError(explain(f"outlier_sd = {self.outlier_sd}", "a positive number", "3 is usual"))
+
+    def init(self, space: StateSpace, values: Values, key: int = 0) -> EnsembleState:
+        """Return draws of the initial law."""
+        mean, cov = space.initial(values)
+        rng = generator(key, interval(space.start), Purpose.INITIAL)
+        return EnsembleState(space.start, mean + normal_draws(cov, self.size, rng))
+
+    def forecast(
+        self, space: StateSpace, values: Values, state: EnsembleState, time: float, key: int = 0
+    ) -> EnsembleState:
+        """Return the members at `time`; lost ones are drawn anew from the others."""
+        if time == state.time:
+            return state
+        members, lost = moved(space, values, state, time, key)
+        if lost.any():
+            rng = generator(key, interval(time), Purpose.REDRAW, 0)
+            members = redrawn(members, lost, time, rng)
+        return EnsembleState(time, members, lost=int(lost.sum()))
+
+    def analyse(
+        self,
+        space: StateSpace,
+        values: Values,
+        state: EnsembleState,
+        observations: Sequence[Observation],
+        key: int = 0,
+    ) -> tuple[EnsembleState, StepInfo]:
+        """Return the members given all readings, jointly."""
+        nothing = np.empty((len(state.members), 0))
+        members, _, info = self.update(space, values, state, nothing, observations, key)
+        return EnsembleState(state.time, members), info
+
+    def update(
+        self,
+        space: StateSpace,
+        values: Values,
+        state: EnsembleState,
+        past: Array,
+        observations: Sequence[Observation],
+        key: int,
+    ) -> tuple[Array, Array, StepInfo]:
+        """Return the members, the columns `past` ``(N, k n)`` of their earlier states, and what happened."""
+        sight = look(space, values, observations, state.time)
+        prior = self.inflation.before(state.members)
+        prior, predicted, lost = seen(sight, prior, state.time, key)
+        whole = self._innovation(sight, prior, predicted)
+        verdicts = self._verdicts(whole)
+        used = verdicts == Verdict.USED
+        columns, evidence = np.hstack([prior, past]) if past.size else prior, 0.0
+        if used.any():
+            part = whole if used.all() else selected(whole, used)
+            if part.reach is not None and past.size:
+                part = part.reaching(np.tile(part.reach, (columns.shape[1] // len(part.reach), 1)))
+            columns, evidence = self._corrected(columns, part, state.time, key)
+        n = prior.shape[1]
+        members = self.inflation.after(prior, columns[:, :n]) if used.any() else columns[:, :n]
+        info = StepInfo(
+            state.time,
+            sight.sources,
+            whole.departure,
+            whole.cov,
+            evidence,
+            verdicts,
+            note(state.lost + lost, len(prior)),
+        )
+        return members, columns[:, n:], info
+
+    def _innovation(self, sight: Sight, members: Array, predicted: Array) -> Innovation:
+        noise = sight.predict(members.mean(axis=0))[1]
+        place = self.analysis.localisation
+        if place is None:
+            return innovation(predicted, sight.datum, noise)
+        readings = place.readings(sight.observations)
+        reach, taper = place.reach(readings), place.taper(readings, readings)
+        return innovation(predicted, sight.datum, noise, reach, taper)
+
+    def _verdicts(self, whole: Innovation) -> np.ndarray:
+        verdicts = np.zeros(whole.departure.size, dtype=int)
+        if np.isfinite(self.outlier_sd):
+            limit = self.outlier_sd * np.sqrt(np.diag(whole.cov))
+            verdicts[np.abs(whole.departure) > limit] = Verdict.OUTLIER
+        verdicts[np.isnan(whole.departure)] = Verdict.MISSING
+        return verdicts
+
+    def _corrected(self, columns: Array, part: Innovation, time: float, key: int) -> tuple[Array, float]:
+        step = interval(time)
+        rng = generator(key, step, Purpose.ANALYSIS) if self.analysis.random else None
+        try:
+            evidence, columns = part.log_evidence, self.analysis.update(columns, part, rng)
+        except CovarianceError as failure:
+            raise CovarianceError(failure.stage, {"time": time}, failure.reason) from failure
+        if self.rotation:
+            columns = rotated(columns, generator(key, step, Purpose.ROTATION))
+        return columns, evidence
+
+
+def moved(
+    space: StateSpace, values: Values, state: EnsembleState, time: float, key: int
+) -> tuple[Array, np.ndarray]:
+    """Return the members at `time`, with the noise that the dynamics states, and which are lost ``(N,)``."""
+    step = interval(time)
+
+    def rows(members: Array, number: int | None) -> Array:
+        words = () if number is None else (number,)
+        rng = generator(key, step, Purpose.STEP, *words)
+        return space.step(members, state.time, time, values, rng)
+
+    members, lost = attempt(rows, state.members)
+    if type(space.dynamics).noise is not Dynamics.noise:
+        noise = space.dynamics.noise(state.time, time, values)
+        members = members + normal_draws(noise, len(members), generator(key, step, Purpose.NOISE))
+    return members, lost
+
+
+def seen(sight: Sight, members: Array, time: float, key: int) -> tuple[Array, Array, int]:
+    """Return members ``(N, n)``, their predicted readings ``(N, m)``, and how many were lost in predicting.
+
+    A lost member is drawn anew together with its prediction, so that the two stay correlated.
+    """
+    predicted, lost = attempt(lambda rows, _: sight.members(rows), members)
+    if not lost.any():
+        return members, predicted, 0
+    rng = generator(key, interval(time), Purpose.REDRAW, 1)
+    joint = redrawn(np.hstack([members, predicted]), lost, time, rng)
+    return joint[:, : members.shape[1]], joint[:, members.shape[1] :], int(lost.sum())
+
+
+def selected(whole: Innovation, used: np.ndarray) -> Innovation:
+    """Return the innovation of the used readings alone."""
+    square = np.ix_(used, used)
+    return Innovation(
+        whole.anomalies[:, used],
+        whole.departure[used],
+        whole.noise[square],
+        whole.cov[square],
+        None if whole.reach is None else whole.reach[:, used],
+        None if whole.taper is None else whole.taper[square],
+    )
+
+
+def note(lost: int, members: int) -> str:
+    """Return what a person should know about lost members."""
+    return f"{lost} of {members} members lost and drawn anew" if lost else ""

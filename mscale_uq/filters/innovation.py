@@ -1,0 +1,153 @@
+"""`Innovation`: what the members expect to be read, what was read, and the normal law of the difference.
+
+Paper notation inside: Y are the anomalies of the predicted readings, d the departure of the data from their
+mean, R the noise, S = Y'Y/(N - 1) + R = L L' the covariance of the departure.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dtrtrs
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import CovarianceError
+
+
+@final
+@dataclass(frozen=True)
+class Innovation:
+    """The readings of one analysis, all of which are used; made by `innovation`.
+
+    Attributes
+    ----------
+    anomalies
+        ``(N, m)`` predicted readings, less their mean over the members.
+    departure
+        ``(m,)`` data less that mean.
+    noise
+        ``(m, m)`` covariance of the readings given the state.
+    cov
+        ``(m, m)`` covariance of the departure.
+    reach
+        ``(n, m)`` share of each reading that reaches each column of the members; None means all.
+    taper
+        ``(m, m)`` the same between readings, already in `cov`.
+    """
+
+    anomalies: Array
+    departure: Array
+    noise: Array
+    cov: Array
+    reach: Array | None = None
+    taper: Array | None = None
+
+    @property
+    def members(self) -> int:
+        """Number of members N."""
+        return len(self.anomalies)
+
+    @cached_property
+    def factor(self) -> Array:
+        """``(m, m)`` L.
+
+        Raises
+        ------
+        CovarianceError
+            If the covariance is not positive definite.
+        """
+        return cholesky(self.cov, "the covariance of the innovation is not positive definite")
+
+    @cached_property
+    def white_anomalies(self) -> Array:
+        """``(m, N)`` L^-1 Y'."""
+        return whiten(self.factor, self.anomalies.T)
+
+    @cached_property
+    def white_departure(self) -> Array:
+        """``(m,)`` L^-1 d."""
+        return whiten(self.factor, self.departure)
+
+    @property
+    def log_evidence(self) -> float:
+        """Log-density of the data under the normal law of the departure."""
+        z, diagonal = self.white_departure, np.diag(self.factor)
+        return float(-0.5 * (z @ z + z.size * np.log(2 * np.pi)) - np.log(diagonal).sum())
+
+    def increments(self, members: Array, white: Array) -> Array:
+        """Return ``(k, n)``: k rows of readings, given as ``(m, k)`` L^-1 rows', times the gain.
+
+        The gain is C' S^-1 with the covariance C = Y'A/(N - 1) of readings and members, tapered by `reach`.
+        """
+        if self.reach is None:
+            # Rows of Y' sum to zero, so the members' mean drops out. The cheaper order of the products:
+            (m, N), n = self.white_anomalies.shape, members.shape[1]
+            if 2 * m * n <= N * (m + n):
+                return white.T @ (self.white_anomalies @ members / (N - 1))
+            return white.T @ self.white_anomalies / (N - 1) @ members
+        cross = self.anomalies.T @ members / (self.members - 1) * self.reach.T
+        return white.T @ whiten(self.factor, cross)
+
+    def reaching(self, reach: Array | None) -> "Innovation":
+        """Return the same innovation for members with other columns."""
+        return replace(self, reach=reach)
+
+
+def innovation(
+    predicted: Array,
+    datum: Array,
+    noise: Array,
+    reach: Array | None = None,
+    taper: Array | None = None,
+) -> Innovation:
+    """Return the innovation of data ``(m,)`` against predictions ``(N, m)`` and noise covariance ``(m, m)``.
+
+    `taper` ``(m, m)`` localises the covariance of the predictions, if given.
+    """
+    mean = predicted.mean(axis=0)
+    anomalies = predicted - mean
+    spread = anomalies.T @ anomalies
+    spread /= len(anomalies) - 1
+    if taper is not None:
+        spread *= taper
+    return Innovation(anomalies, datum - mean, noise, spread + noise, reach, taper)
+
+
+def whiten(factor: Array, columns: Array) -> Array:
+    """Return L^-1 columns, ``(m,)`` or ``(m, k)``, for a lower triangular L."""
+    return dtrtrs(factor, columns, lower=1)[0].reshape(columns.shape)
+
+
+def cholesky(cov: Array, complaint: str) -> Array:
+    """Return the lower Cholesky factor of a covariance.
+
+    Raises
+    ------
+    CovarianceError
+        With the complaint, if it is not positive definite.
+    """
+    factor, info = dpotrf(cov.T, lower=1)  # the transpose of a symmetric C-ordered array needs no copy
+    if info:
+        raise CovarianceError("ensemble", {}, complaint)
+    return factor
+
+
+def noise_factor(noise: Array) -> Array:
+    """Return the standard deviations ``(m,)`` of a diagonal noise covariance, else its Cholesky factor."""
+    diagonal = np.diagonal(noise)
+    if np.count_nonzero(noise) == np.count_nonzero(diagonal):
+        if not np.all(diagonal > 0):
+            raise CovarianceError("ensemble", {}, "a reading without noise: this analysis divides by it")
+        return np.sqrt(diagonal)
+    return cholesky(noise, "the noise covariance is not positive definite")
+
+
+def divide_noise(factor: Array, columns: Array) -> Array:
+    """Return R^-1/2 columns ``(m, ...)`` for the factor of `noise_factor`."""
+    return (columns.T / factor).T if factor.ndim == 1 else whiten(factor, columns)
+
+
+def multiply_noise(factor: Array, columns: Array) -> Array:
+    """Return R^1/2 columns ``(m, ...)`` for the factor of `noise_factor`."""
+    return (columns.T * factor).T if factor.ndim == 1 else factor @ columns
