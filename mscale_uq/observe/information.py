@@ -1,0 +1,117 @@
+"""Fisher information: how sharply readings of a given law can tell directions of the unknowns apart.
+
+For a normal law with mean m and covariance S, both depending on the unknowns,
+
+    F_ab = dm_a' S^-1 dm_b + 1/2 tr(S^-1 dS_a S^-1 dS_b)
+
+For a Student-t law with df degrees of freedom and squared scale s, F_ab = (df + 1)/(df + 3) dm_a dm_b / s
++ df/(df + 3) ds_a ds_b / (2 s^2), reading by reading. A law without a formula of its own counts as the normal
+law of the same covariance, whose information on the mean is the least that any law of this covariance has.
+"""
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any, final
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from mscale_uq.core.law import Law
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Values
+from mscale_uq.errors import NoGradient
+from mscale_uq.observe.correlated import GaussianCorrelated
+from mscale_uq.observe.laws import Gaussian, StudentT, look_up
+
+
+@final
+@dataclass(frozen=True)
+class Sensitivity:
+    """A prediction and how it moves along p directions of the unknowns.
+
+    Attributes
+    ----------
+    prediction, variance
+        As laws take them; flattened they are ``(n,)``.
+    values
+        Named values the law reads.
+    d_prediction, d_variance
+        ``(n, p)``.
+    d_values
+        Name read by the law -> ``(size, p)``.
+    """
+
+    prediction: Array
+    variance: Array
+    values: Values
+    d_prediction: Array
+    d_variance: Array
+    d_values: dict[str, Array]
+
+    def spread(self, level: Any) -> Array:
+        """Return the derivative ``(n, p)`` or ``(1, p)`` of a noise level; zero if it is known."""
+        return self.d_values[level] if isinstance(level, str) else np.zeros((1, self.d_prediction.shape[1]))
+
+
+@singledispatch
+def information(law: Law, at: Sensitivity, seen: np.ndarray) -> Array:
+    """Return the Fisher information ``(p, p)`` of the readings that are `seen` ``(n,)``.
+
+    Raises
+    ------
+    NoGradient
+        If the law is not known here and its mean is not the prediction.
+    """
+    if not np.array_equal(law.mean(at.prediction, at.values), at.prediction):
+        raise NoGradient(
+            f"no Fisher information of a {type(law).__name__} law: register it in observe/information"
+        )
+    return _normal(at.d_prediction[seen], law.cov(at.prediction, at.variance, at.values)[np.ix_(seen, seen)])
+
+
+@information.register
+def _(law: Gaussian, at: Sensitivity, seen: np.ndarray) -> Array:
+    total = np.diag(law.cov(at.prediction, at.variance, at.values))[seen]
+    return _independent(at.d_prediction[seen], total, _d_noise(law, at)[seen], 1.0, 1.0)
+
+
+@information.register
+def _(law: StudentT, at: Sensitivity, seen: np.ndarray) -> Array:
+    sd, df = look_up(law.sd, at.values), law.df
+    total = np.broadcast_to(sd**2 + at.variance, np.shape(at.prediction)).ravel()[seen]
+    d_total = 2 * np.reshape(sd, (-1, 1)) * at.spread(law.sd) + at.d_variance
+    return _independent(at.d_prediction[seen], total, d_total[seen], (df + 1) / (df + 3), df / (df + 3))
+
+
+@information.register
+def _(law: GaussianCorrelated, at: Sensitivity, seen: np.ndarray) -> Array:
+    cov = law.cov(at.prediction, at.variance, at.values)[np.ix_(seen, seen)]
+    d_noise = _d_noise(law.noise, at)[seen]
+    d_cov = np.zeros((d_noise.shape[1], *cov.shape))
+    d_cov[:, range(len(cov)), range(len(cov))] = d_noise.T
+    for error in law.errors:
+        for name, slope in error.cov_slopes(at.values):
+            d_cov += at.d_values[name].reshape(-1, 1, 1) * slope[np.ix_(seen, seen)]
+    moving = np.any(d_cov != 0, axis=(1, 2))
+    inverse = solve_triangular(np.linalg.cholesky(cov), np.eye(len(cov)), lower=True)
+    white = np.zeros((len(d_cov), cov.size))
+    white[moving] = (inverse @ d_cov[moving] @ inverse.T).reshape(-1, cov.size)
+    return _normal(at.d_prediction[seen], cov) + 0.5 * white @ white.T
+
+
+def _d_noise(law: Gaussian, at: Sensitivity) -> Array:
+    """Return the derivative ``(n, p)`` of the variance of independent noise."""
+    sd, relative = (np.reshape(look_up(level, at.values), (-1, 1)) for level in (law.sd, law.relative))
+    prediction = np.reshape(at.prediction, (-1, 1))
+    by_level = 2 * sd * at.spread(law.sd) + 2 * relative * prediction**2 * at.spread(law.relative)
+    return by_level + 2 * relative**2 * prediction * at.d_prediction + at.d_variance
+
+
+def _independent(slope: Array, total: Array, d_total: Array, on_mean: float, on_scale: float) -> Array:
+    root, ratio = slope / np.sqrt(total)[:, None], d_total / total[:, None]
+    return on_mean * root.T @ root + on_scale * 0.5 * ratio.T @ ratio
+
+
+def _normal(slope: Array, cov: Array) -> Array:
+    white = solve_triangular(np.linalg.cholesky(cov), slope, lower=True)
+    return white.T @ white

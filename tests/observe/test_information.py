@@ -1,0 +1,101 @@
+"""Fisher information against its definition: the expected square of the score, integrated over the data."""
+
+import numpy as np
+import pytest
+from scipy import integrate
+
+from mscale_uq.core.law import Law
+from mscale_uq.errors import NoGradient
+from mscale_uq.observe.approximation import ApproximationError
+from mscale_uq.observe.correlated import GaussianCorrelated
+from mscale_uq.observe.discrepancy import SmoothDiscrepancy
+from mscale_uq.observe.information import Sensitivity, information
+from mscale_uq.observe.laws import Gaussian, StudentT
+
+VALUES = {"s": np.array(0.7), "r": np.array(0.3), "a": np.array(0.5), "l": np.array(0.4)}
+PREDICTION, VARIANCE = np.array([1.3, -0.6]), np.array([0.2, 0.1])
+rng = np.random.default_rng(4)
+AT = Sensitivity(
+    PREDICTION,
+    VARIANCE,
+    VALUES,
+    rng.standard_normal((2, 3)),
+    rng.standard_normal((2, 3)),
+    {name: rng.standard_normal((1, 3)) for name in VALUES},
+)
+SEEN = np.array([True, True])
+
+
+def score(law, data):
+    terms = law.logpdf(data, PREDICTION, VARIANCE, VALUES)
+    total = terms.d_prediction @ AT.d_prediction + terms.d_variance @ AT.d_variance
+    return total + sum(slope * AT.d_values[name][0] for name, slope in terms.d_values.items())
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        Gaussian("s", relative="r"),
+        Gaussian(0.7),
+        GaussianCorrelated(Gaussian("s", relative="r"), (SmoothDiscrepancy([0.0, 0.3], "a", ("l",)),)),
+    ],
+    ids=["independent", "known", "correlated"],
+)
+def test_of_normal_readings_it_is_the_mean_square_of_the_score(law):
+    # Gauss-Hermite integrates polynomials of degree 4 (the squared score of a normal law) exactly.
+    nodes, weights = np.polynomial.hermite_e.hermegauss(8)
+    root = np.linalg.cholesky(law.cov(PREDICTION, VARIANCE, VALUES))
+    total = np.zeros((3, 3))
+    for i, j in np.ndindex(8, 8):
+        g = score(law, PREDICTION + root @ np.array([nodes[i], nodes[j]]))
+        total += weights[i] * weights[j] / (2 * np.pi) * np.outer(g, g)
+    assert information(law, AT, SEEN) == pytest.approx(total, rel=1e-10)
+
+
+def test_of_student_readings_it_is_the_mean_square_of_the_score():
+    law = StudentT("s", df=5.0)
+
+    def squared(y, a, b):
+        terms = law.logpdf(np.array([y, np.nan]), PREDICTION, VARIANCE, VALUES)
+        g = score(law, np.array([y, np.nan]))
+        return g[a] * g[b] * np.exp(terms.total)
+
+    exact = np.array(
+        [[integrate.quad(squared, -np.inf, np.inf, args=(a, b))[0] for b in range(3)] for a in range(3)]
+    )
+    assert information(law, AT, np.array([True, False])) == pytest.approx(exact, rel=1e-6)
+
+
+def test_independent_readings_add_up():
+    law = Gaussian("s", relative="r")
+    parts = [information(law, AT, seen) for seen in np.array([[True, False], [False, True]])]
+    assert information(law, AT, SEEN) == pytest.approx(sum(parts), rel=1e-13)
+
+
+def test_readings_with_a_common_error_are_worth_less():
+    noise = Gaussian(0.7)
+    law = GaussianCorrelated(noise, (ApproximationError(np.zeros(2), np.full((2, 2), 0.5)),))
+    loss = information(noise, AT, SEEN) - information(law, AT, SEEN)
+    assert np.linalg.eigvalsh(loss).min() > -1e-12
+    assert np.linalg.eigvalsh(loss).max() > 0.1
+
+
+class Double(Law):
+    reads = ()
+
+    def logpdf(self, data, prediction, variance, values):
+        raise NotImplementedError
+
+    def mean(self, prediction, values):
+        return 2 * prediction
+
+    def cov(self, prediction, variance, values):
+        return np.eye(prediction.size)
+
+    def sample(self, prediction, variance, values, rng):
+        raise NotImplementedError
+
+
+def test_a_law_it_knows_nothing_of_is_refused():
+    with pytest.raises(NoGradient, match="Double"):
+        information(Double(), AT, SEEN)
