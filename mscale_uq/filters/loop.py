@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.observation import Observation
-from mscale_uq.core.stage import Values
+from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import DataError, explain
+from mscale_uq.errors import DataError, ParameterError, explain, near_match
 from mscale_uq.filters.filter import Filter, State
 from mscale_uq.filters.records import StepInfo
 
@@ -73,8 +73,28 @@ def start(
     filter: Filter, space: StateSpace, theta: "Values | dict[str, ArrayLike]", key: int = 0
 ) -> Assimilation:
     """Return the assimilation at `space.start`, before any observation."""
-    values = space.prepare({name: np.asarray(value, dtype=float) for name, value in theta.items()})
+    values = prepared(space, theta)
     return Assimilation(filter, space, values, filter.init(space, values, key), key)
+
+
+def prepared(space: StateSpace, theta: "Values | dict[str, ArrayLike]") -> Named:
+    """Return every named value a filter needs: those of the model, and the unknowns its laws read.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter, or a name that a law reads, is not in `theta`.
+    """
+    given = {name: np.asarray(value, dtype=float) for name, value in theta.items()}
+    values = space.prepare(given)
+    for source, operator in space.observations.items():
+        made = operator.stage.outputs if operator.stage else ()
+        for name in set(operator.law.reads) - set(values) - set(made):
+            if name not in given:
+                hint = near_match(name, given)
+                raise ParameterError(explain(f"no value for {name!r}, read by the law of {source!r}{hint}"))
+            values[name] = given[name]
+    return values
 
 
 def run(

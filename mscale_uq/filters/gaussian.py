@@ -1,0 +1,261 @@
+"""What all Gaussian filters share: a forecast by two moments, and an update through an affine reading.
+
+Every update replaces the readings by y = A x + b + noise and conditions the forecast on them; the filters
+differ in where A, b and the noise come from.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+
+from mscale_uq.core.linear_dynamics import LinearDynamics
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import CovarianceError
+from mscale_uq.filters.filter import Filter
+from mscale_uq.filters.records import GaussianState, StepInfo, Verdict
+from mscale_uq.filters.sight import Sight, look
+
+ROUND_OFF = 1e-10  # a covariance may miss positivity by this part of its trace
+
+
+class Moved(NamedTuple):
+    """A forecast: mean ``(n,)``, covariance ``(n, n)``, and its covariance with the state before."""
+
+    mean: Array
+    cov: Array
+    cross: Array
+
+
+class Affine(NamedTuple):
+    """Readings as A x + b + noise: ``(m, n)``, ``(m,)``, covariance ``(m, m)``."""
+
+    A: Array
+    b: Array
+    noise: Array
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update gives: moments, expected readings with their covariance, evidence, and a note."""
+
+    mean: Array
+    cov: Array
+    expected: Array
+    expected_cov: Array
+    log_evidence: float
+    note: str = ""
+
+
+class GaussianFilter(Filter):
+    """A filter whose record is a `GaussianState`; a child says how moments move and how readings enter."""
+
+    @abstractmethod
+    def move(
+        self, space: StateSpace, values: Values, state: GaussianState, time: float, key: int = 0
+    ) -> Moved:
+        """Return the forecast moments at a later time, with the cross-covariance smoothers need."""
+
+    @abstractmethod
+    def update(self, sight: Sight, state: GaussianState) -> Update:
+        """Return the moments given the readings that are seen."""
+
+    @final
+    def init(self, space: StateSpace, values: Values, key: int = 0) -> GaussianState:
+        """Return the initial mean and covariance."""
+        return GaussianState(space.start, *space.initial(values))
+
+    @final
+    def forecast(
+        self, space: StateSpace, values: Values, state: GaussianState, time: float, key: int = 0
+    ) -> GaussianState:
+        """Return mean and covariance at `time`."""
+        if time == state.time:
+            return state
+        moved = self.move(space, values, state, time, key)
+        return GaussianState(time, moved.mean, positive(moved.cov, time))
+
+    @final
+    def analyse(
+        self,
+        space: StateSpace,
+        values: Values,
+        state: GaussianState,
+        observations: Sequence[Observation],
+        key: int = 0,
+    ) -> tuple[GaussianState, StepInfo]:
+        """Return mean and covariance given all observations, jointly."""
+        sight = look(space, values, observations, state.time)
+        made = self.update(sight, state)
+        return GaussianState(state.time, made.mean, positive(made.cov, state.time)), report(
+            sight, state.time, made
+        )
+
+
+def report(sight: Sight, time: float, made: Update) -> StepInfo:
+    """Return the record of an update."""
+    verdicts = np.where(sight.seen, Verdict.USED, Verdict.MISSING)
+    innovation = sight.datum - made.expected
+    return StepInfo(
+        time, sight.sources, innovation, made.expected_cov, made.log_evidence, verdicts, made.note
+    )
+
+
+def transition(
+    space: StateSpace, values: Values, mean: Array, start: float, stop: float
+) -> tuple[Array, Array, Array]:
+    """Return the moved mean ``(n,)``, the derivative F ``(n, n)`` of the step there, and its noise Q."""
+    dynamics = space.dynamics
+    read = {name: np.asarray(values[name]) for name in dynamics.inputs}
+    if isinstance(dynamics, LinearDynamics):
+        move = dynamics.transition(start, stop, read)
+        return move.F @ mean + move.b, move.F, move.Q
+    moved, linear = dynamics.linearize_step(mean, start, stop, read)
+    return moved, state_slope(linear, mean.size), dynamics.noise(start, stop, read)
+
+
+def state_slope(linear: Linearization, size: int) -> Array:
+    """Return the derivative ``(n, n)`` of a step to the state."""
+    if isinstance(linear, MatrixLinearization):
+        return linear.jacobians["state", "state"]
+    return np.stack([linear.jvp({"state": unit})["state"] for unit in np.eye(size)], axis=1)
+
+
+def first_order_move(space: StateSpace, values: Values, state: GaussianState, time: float) -> Moved:
+    """Return the forecast through the derivative of the step; exact if the step is affine."""
+    mean, F, Q = transition(space, values, state.mean, state.time, time)
+    cross = state.cov @ F.T
+    return Moved(mean, F @ cross + Q, cross)
+
+
+def condition(
+    mean: Array, cov: Array, affine: Affine, datum: Array, time: float
+) -> tuple[Array, Array, float]:
+    """Return mean and covariance given readings of an affine instrument, and their log-density.
+
+    Entries of the datum that are NaN are left out. Joseph's form; with more readings than states and
+    positive noise, the same in the coordinates of the state, where the matrices are smaller.
+    """
+    seen = ~np.isnan(datum)
+    A, noise = affine.A[seen], affine.noise[np.ix_(seen, seen)]
+    error = datum[seen] - affine.b[seen] - A @ mean
+    if len(error) > len(mean) and np.all(np.diag(noise) > 0):
+        return _condition_many(mean, cov, A, noise, error, time)
+    return _condition_few(mean, cov, A, noise, error, time)
+
+
+def _condition_few(
+    mean: Array, cov: Array, A: Array, noise: Array, error: Array, time: float
+) -> tuple[Array, Array, float]:
+    S = factored(A @ cov @ A.T + noise, time)
+    K = cho_solve(S, A @ cov).T
+    rest = np.eye(len(mean)) - K @ A
+    return mean + K @ error, rest @ cov @ rest.T + K @ noise @ K.T, log_density(error, S)
+
+
+def _condition_many(
+    mean: Array, cov: Array, A: Array, noise: Array, error: Array, time: float
+) -> tuple[Array, Array, float]:
+    """P+ = L (I + J)^-1 L' with P = L L' and J = L'A' R^-1 A L; |S| = |R| |I + J|."""
+    L, R = root(cov, time), factored(noise, time)
+    seen = solve_triangular(R[0], A @ L, lower=True)
+    white = solve_triangular(R[0], error, lower=True)
+    inner = np.linalg.cholesky(np.eye(len(mean)) + seen.T @ seen)
+    pull = solve_triangular(inner, seen.T @ white, lower=True)
+    half = solve_triangular(inner, L.T, lower=True)
+    density = -0.5 * (white @ white - pull @ pull) - np.log(np.diag(R[0])).sum()
+    density -= np.log(np.diag(inner)).sum() + 0.5 * len(error) * np.log(2 * np.pi)
+    return mean + half.T @ pull, half.T @ half, float(density)
+
+
+def iterated(
+    linearise: Callable[[Array, Array], Affine],
+    sight: Sight,
+    state: GaussianState,
+    iterations: int,
+    tolerance: float,
+) -> Update:
+    """Return the update whose affine reading is taken at its own result.
+
+    Each pass linearises at the last posterior and conditions the forecast anew. The mean moves at most two
+    forecast standard deviations a pass; the passes end when it moves less than `tolerance` posterior ones.
+    """
+    at, cov, density, passes = state.mean, state.cov, 0.0, 0
+    most = 2.0 if iterations > 1 else np.inf
+    while True:
+        affine = linearise(at, cov)
+        if passes == 0:
+            expected = affine.A @ state.mean + affine.b
+            spread = affine.A @ state.cov @ affine.A.T + affine.noise
+        new, cov, density = condition(state.mean, state.cov, affine, sight.datum, state.time)
+        step = limited(new - at, state.cov, most)
+        at, passes = at + step, passes + 1
+        converged = largest(step, cov) <= tolerance
+        if converged or passes >= iterations:
+            break
+    note = "" if converged or iterations == 1 else f"linearisation not settled after {passes} passes"
+    return Update(at, cov, expected, spread, density, note)
+
+
+def limited(step: Array, cov: Array, most: float) -> Array:
+    """Return the step, shortened to at most `most` standard deviations in each coordinate."""
+    return step / max(1.0, largest(step, cov) / most)
+
+
+def largest(step: Array, cov: Array) -> float:
+    """Return the largest entry of a step, in standard deviations."""
+    return float(np.max(np.abs(step) / deviations(cov), initial=0.0))
+
+
+def deviations(cov: Array) -> Array:
+    """Return the standard deviations ``(n,)``; infinite where the state is known exactly and cannot move."""
+    variance = np.diag(cov)
+    return np.where(variance > 0, np.sqrt(np.maximum(variance, 0.0)), np.inf)
+
+
+def factored(S: Array, time: float) -> tuple[Array, bool]:
+    """Return the Cholesky factor of a covariance that must be positive definite."""
+    try:
+        return np.tril(cho_factor(S, lower=True)[0]), True
+    except np.linalg.LinAlgError as error:
+        raise CovarianceError(
+            "covariance of the readings", {"time": time}, "is not positive: two exact readings of one thing?"
+        ) from error
+
+
+def log_density(error: Array, S: tuple[Array, bool]) -> float:
+    """Return the normal log-density of an innovation, given the factor of its covariance."""
+    white = solve_triangular(S[0], error, lower=True)
+    return float(-0.5 * (white @ white + len(error) * np.log(2 * np.pi)) - np.log(np.diag(S[0])).sum())
+
+
+def positive(cov: Array, time: float) -> Array:
+    """Return the covariance, exactly symmetric.
+
+    Raises
+    ------
+    CovarianceError
+        If it has a negative eigenvalue beyond round-off, or is not finite.
+    """
+    symmetric = 0.5 * (cov + cov.T)
+    shift = ROUND_OFF * np.trace(symmetric) / max(len(cov), 1) + np.finfo(float).tiny
+    try:
+        np.linalg.cholesky(symmetric + shift * np.eye(len(cov)))
+    except np.linalg.LinAlgError as error:
+        raise CovarianceError("covariance", {"time": time}, "is not positive") from error
+    return symmetric
+
+
+def root(cov: Array, time: float) -> Array:
+    """Return L with L L' = cov: lower triangular if cov is positive definite, symmetric otherwise."""
+    try:
+        return np.asarray(np.linalg.cholesky(cov))
+    except np.linalg.LinAlgError:
+        size, vectors = np.linalg.eigh(positive(cov, time))
+        return np.asarray((vectors * np.sqrt(np.maximum(size, 0.0))) @ vectors.T)

@@ -1,0 +1,95 @@
+"""`Kalman`: the exact filter of a model that is affine in its state with Gaussian errors."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.linear_dynamics import LinearDynamics, LinearReading
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.random import generator
+from mscale_uq.core.stage import Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import InputError, explain
+from mscale_uq.filters.gaussian import Affine, GaussianFilter, Moved, Update, first_order_move, iterated
+from mscale_uq.filters.records import GaussianState, Purpose, interval
+from mscale_uq.filters.sight import Sight
+
+INSTEAD = "use ExtendedKalman, SigmaPointKalman or an ensemble filter"
+
+
+@final
+@dataclass(frozen=True)
+class Kalman(GaussianFilter):
+    """The Kalman filter, with Joseph's form of the covariance.
+
+    Dynamics or readings that do not say they are affine are tried at one further state, a standard deviation
+    away.
+
+    Raises
+    ------
+    InputError
+        If the dynamics or a reading turns out not to be affine in the state.
+
+    Source: R. E. Kalman, J. Basic Eng. 82 (1960) 35-45, doi:10.1115/1.3662552.
+    """
+
+    def move(
+        self, space: StateSpace, values: Values, state: GaussianState, time: float, key: int = 0
+    ) -> Moved:
+        """Return the exact forecast moments."""
+        moved = first_order_move(space, values, state, time)
+        if not isinstance(space.dynamics, LinearDynamics):
+            check_dynamics(space, values, state, time, moved, key)
+        return moved
+
+    def update(self, sight: Sight, state: GaussianState) -> Update:
+        """Return the exact moments given the readings."""
+        check_readings(sight, state)
+        return iterated(lambda mean, _: affine_at(sight, mean), sight, state, 1, 0.0)
+
+
+def affine_at(sight: Sight, mean: Array) -> Affine:
+    """Return the readings by their value and derivative at one state."""
+    expected, H, noise = sight.linearize(mean)
+    return Affine(H, expected - H @ mean, noise)
+
+
+def check_dynamics(
+    space: StateSpace, values: Values, state: GaussianState, time: float, moved: Moved, key: int = 0
+) -> None:
+    """Refuse dynamics whose step is not affine, tried one standard deviation away."""
+    away = away_from(state)
+    rng = generator(key, interval(state.time), Purpose.STEP)
+    there = space.step(away[None], state.time, time, values, rng)[0]
+    back = space.step(state.mean[None], state.time, time, values, rng)[0]
+    _, slope = space.dynamics.linearize_step(
+        state.mean, state.time, time, {name: np.asarray(values[name]) for name in space.dynamics.inputs}
+    )
+    expected = moved.mean + slope.jvp({"state": away - state.mean})["state"]
+    _refuse_unless_equal(f"dynamics {space.dynamics.name!r}", np.stack([there, back]), [expected, moved.mean])
+
+
+def check_readings(sight: Sight, state: GaussianState) -> None:
+    """Refuse readings that are not affine in the state, tried one standard deviation away."""
+    operators = sight.space.observations
+    if all(isinstance(operators[s].stage, LinearReading | None) for s in set(sight.sources)):
+        return
+    away = away_from(state)
+    here, H, noise = sight.linearize(state.mean)
+    there, noise_there = sight.predict(away)
+    _refuse_unless_equal("a reading", there, here + H @ (away - state.mean))
+    _refuse_unless_equal("the noise of a reading", noise_there, noise)
+
+
+def away_from(state: GaussianState) -> Array:
+    """Return a state one standard deviation from the mean, or a little where the mean is certain."""
+    spread = np.sqrt(np.maximum(np.diag(state.cov), 0.0))
+    return state.mean + np.where(spread > 0, spread, 1e-3 * (1 + np.abs(state.mean)))
+
+
+def _refuse_unless_equal(what: str, found: Array, affine: object) -> None:
+    expected = np.asarray(affine)
+    scale = np.abs(expected).max(initial=0.0) + np.abs(found).max(initial=0.0)
+    if not np.abs(found - expected).max(initial=0.0) <= 1e-8 * scale:
+        raise InputError(explain(f"Kalman: {what} is not affine in the state", "affine models", INSTEAD))

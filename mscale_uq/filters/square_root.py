@@ -1,0 +1,89 @@
+"""`SquareRootKalman`: the Kalman filter that carries a factor of the covariance.
+
+P = S S' is positive semi-definite whatever the round-off. Both steps triangularise a wider factor by QR.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from mscale_uq.core.linear_dynamics import LinearDynamics
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import CovarianceError
+from mscale_uq.filters.filter import Filter
+from mscale_uq.filters.gaussian import Moved, Update, report, root, transition
+from mscale_uq.filters.kalman import check_dynamics, check_readings
+from mscale_uq.filters.records import FactorState, GaussianState, StepInfo
+from mscale_uq.filters.sight import Sight, look
+
+
+@final
+@dataclass(frozen=True)
+class SquareRootKalman(Filter):
+    """The exact filter of an affine Gaussian model, in square-root form; otherwise as `Kalman`."""
+
+    def init(self, space: StateSpace, values: Values, key: int = 0) -> FactorState:
+        """Return the initial mean and the factor of the covariance."""
+        mean, cov = space.initial(values)
+        return FactorState(space.start, mean, root(cov, space.start))
+
+    def forecast(
+        self, space: StateSpace, values: Values, state: FactorState, time: float, key: int = 0
+    ) -> FactorState:
+        """Return mean and factor at `time`: the factor of F S S'F' + Q from [F S, Q^1/2]."""
+        if time == state.time:
+            return state
+        mean, F, Q = transition(space, values, state.mean, state.time, time)
+        if not isinstance(space.dynamics, LinearDynamics):
+            plain = GaussianState(state.time, state.mean, state.cov)
+            check_dynamics(space, values, plain, time, Moved(mean, Q, Q), key)
+        return FactorState(time, mean, triangular(np.hstack([F @ state.factor, root(Q, time)])))
+
+    def analyse(
+        self,
+        space: StateSpace,
+        values: Values,
+        state: FactorState,
+        observations: Sequence[Observation],
+        key: int = 0,
+    ) -> tuple[FactorState, StepInfo]:
+        """Return mean and factor given all observations, jointly."""
+        sight = look(space, values, observations, state.time)
+        check_readings(sight, GaussianState(state.time, state.mean, state.cov))
+        expected, H, noise = sight.linearize(state.mean)
+        mean, factor, density = condition_factor(state, sight, expected, H, noise)
+        made = Update(mean, factor, expected, H @ state.cov @ H.T + noise, density)
+        return FactorState(state.time, mean, factor), report(sight, state.time, made)
+
+
+def condition_factor(
+    state: FactorState, sight: Sight, expected: Array, H: Array, noise: Array
+) -> tuple[Array, Array, float]:
+    """Return mean, factor and log-density from one triangularisation.
+
+    [[R^1/2, H S], [0, S]] becomes [[S_y, 0], [K S_y, S+]].
+    """
+    seen = sight.seen
+    m, n = int(seen.sum()), state.mean.size
+    wide = np.zeros((m + n, m + n))
+    wide[:m, :m] = root(noise[np.ix_(seen, seen)], state.time)
+    wide[:m, m:] = H[seen] @ state.factor
+    wide[m:, m:] = state.factor
+    lower = triangular(wide)
+    pivots = np.abs(np.diag(lower)[:m])
+    if not np.all(pivots > 0):
+        raise CovarianceError("covariance of the readings", {"time": state.time}, "is not positive")
+    white = solve_triangular(lower[:m, :m], (sight.datum - expected)[seen], lower=True)
+    density = -0.5 * (white @ white + m * np.log(2 * np.pi)) - np.log(pivots).sum()
+    return state.mean + lower[m:, :m] @ white, lower[m:, m:], float(density)
+
+
+def triangular(wide: Array) -> Array:
+    """Return the lower triangular L with L L' = wide wide'."""
+    return np.asarray(np.linalg.qr(wide.T, mode="r")).T

@@ -1,0 +1,93 @@
+"""A linear stochastic differential equation as dynamics, stepped exactly over any time.
+
+dx = (A x + c) dt + dW, with A ``(n, n)`` in 1/time, c ``(n,)`` and the diffusion G ``(n, n)``, the
+covariance that dW gains a unit of time. The linear-noise approximation of a reaction network, a random walk
+and a tracer between compartments are of this kind.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, final
+
+import numpy as np
+from scipy.linalg import solve_continuous_lyapunov
+
+from mscale_uq.core.formula import Formula
+from mscale_uq.core.linear_dynamics import LinearDynamics, Transition, leading
+from mscale_uq.core.parameter import Array, Quantity
+from mscale_uq.core.stage import Linearization, Values
+from mscale_uq.errors import Infeasible
+from mscale_uq.solve.van_loan import Discrete, discretise, discretise_tangents
+
+
+@final
+class LinearSDE(LinearDynamics):
+    """dx = (A x + c) dt + dW, exactly over any interval, with exact derivatives to everything A, c, G read.
+
+    Parameters
+    ----------
+    name, state
+        As in `Dynamics`; x is the flattened state ``(n,)``.
+    law
+        Plain function of named values that returns A, c and G (see `matrix` for writing them), once, as in
+        the paper; it is differentiated by the complex step.
+    shapes
+        Shape of each named value that is not a scalar.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        state: tuple[Quantity, ...],
+        law: Callable[..., Any],
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> None:
+        self.name = name
+        self.state = state
+        self.shapes = dict(shapes or {})
+        self._law = Formula(law, ("A", "c", "G"), f"law of {name}")
+        self.inputs = self._law.inputs
+
+    def transition(self, start: float, stop: float, values: Values) -> Transition:
+        """Return F, b and Q from `start` to `stop`."""
+        law = self._law.value(values)
+        return Transition(*discretise(law["A"], law["c"], law["G"], stop - start))
+
+    def linearize_transition(
+        self, start: float, stop: float, values: Values
+    ) -> tuple[Transition, dict[str, Transition]]:
+        """Return F, b and Q and their derivatives to each input."""
+        law, linear = self._law.linearize(values)
+        sizes = {name: np.size(values[name]) for name in self.inputs}
+        tangents = Discrete(*(self._directions(linear, *item) for item in (("A", 2), ("c", 1), ("G", 2))))
+        now, moved = discretise_tangents(law["A"], law["c"], law["G"], tangents, stop - start)
+        slopes, first = {}, 0
+        for name, size in sizes.items():
+            shape = np.shape(values[name])
+            rows = slice(first, first + size)
+            slopes[name] = Transition(*(part[rows].reshape(shape + part.shape[1:]) for part in moved))
+            first += size
+        return Transition(*now), slopes
+
+    def stationary(self, values: Values) -> tuple[Array, Array]:
+        """Return mean ``(n,)`` and covariance ``(n, n)`` that no longer change.
+
+        Raises
+        ------
+        Infeasible
+            If the process does not settle: A has an eigenvalue that does not decay.
+        """
+        law = self._law.value(values)
+        if np.linalg.eigvals(law["A"]).real.max() >= 0:
+            raise Infeasible(self.name, dict(values), "the process has no stationary law")
+        mean = np.asarray(np.linalg.solve(law["A"], -law["c"]))
+        return mean, solve_continuous_lyapunov(law["A"], -law["G"])
+
+    def _directions(self, linear: Linearization, output: str, axes: int) -> Array:
+        size = self.size
+        rows = [leading(linear, output, name, axes).reshape((-1, *(size,) * axes)) for name in self.inputs]
+        return np.concatenate(rows) if rows else np.zeros((0, *(size,) * axes))
+
+
+def matrix(rows: Sequence[Sequence[Any]]) -> Any:
+    """Return a matrix from rows of numbers, inside a formula that will be differentiated."""
+    return np.stack([np.stack([np.asarray(1.0) * entry for entry in row]) for row in rows])
