@@ -48,6 +48,15 @@ METHODS: dict[str, Method] = {
         gradient=False, resumable=True, tunes=True, stats=("acceptance_rate", "accepted", "scaling", "lambda")
     ),
     "slice": Method(gradient=False, resumable=True, tunes=True, stats=("nstep_out", "nstep_in")),
+    "pcn": Method(
+        gradient=False, resumable=True, tunes=True, stats=("acceptance_rate", "accepted", "scale")
+    ),
+    "mlda": Method(
+        gradient=False,
+        resumable=True,
+        tunes=True,
+        stats=("acceptance_rate", "accepted", "scale", "coarse_acceptance_rate"),
+    ),
     "smc": Method(gradient=False, resumable=False, tunes=False, stats=("log_likelihood", "log_prior")),
     "map": Method(gradient=True, resumable=False, tunes=False, stats=("lp",), single=True),
     "laplace": Method(gradient=True, resumable=False, tunes=False, stats=("lp", "log_ratio")),

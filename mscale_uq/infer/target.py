@@ -15,17 +15,15 @@ class Target(Protocol):
     """Priors and a log-likelihood; a `Posterior` is one, a filter's likelihood with priors another.
 
     It must pickle, since every chain is a process of its own.
-
-    Attributes
-    ----------
-    priors
-        Unknown -> prior, parents before children.
-    variables
-        Unknown -> shape, in the same order; theta ``(n,)`` is their values flattened, in physical units.
     """
 
-    priors: Mapping[str, Prior]
-    variables: Mapping[str, tuple[int, ...]]
+    @property
+    def priors(self) -> Mapping[str, Prior]:
+        """Unknown -> prior, parents before children."""
+
+    @property
+    def variables(self) -> Mapping[str, tuple[int, ...]]:
+        """Unknown -> shape, in the same order; theta ``(n,)`` is their values flattened, in their units."""
 
     @property
     def names(self) -> tuple[str, ...]:
