@@ -1,4 +1,4 @@
-"""The 64 coefficients of a Poisson equation from 169 point values: a published benchmark of Bayesian inversion.
+"""64 coefficients of a Poisson equation from 169 point values: a published benchmark of Bayesian inversion.
 
 A membrane of unit size carries an even load; its stiffness is constant on each of 8 x 8 squares. All numbers
 are dimensionless, and the mesh is part of the benchmark's definition.

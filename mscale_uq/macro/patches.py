@@ -51,8 +51,9 @@ class Patches(Stage):
 
     def collect(self, weights: Array) -> Array:
         """Return the sum of the elements' weights over every patch, of `shape`."""
-        count = int(np.prod(self.shape))
-        return np.bincount(self.patch, weights, count).reshape(self.shape)
+        total = np.zeros(int(np.prod(self.shape)))
+        np.add.at(total, self.patch, weights)
+        return total.reshape(self.shape)
 
 
 @final
