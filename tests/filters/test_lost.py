@@ -79,7 +79,7 @@ def test_fewer_than_two_survivors_are_an_error():
     now = start(EnsembleKalman(ETKF(), 6), space, {}, key=1)
     alive = (now.state.members[:, 0] <= -1.0).sum()
     assert alive < 2
-    with pytest.raises(SolveFailed, match="too high|of 6 members left; two are needed"):
+    with pytest.raises(SolveFailed, match=r"too high|of 6 members left; two are needed"):
         now.predict_to(1.0)
     with pytest.raises(SolveFailed, match="1 of 6 members left"):
         redrawn(np.eye(6), np.arange(6) > 0, 1.0, np.random.default_rng(0))
