@@ -47,12 +47,7 @@ class Assimilation:
         DataError
             If the time is before the state's.
         """
-        if not time >= self.state.time:
-            raise DataError(
-                explain(
-                    f"time {time:g}", f"{self.state.time:g} or later", "late data need `replay.Replay.add`"
-                )
-            )
+        check_order(self.state.time, time)
         state = self.filter.forecast(self.space, self.values, self.state, float(time), self.key)
         return replace(self, state=state)
 
@@ -117,6 +112,14 @@ def run(
     for together in simultaneous(stream):
         now, info = now.update(*together)
         yield now.state, info
+
+
+def check_order(now: float, time: float) -> None:
+    """Refuse a time before the state's."""
+    if not time >= now:
+        raise DataError(
+            explain(f"time {time:g}", f"{now:g} or later", "sort the stream; late data need `replay.Replay`")
+        )
 
 
 def simultaneous(stream: Iterable[Observation]) -> Iterator[tuple[Observation, ...]]:

@@ -1,0 +1,115 @@
+"""`LaplaceKalman`: the most probable state under the exact law of the readings, for counts.
+
+The readings enter by their own log-density, not by two moments. In the coordinates x = m + L u of the
+forecast, P = L L', Newton's method with the expected information climbs log p(y | x) - u'u / 2.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move, root
+from mscale_uq.filters.records import GaussianState
+from mscale_uq.filters.sight import Sight
+
+HALVINGS = 40
+
+
+@final
+@dataclass(frozen=True)
+class LaplaceKalman(GaussianFilter):
+    """A Gaussian filter centred at the mode, with the expected information there.
+
+    For laws whose variance is the inverse of the information on their mean (normal with known sd, Poisson,
+    negative binomial) the curvature is the expected one; the evidence is Laplace's. The forecast goes through
+    the derivative of the step.
+
+    Attributes
+    ----------
+    iterations
+        Most Newton steps; each is shortened until the log-density grows.
+    tolerance
+        The search ends when the step is smaller than this many posterior standard deviations.
+
+    Raises
+    ------
+    NoGradient
+        If the dynamics or a reading has no exact derivative.
+    """
+
+    iterations: int = 50
+    tolerance: float = 1e-6
+
+    def move(
+        self, space: StateSpace, values: Values, state: GaussianState, time: float, key: int = 0
+    ) -> Moved:
+        """Return the moments through the derivative of the step at the mean."""
+        return first_order_move(space, values, state, time)
+
+    def update(self, sight: Sight, state: GaussianState) -> Update:
+        """Return mode and inverse information."""
+        hill = Hill(sight, state.mean, root(state.cov, state.time))
+        u, top, note = hill.climb(self.iterations, self.tolerance)
+        inner = np.linalg.cholesky(top.information)
+        half = np.linalg.solve(inner, hill.L.T)
+        expected, H, noise = sight.linearize(state.mean)
+        spread = H @ state.cov @ H.T + noise
+        evidence = top.height - float(np.log(np.diag(inner)).sum())
+        return Update(state.mean + hill.L @ u, half.T @ half, expected, spread, evidence, note)
+
+
+class Place(NamedTuple):
+    """A point of the search: height, gradient ``(n,)`` and expected information ``(n, n)``, both in u."""
+
+    height: float
+    gradient: Array
+    information: Array
+
+
+@final
+@dataclass(frozen=True)
+class Hill:
+    """log p(y | m + L u) - u'u / 2."""
+
+    sight: Sight
+    mean: Array
+    L: Array
+
+    def climb(self, iterations: int, tolerance: float) -> tuple[Array, Place, str]:
+        """Return the top u ``(n,)``, what is known there, and a note if it was not reached."""
+        u = np.zeros(len(self.mean))
+        place = self.survey(u)
+        for _ in range(iterations):
+            step = np.asarray(np.linalg.solve(place.information, place.gradient))
+            if place.gradient @ step <= tolerance**2:
+                return u, place, ""
+            share = self.share(u, step, place)
+            if share == 0.0:
+                break
+            u = u + share * step
+            place = self.survey(u)
+        return u, place, "search for the most probable state did not settle"
+
+    def survey(self, u: Array) -> Place:
+        """Return height, gradient and expected information."""
+        x = self.mean + self.L @ u
+        seen = self.sight.seen
+        _, H, noise = self.sight.linearize(x)
+        density, score = self.sight.log_likelihood(x)
+        slope = H[seen] @ self.L
+        information = np.eye(len(u)) + slope.T @ np.linalg.solve(noise[np.ix_(seen, seen)], slope)
+        return Place(density - 0.5 * float(u @ u), slope.T @ score[seen] - u, information)
+
+    def share(self, u: Array, step: Array, place: Place) -> float:
+        """Return the part of the step, 1 or 1/2 or 1/4 .., that climbs; 0 if none does."""
+        rise, blur = float(place.gradient @ step), 1e-14 * abs(place.height)
+        for share in 0.5 ** np.arange(HALVINGS):
+            trial = u + share * step
+            density, _ = self.sight.log_likelihood(self.mean + self.L @ trial)
+            if density - 0.5 * float(trial @ trial) >= place.height + 1e-4 * share * rise - blur:
+                return float(share)
+        return 0.0

@@ -1,0 +1,125 @@
+"""Smoothers: what the readings say about earlier states, for every Gaussian filter.
+
+Source: H. E. Rauch, F. Tung, C. T. Striebel, AIAA J. 3 (1965) 1445-1450, doi:10.2514/3.3166.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import ParameterError, explain
+from mscale_uq.filters.gaussian import GaussianFilter, Moved, positive
+from mscale_uq.filters.loop import check_order, prepared, simultaneous
+from mscale_uq.filters.records import GaussianState
+
+
+class Passed(NamedTuple):
+    """One analysis time of the forward pass: the filtered state, and the forecast that led to it."""
+
+    filtered: GaussianState
+    moved: Moved | None
+
+
+def smooth(
+    filter: GaussianFilter,
+    space: StateSpace,
+    theta: "Values | dict[str, ArrayLike]",
+    stream: Iterable[Observation],
+    key: int = 0,
+) -> list[GaussianState]:
+    """Return the state at each analysis time given the whole stream.
+
+    Raises
+    ------
+    DataError
+        As `filters.loop.run`.
+    """
+    return backward([passed for passed, _ in _forward(filter, space, theta, stream, key)])
+
+
+@final
+@dataclass(frozen=True)
+class FixedLag:
+    """Smooths within a moving window.
+
+    Attributes
+    ----------
+    filter
+        A Gaussian filter.
+    lag
+        Length of the window, in the time unit of the state space.
+    """
+
+    filter: GaussianFilter
+    lag: float
+
+    def __post_init__(self) -> None:
+        if not self.lag >= 0:
+            raise ParameterError(explain(f"FixedLag: lag = {self.lag}", "zero or more"))
+
+    def run(
+        self,
+        space: StateSpace,
+        theta: "Values | dict[str, ArrayLike]",
+        stream: Iterable[Observation],
+        key: int = 0,
+    ) -> Iterator[tuple[GaussianState, GaussianState]]:
+        """Yield, at each analysis time, the filtered state now and the smoothed one at the window's begin.
+
+        The window begins at the first analysis time that is not more than `lag` ago.
+        """
+        window: list[Passed] = []
+        for passed, now in _forward(self.filter, space, theta, stream, key):
+            window = [p for p in (*window, passed) if p.filtered.time >= now - self.lag]
+            yield passed.filtered, backward(window)[0]
+
+
+def backward(passes: Sequence[Passed]) -> list[GaussianState]:
+    """Return the smoothed states of consecutive analysis times, from the last to the first and in order."""
+    smoothed = [passes[-1].filtered]
+    for here, after in zip(passes[-2::-1], passes[:0:-1], strict=True):
+        assert after.moved is not None  # later than its predecessor, so it was forecast
+        smoothed.append(_back(here.filtered, after.moved, smoothed[-1]))
+    return smoothed[::-1]
+
+
+def _forward(
+    filter: GaussianFilter,
+    space: StateSpace,
+    theta: "Values | dict[str, ArrayLike]",
+    stream: Iterable[Observation],
+    key: int,
+) -> Iterator[tuple[Passed, float]]:
+    values = prepared(space, theta)
+    state = filter.init(space, values, key)
+    for together in simultaneous(stream):
+        time, moved = together[0].time, None
+        check_order(state.time, time)
+        if time != state.time:
+            moved = filter.move(space, values, state, time, key)
+            state = GaussianState(time, moved.mean, positive(moved.cov, time))
+        state, _ = filter.analyse(space, values, state, together, key)
+        yield Passed(state, moved), time
+
+
+def _back(here: GaussianState, moved: Moved, after: GaussianState) -> GaussianState:
+    """M + G (m+ - m-), P - G P- G' + G P+ G' with G = C (P-)^-1."""
+    G = _divided(moved.cross, moved.cov)
+    cov = here.cov - G @ moved.cov @ G.T + G @ after.cov @ G.T
+    return GaussianState(here.time, here.mean + G @ (after.mean - moved.mean), positive(cov, here.time))
+
+
+def _divided(cross: Array, cov: Array) -> Array:
+    """Return cross cov^-1; where a state is known exactly, the pseudo-inverse."""
+    try:
+        factor = np.linalg.cholesky(cov)
+    except np.linalg.LinAlgError:
+        return np.asarray(cross @ np.linalg.pinv(cov, hermitian=True))
+    return np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, cross.T)).T)
