@@ -41,6 +41,12 @@ class Density:
         self.likelihood = Likelihood(target, ledger, gradient)
         self.model = build_model(target, self.likelihood)
         self._values = {self.model.values_to_rvs[v].name: v.name for v in self.model.value_vars}
+        self._compiled: dict[bool, ValueGradFunction] = {}
+
+    def renew(self, target: Target, ledger: Ledger) -> None:
+        """Put other data under the functions that are compiled already; the priors must be the same."""
+        self.target, self.ledger = target, ledger
+        self.likelihood.renew(target, ledger)
 
     @property
     def origin(self) -> dict[str, Array]:
@@ -65,12 +71,14 @@ class Density:
         return self.target.split(self.physical(z))
 
     def gradient_function(self, jacobian: bool = True) -> ValueGradFunction:
-        """Compile z -> (log-density, gradient): the density of z, or without the Jacobian that of theta."""
-        costs = [self.model.logp(jacobian=jacobian)]
-        settings = {"initial_point": self.origin, "model": self.model, "ravel_inputs": True, "mode": MODE}
-        function = ValueGradFunction(costs, self.model.value_vars, **settings)
-        function._pytensor_function.trust_input = True
-        return function
+        """Compile z -> (log-density, gradient), once: the density of z, or without the Jacobian of theta."""
+        if jacobian not in self._compiled:
+            costs = [self.model.logp(jacobian=jacobian)]
+            settings = {"initial_point": self.origin, "model": self.model, "ravel_inputs": True, "mode": MODE}
+            function = ValueGradFunction(costs, self.model.value_vars, **settings)
+            function._pytensor_function.trust_input = True
+            self._compiled[jacobian] = function
+        return self._compiled[jacobian]
 
     def function(self, jacobian: bool = True) -> Function:
         """Compile z -> (log-density, gradient) for callers outside PyMC; never NaN."""

@@ -41,6 +41,10 @@ class Likelihood:
         self.error: Exception | None = None
         self._recent: dict[bytes, tuple[float, Array]] = {}
 
+    def renew(self, target: Target, ledger: Ledger) -> None:
+        """Take another posterior and ledger, and forget the answers of the one before."""
+        self.target, self.ledger, self._recent = target, ledger, {}
+
     def __call__(self, theta: Array) -> tuple[float, Array]:
         """Return the log-likelihood and its gradient; -inf and zeros where there is none."""
         self.ledger.requests += 1

@@ -1,7 +1,7 @@
 """Takes one of PyMC's step methods by the hand, so that a chain can stop anywhere and go on exactly there."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,9 +19,36 @@ Build = Callable[[Density, Array, np.random.Generator, Job], Any]
 Names = Mapping[str, str]
 
 
+class Store(Protocol):
+    """Where a chain's draws go: a `ChainStore`, or memory."""
+
+    checkpoint: Checkpoint | None
+    draws: int
+    rows: Array
+
+    def append(self, z: Array, theta: Array, stats: list[float]) -> None:
+        """Add a draw."""
+
+    def note(self, ledger: Ledger) -> None:
+        """Add the failures since the last call."""
+
+    def due(self, interval: float) -> bool:
+        """Whether a checkpoint is."""
+
+    def save(self, ledger: Ledger, start: Array, step: Sequence[bytes] = ()) -> None:
+        """Put a checkpoint behind everything written."""
+
+    def recall(self, ledger: Ledger) -> None:
+        """Set a ledger's counts to those of the checkpoint."""
+
+
 def walk(job: Job, store: ChainStore, report: Report, build: Build, names: Names) -> None:
     """Run a chain from its checkpoint, or from its beginning, to its end, or until `report` says stop."""
-    density = Density(job.target, Ledger(job.chain), job.method.gradient)
+    go(Density(job.target, Ledger(job.chain), job.method.gradient), job, store, report, build, names)
+
+
+def go(density: Density, job: Job, store: Store, report: Report, build: Build, names: Names) -> None:
+    """Do the same with a density that is compiled already."""
     for_start, for_step = job.generators(2)
     begun = store.checkpoint
     start = begun.start if begun else density.find_start(for_start, job.settings.starts)

@@ -35,8 +35,8 @@ from mscale_uq.stats.priors import Gamma, HalfNormal, Normal
 
 CHAINS, STEPS = 300, 20
 MANY = 3000
-# About 100 tests below: a correct kernel is called wrong for one choice of the seed in a hundred.
-LEVEL = 1e-4
+# About 100 tests below: a correct kernel is called wrong for one choice of the seed in ten thousand.
+LEVEL = 1e-6
 
 
 class Gaussian:
