@@ -59,7 +59,7 @@ class EKI:
         key: int = 0,
         map: Callable[..., Iterable[Any]] = map,
     ) -> Inversion:
-        """Return the members that fit the data, from first members ``(N, p)``; arguments as in `ESMDA.invert`."""
+        """Return the members that fit the data, from first members ``(N, p)``; else as `ESMDA.invert`."""
         task = problem(model, data, noise, self.analysis, map, key)
         return invert(task, thetas, [1.0] * self.steps, partial(_fits, self.discrepancy))
 

@@ -36,4 +36,4 @@ def test_no_number_is_too_large_to_come_back_inside():
 
 def test_a_member_outside_its_limits_is_refused_by_name():
     with pytest.raises(ParameterError, match=r"'share': a member outside its limits; allowed: \(-1, 3\)"):
-        Free.of(PARAMETERS).forward(THETAS + [0, 0, 0, 1, 0])
+        Free.of(PARAMETERS).forward(THETAS + np.array([0, 0, 0, 1, 0]))
