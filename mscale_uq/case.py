@@ -137,7 +137,7 @@ class Case:
         links = {name: b for name, b in plan.bindings.items() if isinstance(b, Link)}
         return {
             "name": plan.name,
-            "data": [f"{data_folder}{file.given}" for file in plan.files],
+            "data": [f"{data_folder}{file.given.removeprefix(data_folder)}" for file in plan.files],
             "options": dict(plan.options),
             "fixed": {name: np.asarray(value).tolist() for name, value in numbers.items()},
             "bind": {name: _link_text(link) for name, link in links.items()},

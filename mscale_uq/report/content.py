@@ -1,0 +1,226 @@
+"""What a report says: the numbers of a run, chosen and put into words."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.report.figures import Band
+from mscale_uq.report.text import interval, number, pretty_unit, share, words
+from mscale_uq.results import Result
+from mscale_uq.results_summary import LARGEST_RHAT, SMALLEST_ESS, scalars
+
+STRONG, WEAK = 0.9, 0.2  # contraction above which data speak clearly, below which they hardly speak
+
+
+@final
+@dataclass(frozen=True)
+class Scalar:
+    """One scalar of a run, an unknown or an effective quantity.
+
+    Attributes
+    ----------
+    label, name
+        As in the summary table, and in words.
+    unit, meaning
+        For people.
+    draws
+        ``(chain, draw)``.
+    prior
+        Places and heights of the prior's density, if it has a closed form.
+    expected
+        What the case expects of it: truth and within, or mean, sd and tolerance.
+    row
+        Its row of the summary table.
+    """
+
+    label: str
+    name: str
+    unit: str
+    meaning: str
+    draws: Array
+    prior: tuple[Array, Array] | None
+    expected: Mapping[str, float]
+    row: Mapping[str, Any]
+
+    @property
+    def truth(self) -> float | None:
+        """The expected number, if one is."""
+        return self.expected.get("truth", self.expected.get("mean"))
+
+
+@final
+@dataclass(frozen=True)
+class Measured:
+    """One measured quantity of one experiment, with what the posterior predicts for it."""
+
+    experiment: str
+    quantity: str
+    unit: str
+    meaning: str
+    places: Mapping[str, tuple[Array, str]]
+    band: Band
+
+    @property
+    def varying(self) -> list[str]:
+        """Coordinates that are not the same for all readings."""
+        return [name for name, (values, _) in self.places.items() if np.ptp(values) > 0]
+
+    @property
+    def inside(self) -> str:
+        """How many readings lie where they are expected."""
+        seen = np.isfinite(self.band.observed)
+        low, high = self.band.quantiles(0.95)
+        inside = seen & (self.band.observed >= low) & (self.band.observed <= high)
+        missing = f"; {np.sum(~seen)} are missing" if not seen.all() else ""
+        if self.band.observed.ndim == 0:
+            return f"the reading lies {'inside' if inside else 'outside'} its 95 % interval"
+        return f"{inside.sum()} of {seen.sum()} readings lie inside their 95 % intervals{missing}"
+
+
+def unknowns(result: Result) -> list[Scalar]:
+    """Return every unknown, entry by entry."""
+    return list(_scalars(result.idata["posterior"], result.summary))
+
+
+def effective(result: Result) -> list[Scalar]:
+    """Return the effective quantities the system names, or all on the way if it names none."""
+    group = result.idata["derived"]
+    named = [name for name, array in group.data_vars.items() if array.attrs.get("effective")]
+    found = _scalars(group[named] if named else group, result.effective)
+    return [scalar for scalar in found if scalar.row["sd"] > 0]
+
+
+def measured(result: Result) -> list[Measured]:
+    """Return every measured quantity of every experiment."""
+    return list(_measured(result))
+
+
+def table_row(scalar: Scalar) -> dict[str, Any]:
+    """Return a scalar's row of a report's table, as text."""
+    row, sd = scalar.row, scalar.row["sd"]
+    return {
+        "name": scalar.name,
+        "meaning": scalar.meaning,
+        "unit": pretty_unit(scalar.unit) or ("" if scalar.unit else "unit not stated"),
+        "mean": number(row["mean"], sd),
+        "sd": number(sd, sd),
+        "interval": interval(row["2.5 %"], row["97.5 %"], sd),
+        "contraction": share(row["contraction"]),
+        "width": f"{max(0.0, min(1.0, row['contraction'])):.3f}" if np.isfinite(row["contraction"]) else "",
+        "rhat": f"{row['R-hat']:.3f}" if np.isfinite(row["R-hat"]) else "–",
+        "rhat_bad": bool(row["R-hat"] > LARGEST_RHAT),
+        "ess": f"{row['ESS']:.0f}" if np.isfinite(row["ESS"]) else "–",
+        "ess_bad": bool(row["ESS"] < SMALLEST_ESS),
+        "tail": f"{row['tail ESS']:.0f}" if np.isfinite(row["tail ESS"]) else "–",
+    }
+
+
+def findings(scalars_: list[Scalar]) -> list[str]:
+    """Say in words what the data tell."""
+    strong = [s.name for s in scalars_ if s.row["contraction"] > STRONG]
+    weak = [s.name for s in scalars_ if s.row["contraction"] < WEAK]
+    sentences = []
+    if strong:
+        sentences.append(
+            f"The data determine {_listed(strong)}: more than {STRONG:.0%} of the prior variance is gone."
+        )
+    if weak:
+        sentences.append(f"The data say little about {_listed(weak)}: the posterior is close to the prior.")
+    for one, other, strength in _entangled(scalars_):
+        sentences.append(f"{one} and {other} are hardly told apart (correlation {strength:+.2f}).")
+    return [sentence[0].upper() + sentence[1:] for sentence in sentences]
+
+
+def verdicts(scalars_: list[Scalar]) -> list[dict[str, str]]:
+    """Compare with the expected numbers, where the case has some."""
+    return [_verdict(scalar) for scalar in scalars_ if scalar.expected]
+
+
+def failures(result: Result) -> dict[str, Any]:
+    """Say how often solvers failed, why, and where."""
+    table = result.failures
+    if not len(table):
+        return {"count": 0}
+    reasons = table.groupby(["stage", "reason"]).size().sort_values(ascending=False)
+    where = [
+        {"name": words(s.label), "failed": _range(table[s.label]), "drawn": _range(s.draws.ravel())}
+        for s in unknowns(result)
+        if s.label in table
+    ]
+    counted = [
+        {"stage": stage, "reason": reason, "count": int(n)} for (stage, reason), n in reasons.head(5).items()
+    ]
+    return {"count": len(table), "reasons": counted, "where": where}
+
+
+def _scalars(group: Any, table: pd.DataFrame) -> Iterator[Scalar]:
+    for label, draws, attrs in scalars(group):
+        curve = json.loads(attrs["prior_curve"]) if "prior_curve" in attrs else None
+        prior = (np.array(curve["x"]), np.array(curve["density"])) if curve else None
+        expected = json.loads(attrs.get("expect", "{}")).get(label, {})
+        unit, meaning = attrs.get("unit", ""), attrs.get("meaning", "")
+        yield Scalar(label, words(label), unit, meaning, draws, prior, expected, dict(table.loc[label]))
+
+
+def _measured(result: Result) -> Iterator[Measured]:
+    data = result.idata
+    for name, array in data["observed_data"].data_vars.items():
+        rows = array.size
+        replicated, predicted = (
+            group[name].transpose("chain", "draw", ...).to_numpy().reshape(-1, *array.shape)
+            for group in (data["posterior_predictive"], data["predicted"])
+        )
+        places = {
+            coordinate.attrs["coordinate"]: (coordinate.to_numpy(), coordinate.attrs["unit"])
+            for coordinate in array.coords.values()
+            if "coordinate" in coordinate.attrs and coordinate.size == rows
+        }
+        band = Band(replicated, predicted, array.to_numpy())
+        about = array.attrs
+        yield Measured(about["experiment"], about["quantity"], about["unit"], about["meaning"], places, band)
+
+
+def _verdict(scalar: Scalar) -> dict[str, str]:
+    expected, sd = scalar.expected, scalar.row["sd"]
+    draws, unit = scalar.draws.ravel(), pretty_unit(scalar.unit)
+    if "truth" in expected:
+        within = expected["within"]
+        low, high = np.nanquantile(draws, [(1 - within) / 2, (1 + within) / 2])
+        good = low <= expected["truth"] <= high
+        said = f"{within:.0%} interval {interval(low, high, sd)}"
+        wanted = number(expected["truth"], sd)
+    else:
+        said, wanted, good = f"mean {number(scalar.row['mean'], sd)}", number(expected["mean"], sd), True
+        if "tolerance" in expected:
+            good = abs(scalar.row["mean"] - expected["mean"]) <= expected["tolerance"]
+            wanted += f" ± {number(expected['tolerance'])}"
+    return {
+        "name": scalar.name,
+        "wanted": f"{wanted} {unit}",
+        "said": f"{said} {unit}",
+        "good": "yes" if good else "no",
+    }
+
+
+def _entangled(scalars_: list[Scalar]) -> Iterator[tuple[str, str, float]]:
+    for position, one in enumerate(scalars_):
+        for other in scalars_[:position]:
+            if one.row["sd"] > 0 and other.row["sd"] > 0:
+                strength = float(np.corrcoef(one.draws.ravel(), other.draws.ravel())[0, 1])
+                if abs(strength) > 0.95:
+                    yield other.name, one.name, strength
+
+
+def _listed(names: list[str]) -> str:
+    shown = names if len(names) <= 6 else [*names[:5], f"{len(names) - 5} others"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _range(values: Any) -> str:
+    low, high = np.nanquantile(np.asarray(values, dtype=float), [0.05, 0.95])
+    return interval(low, high, max(high - low, 0.0))

@@ -1,0 +1,136 @@
+"""The posterior as a table, and the verdict on it."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import arviz as az
+import numpy as np
+import pandas as pd
+
+LARGEST_RHAT = 1.01
+SMALLEST_ESS = 400
+LARGEST_FAILURE_RATE = 0.01
+ROUND_OFF = 1e-12  # draws that differ by less, relatively, are one number
+COLUMNS = ["unit", "mean", "sd", "2.5 %", "97.5 %", "R-hat", "ESS", "tail ESS", "contraction"]
+
+
+@final
+@dataclass(frozen=True)
+class Diagnostics:
+    """Whether the draws can be believed.
+
+    Attributes
+    ----------
+    reasons
+        One sentence for each condition that is not met.
+    notes
+        What a reader should know and that is no defect.
+    largest_rhat, smallest_ess, divergences, failures, evaluations, infeasible
+        The numbers behind them; NaN where a method has none.
+    """
+
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    largest_rhat: float
+    smallest_ess: float
+    divergences: int
+    failures: int
+    evaluations: int
+    infeasible: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether every condition is met."""
+        return not self.reasons
+
+    @property
+    def failure_rate(self) -> float:
+        """Share of density evaluations in which a solver failed."""
+        return self.failures / self.evaluations if self.evaluations else 0.0
+
+
+def summarize(group: Any) -> pd.DataFrame:
+    """Return one row per scalar of a group with dimensions (chain, draw, ..)."""
+    rows = {label: _row(draws, attrs) for label, draws, attrs in scalars(group)}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS)
+
+
+def scalars(group: Any) -> Iterator[tuple[str, np.ndarray, Mapping[str, Any]]]:
+    """Yield (label, ``(chain, draw)``, attributes) of every scalar in a group."""
+    for name, array in group.data_vars.items():
+        inner = [dim for dim in array.dims if dim not in ("chain", "draw")]
+        table = array.transpose("chain", "draw", *inner).to_numpy()
+        for index in np.ndindex(table.shape[2:]):
+            words = [str(array.coords[d].to_numpy()[i]) for d, i in zip(inner, index, strict=True)]
+            label = f"{name}[{', '.join(words)}]" if words else str(name)
+            attrs = {**array.attrs}
+            if "prior_sd" in attrs:
+                attrs["prior_sd"] = np.broadcast_to(attrs["prior_sd"], table.shape[2:])[index]
+            yield label, table[(slice(None), slice(None), *index)], attrs
+
+
+def _row(draws: np.ndarray, attrs: Mapping[str, Any]) -> list[Any]:
+    seen = draws[np.isfinite(draws)]
+    sd = float(np.std(seen, ddof=1)) if seen.size > 1 else math.nan
+    sd = 0.0 if seen.size and np.ptp(seen) <= ROUND_OFF * np.max(np.abs(seen)) else sd
+    low, high = np.quantile(seen, [0.025, 0.975]) if seen.size else (math.nan, math.nan)
+    prior_sd = float(attrs.get("prior_sd", math.nan))
+    contraction = 1 - (sd / prior_sd) ** 2 if prior_sd > 0 else math.nan
+    mean = float(np.mean(seen)) if seen.size else math.nan
+    return [attrs.get("unit", ""), mean, sd, low, high, *_convergence(draws), contraction]
+
+
+def _convergence(draws: np.ndarray) -> tuple[float, float, float]:
+    """Return R-hat, bulk and tail ESS; NaN where there are too few draws, or they are all equal."""
+    chains, length = draws.shape
+    is_constant = np.ptp(draws) <= ROUND_OFF * np.max(np.abs(draws))
+    if length < 4 or not np.all(np.isfinite(draws)) or is_constant:
+        return math.nan, math.nan, math.nan
+    rhat = float(az.rhat(draws)) if chains > 1 else math.nan
+    return rhat, float(az.ess(draws, method="bulk")), float(az.ess(draws, method="tail"))
+
+
+def diagnose(summary: pd.DataFrame, attrs: Mapping[str, Any], divergences: int) -> Diagnostics:
+    """Judge a run by its summary table, its counts and what the method itself is not content with."""
+    failures, evaluations = int(attrs["failures"]), int(attrs["evaluations"])
+    reasons = [str(trouble) for trouble in attrs["troubles"]]
+    notes = []
+    if attrs["single"]:
+        notes.append("a most probable point has no spread: nothing is said about uncertainty")
+    else:
+        reasons += _not_converged(summary)
+    if divergences:
+        reasons.append(f"{divergences} divergent transitions")
+    if failures > LARGEST_FAILURE_RATE * evaluations:
+        reasons.append(
+            f"a solver failed in {failures} of {evaluations} evaluations ({failures / evaluations:.1%})"
+        )
+    if attrs["sampler"] == "laplace":
+        notes.append("a normal approximation around the mode, not a sample of the posterior")
+    return Diagnostics(
+        reasons=tuple(reasons),
+        notes=tuple(notes),
+        largest_rhat=float(summary["R-hat"].max()),
+        smallest_ess=float(summary["ESS"].min()),
+        divergences=divergences,
+        failures=failures,
+        evaluations=evaluations,
+        infeasible=int(attrs["infeasible"]),
+    )
+
+
+def _not_converged(summary: pd.DataFrame) -> list[str]:
+    reasons = []
+    high = summary[summary["R-hat"] > LARGEST_RHAT]
+    if len(high):
+        worst = high["R-hat"].idxmax()
+        reasons.append(f"R-hat of {worst} is {high['R-hat'].max():.3f}, above {LARGEST_RHAT}")
+    low = summary[~(summary["ESS"] >= SMALLEST_ESS)]
+    if len(low):
+        worst = low["ESS"].fillna(-1).idxmin()
+        reasons.append(f"bulk ESS of {worst} is {low['ESS'].loc[worst]:.0f}, below {SMALLEST_ESS}")
+    if summary["R-hat"].isna().any():
+        reasons.append("R-hat is not available: it needs two chains that move")
+    return reasons

@@ -1,0 +1,213 @@
+"""`fit`: from a case to a finished run in a folder, going on where an earlier call stopped."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, final
+
+import numpy as np
+from pydantic import ValidationError
+
+from mscale_uq.case import Case, read_case
+from mscale_uq.case_schema import MethodSpec
+from mscale_uq.catalog import find_case, summaries
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import CaseError, explain, near_match
+from mscale_uq.infer.chains import sample
+from mscale_uq.infer.methods import METHODS, choose
+from mscale_uq.infer.samples import Samples
+from mscale_uq.infer.settings import Settings
+from mscale_uq.report.page import write_report
+from mscale_uq.results import Result, is_finished, read_result, write_result
+from mscale_uq.results_idata import inference_data
+from mscale_uq.run_folder import CHAINS, PROGRESS, prepare
+from mscale_uq.stats.posterior import Posterior
+from mscale_uq.stats.predictive import predict
+
+PRIOR_DRAWS = 1000
+# Random numbers of what is not a chain; chains have the spawn keys (0,), (1,), ...
+PRIOR_KEY, PREDICTION_KEY = (2**32 - 1,), (2**32 - 2,)
+
+# (chain, draw, whether it is a tuning draw, statistics)
+OnProgress = Callable[[int, int, bool, Mapping[str, float]], None]
+
+
+def fit(
+    case: Case | str | Path,
+    *,
+    out: str | Path | None = None,
+    fresh: bool = False,
+    on_progress: OnProgress | None = None,
+    predictions: int = 400,
+    **changes: Any,
+) -> Result:
+    """Calibrate a case and return the finished run; the same call again returns it at once.
+
+    Parameters
+    ----------
+    case
+        A case, its file, or a shipped name.
+    out
+        Folder of the run; ``runs/<case>`` if not said.
+    fresh
+        Start over, forgetting what the folder holds.
+    on_progress
+        Called a few times a second with chain, draw, whether it is a tuning draw, and statistics.
+    predictions
+        Largest number of thinned draws at which every quantity is predicted.
+    changes
+        Other values for the case's method: sampler, draws, tune, chains, cores, target_accept; or seed.
+
+    Raises
+    ------
+    CaseError, DataError, UnitError
+        If the case is wrong.
+    RunError
+        If the folder holds another run; nothing in it is changed then.
+    """
+    if not isinstance(case, Case):
+        case = read_case(find_case(case))
+    case = with_changes(case, changes)
+    folder = Path(out) if out is not None else Path("runs") / case.name
+    prepare(folder, case, fresh)
+    settings = _settings(case)
+    if not is_finished(folder, settings.draws, settings.chains):
+        posterior = case.posterior()
+        with ProgressFile(folder / PROGRESS, on_progress) as tell:
+            samples = sample(posterior, settings, folder / CHAINS, case.hash, tell)
+        _finish(folder, case, posterior, settings, samples, predictions)
+    result = read_result(folder)
+    write_report(result)
+    return result
+
+
+def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
+    """Return the case with another seed or method, and its sampler chosen.
+
+    Raises
+    ------
+    CaseError
+        If a setting is unknown or impossible, or the sampler needs a derivative the system does not have.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    seed = given.pop("seed", case.seed)
+    for name in given:
+        if name not in MethodSpec.model_fields:
+            allowed = [*MethodSpec.model_fields, "seed"]
+            raise CaseError(explain(f"{name!r} is no setting{near_match(name, allowed)}", ", ".join(allowed)))
+    try:
+        method = MethodSpec.model_validate({**case.method.model_dump(), **given})
+    except ValidationError as error:
+        one = error.errors()[0]
+        raise CaseError(explain(f"{one['loc'][0]} = {one['input']!r}", one["msg"])) from None
+    wanted = None if method.sampler == "auto" else method.sampler
+    sampler = choose(case.smoothness, wanted)
+    return replace(case, seed=seed, method=method.model_copy(update={"sampler": sampler}))
+
+
+def _settings(case: Case) -> Settings:
+    method = case.method
+    cores = method.cores if method.cores is not None else len(os.sched_getaffinity(0))
+    return Settings(
+        sampler=method.sampler,
+        draws=method.draws,
+        tune=method.tune,
+        chains=method.chains,
+        cores=min(cores, method.chains),
+        seed=case.seed,
+        target_accept=method.target_accept,
+    )
+
+
+def _finish(
+    folder: Path, case: Case, posterior: Posterior, settings: Settings, samples: Samples, limit: int
+) -> None:
+    """Predict at thinned draws and write the numbers."""
+    length = next(iter(samples.draws.values())).shape[1]
+    every = max(1, int(np.ceil(settings.chains * length / limit)))
+    kept = np.arange(0, length, every)
+    thetas = _thetas(posterior, samples, kept)
+    predictions = predict(posterior, thetas, _generator(case.seed, PREDICTION_KEY))
+    rng = _generator(case.seed, PRIOR_KEY)
+    prior = np.array([posterior.sample_prior(rng) for _ in range(PRIOR_DRAWS)])
+    facts = _facts(case, settings, samples)
+    facts["thinned"] = f"{len(thetas)} of {settings.chains * length} draws"
+    facts["failed_predictions"] = sum(failure is not None for failure in predictions.failures)
+    data = inference_data(case, samples, kept, predictions, prior, facts)
+    write_result(folder, data, samples.failures, posterior.names)
+
+
+def _thetas(posterior: Posterior, samples: Samples, kept: np.ndarray) -> Array:
+    """Return the kept draws of all chains as ``(draws, n)``, chain by chain."""
+    chains = next(iter(samples.draws.values())).shape[0]
+    return np.array(
+        [
+            posterior.pack({name: array[chain, draw] for name, array in samples.draws.items()})
+            for chain in range(chains)
+            for draw in kept
+        ]
+    )
+
+
+def _generator(seed: int, key: tuple[int, ...]) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def _facts(case: Case, settings: Settings, samples: Samples) -> dict[str, Any]:
+    """Return what is known about the run, as plain numbers and words."""
+    evidence = samples.log_evidence
+    return {
+        "case": case.name,
+        "question": case.question,
+        "system": case.system.name,
+        "summary": summaries()[case.system.name],
+        "experiments": [plan.name for plan in case.plans],
+        "sampler": samples.sampler,
+        "settings": {name: getattr(settings, name) for name in ("draws", "tune", "chains", "target_accept")},
+        "seed": case.seed,
+        "hash": case.hash,
+        "single": METHODS[samples.sampler].single,
+        "failures": len(samples.failures),
+        "requests": int(np.sum(samples.requests)),
+        "evaluations": int(np.sum(samples.evaluations)),
+        "infeasible": int(np.sum(samples.infeasible)),
+        "seconds": [round(float(seconds), 3) for seconds in samples.seconds],
+        "log_evidence": None if evidence is None else [float(value) for value in evidence],
+        "troubles": list(samples.troubles),
+        "versions": {name: version(name) for name in ("mscale_uq", "numpy", "scipy", "pymc", "arviz")},
+    }
+
+
+@final
+class ProgressFile:
+    """Writes a line of ``progress.jsonl`` at most once a second, and passes every report on."""
+
+    def __init__(self, path: Path, on_progress: OnProgress | None) -> None:
+        self._file = path.open("a", encoding="utf-8")
+        self._pass_on = on_progress
+        self._last = 0.0
+
+    def __call__(self, chain: int, draw: int, tuning: bool, stats: Mapping[str, float]) -> None:
+        """Take one report."""
+        if time.monotonic() - self._last >= 1.0:
+            self._last = time.monotonic()
+            known = {name: value for name, value in stats.items() if math.isfinite(value)}
+            line = {"time": time.time(), "chain": chain, "draw": draw, "tuning": tuning, **known}
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        if self._pass_on is not None:
+            self._pass_on(chain, draw, tuning, stats)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()

@@ -1,0 +1,76 @@
+"""The folder of a run: what a case may be run in it, and what is put into it before the first draw."""
+
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from mscale_uq.case import Case
+from mscale_uq.errors import RunError, explain
+from mscale_uq.files import replace
+from mscale_uq.io.toml import write_toml
+from mscale_uq.results import FAILURES, POSTERIOR, REPORT
+
+CASE, PROGRESS, CHAINS, DATA = "case.toml", "progress.jsonl", "chains", "data"
+OURS = (CASE, POSTERIOR, FAILURES, REPORT, PROGRESS, CHAINS, DATA)
+
+
+def prepare(folder: Path, case: Case, fresh: bool) -> None:
+    """Make the folder ready for a case, or refuse; a refused folder is not touched.
+
+    Raises
+    ------
+    RunError
+        If it holds something else than a run, or the run of another case and `fresh` is not asked for.
+    """
+    found = _identity(folder)
+    if found is not None and not fresh:
+        refuse_another(folder, found, case.identity)
+    if fresh:
+        _clear(folder)
+    _write(folder, case)
+
+
+def refuse_another(folder: Path, found: dict[str, str], identity: dict[str, str]) -> None:
+    """Raise `RunError` naming the parts of the case that differ from the run's."""
+    changed = [part for part in identity if found.get(part) != identity[part]]
+    if changed:
+        given = f"{str(folder)!r} holds a run with another {', '.join(changed)}"
+        hint = "--out FOLDER keeps it, --fresh starts over"
+        raise RunError(explain(given, "the case it was made with, or more draws", hint))
+
+
+def _identity(folder: Path) -> dict[str, str] | None:
+    """Return what the run in a folder is made of; None if the folder is empty or not there."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    try:
+        tables = tomllib.loads((folder / CASE).read_text(encoding="utf-8"))
+        identity: dict[str, str] = tables["run"]["identity"]
+    except (OSError, ValueError, KeyError, TypeError):
+        given = f"{str(folder)!r} is not empty, and holds no run"
+        raise RunError(
+            explain(given, "a new folder, or one that `mscale fit` has made", "--out FOLDER")
+        ) from None
+    return identity
+
+
+def _clear(folder: Path) -> None:
+    for name in OURS:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _write(folder: Path, case: Case) -> None:
+    """Write the resolved case and its data, so that the folder alone repeats the run."""
+    for plan in case.plans:
+        for file in plan.files:
+            copy = folder / DATA / file.given.removeprefix(f"{DATA}/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            replace(copy, file.path.read_bytes())
+    tables: dict[str, Any] = case.resolved(f"{DATA}/")
+    tables["run"] = {"hash": case.hash, "identity": case.identity}
+    replace(folder / CASE, write_toml(tables).encode())

@@ -1,0 +1,99 @@
+"""What a posterior predicts, draw by draw: named quantities, replicated data, pointwise log-densities."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import ForwardFailure
+from mscale_uq.stats.posterior import Posterior
+
+Key = tuple[str, str]  # (experiment, quantity)
+Table = Mapping[Key, Array]
+
+
+@final
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions at many thetas; each array has the draws as its first axis, failed ones are NaN.
+
+    Attributes
+    ----------
+    predicted
+        Observed quantities as the model makes them, without noise.
+    replicated
+        Observed quantities with noise drawn from their law.
+    pointwise
+        Log-density of each datum.
+    made
+        What the stages make on the way, where it is small enough.
+    failures
+        Per draw: None, or why there is no prediction.
+    """
+
+    predicted: Table
+    replicated: Table
+    pointwise: Table
+    made: Table
+    failures: tuple[ForwardFailure | None, ...]
+
+
+def predict(
+    posterior: Posterior,
+    thetas: ArrayLike,
+    rng: np.random.Generator,
+    largest: int = 9,
+    map: Callable[..., Iterable[Any]] = map,
+) -> Predictions:
+    """Predict at thetas ``(draws, n)``, with one solve each; any ``executor.map`` will do for `map`.
+
+    Quantities on the way with more than `largest` entries are left out.
+    """
+    rows = np.atleast_2d(np.asarray(thetas, dtype=float))
+    draws = list(map(partial(_attempt, posterior, largest), rows, rng.spawn(len(rows))))
+    good = [tables for tables, _ in draws if tables is not None]
+    missing = [_all_nan(table) for table in good[0]] if good else [{}, {}, {}, {}]
+    filled = [missing if tables is None else tables for tables, _ in draws]
+    predicted, replicated, pointwise, made = (
+        {key: np.array([tables[kind][key] for tables in filled]) for key in missing[kind]}
+        for kind in range(4)
+    )
+    return Predictions(predicted, replicated, pointwise, made, tuple(failure for _, failure in draws))
+
+
+def _attempt(
+    posterior: Posterior, largest: int, theta: Array, rng: np.random.Generator
+) -> tuple[list[dict[Key, Array]] | None, ForwardFailure | None]:
+    try:
+        return _one(posterior, largest, theta, rng), None
+    except ForwardFailure as failure:
+        return None, failure
+
+
+def _one(
+    posterior: Posterior, largest: int, theta: Array, rng: np.random.Generator
+) -> list[dict[Key, Array]]:
+    values = posterior.split(theta)
+    predicted: dict[Key, Array] = {}
+    replicated: dict[Key, Array] = {}
+    pointwise: dict[Key, Array] = {}
+    made: dict[Key, Array] = {}
+    for experiment in posterior.experiments:
+        known = experiment.trace(values)
+        for quantity, operator in experiment.operators.items():
+            key = (experiment.name, quantity)
+            predicted[key] = np.asarray(known[quantity])
+            replicated[key] = np.asarray(operator.sample(known, rng))
+            pointwise[key] = operator.logpdf(experiment.observed[quantity], known).pointwise
+        for name in experiment.model.chain.made:
+            if np.size(known[name]) <= largest and name not in experiment.operators:
+                made[experiment.name, name] = np.asarray(known[name])
+    return [predicted, replicated, pointwise, made]
+
+
+def _all_nan(table: Mapping[Key, Array]) -> dict[Key, Array]:
+    return {key: np.full(np.shape(array), np.nan) for key, array in table.items()}
