@@ -1,0 +1,351 @@
+"""Homogenised models and data from the resolved medium; all posteriors by exact algebra or quadrature.
+
+The medium: -(k u')' = 1 on (0, 1), u = 0 at both ends, k = 1/(R (2 + 1.8 sin(2 pi x/eps + phase))).
+Homogenised, u = R x (1 - x); resolved, u is an integral in closed form. Both are linear in R, so posteriors
+of R under a normal prior are normal.
+"""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from mscale_uq.models.transport.biofilm_layers import DEPTHS, SYSTEM
+from mscale_uq.models.transport.heat_conduction import SYSTEM as PLATE
+
+from mscale_uq.core.formula import Formula
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.parameter import Parameter
+from mscale_uq.core.stage import Stage
+from mscale_uq.diagnose.approximation_rounds import error_in_rounds, learn_error
+from mscale_uq.diagnose.differences import differences
+from mscale_uq.diagnose.model_error import (
+    changes,
+    has_model_error,
+    with_approximation,
+    without_model_error,
+)
+from mscale_uq.diagnose.resolved import Resolved, resolved_model
+from mscale_uq.diagnose.scale_check import scale_check
+from mscale_uq.errors import InputError, NoGradient, SolveFailed
+from mscale_uq.observe.approximation import ApproximationError
+from mscale_uq.observe.correlated import GaussianCorrelated
+from mscale_uq.observe.discrepancy import SmoothDiscrepancy, Zero
+from mscale_uq.observe.laws import Gaussian, StudentT
+from mscale_uq.stats.experiment import Experiment, Fixed
+from mscale_uq.stats.posterior import Posterior
+from mscale_uq.stats.priors import HalfNormal, LogNormal, Normal
+
+SENSORS = np.linspace(0.1, 0.9, 9)
+TRUTH, SD = 1.1, 0.001
+RESISTIVITY = (Parameter("resistivity", "m K/W", 1.0),)
+PHASES = np.arange(8) * np.pi / 4
+
+
+def medium(theta, x, eps, phase=0.0):
+    """Temperature in the resolved medium: the flux is c - x, and u' = (c - x)/k."""
+    w = 2 * np.pi / eps
+
+    def mass(x):
+        return 2 * x - 1.8 / w * (np.cos(w * x + phase) - np.cos(phase))
+
+    def moment(x):
+        wave = x * np.cos(w * x + phase) / w - (np.sin(w * x + phase) - np.sin(phase)) / w**2
+        return x**2 - 1.8 * wave
+
+    return {"u": theta["resistivity"] * (moment(1.0) / mass(1.0) * mass(x) - moment(x))}
+
+
+def parabola(resistivity, x):
+    return resistivity * x * (1 - x)
+
+
+def homogenised(x=SENSORS):
+    return ForwardModel([Formula(parabola, "u")], RESISTIVITY, ["u"], {"x": x})
+
+
+def resolved(phase=0.0, eps=1 / 5, x=SENSORS):
+    stage = Resolved(partial(medium, x=x, eps=eps, phase=phase), ("resistivity",), ("u",))
+    return ForwardModel([stage], RESISTIVITY, ["u"])
+
+
+def readings(phase=0.0, eps=1 / 5, x=SENSORS):
+    return medium({"resistivity": TRUTH}, x, eps, phase)["u"]
+
+
+def calibration(data, model=None, law=None):
+    operators = {"u": ObservationOperator("u", law or Gaussian(SD))}
+    rod = Experiment("rod", model or homogenised(), {"u": data}, operators)
+    return Posterior({"resistivity": Normal(1.0, 0.3)}, [rod])
+
+
+def exact(posterior):
+    """Mean and sd of R: its log-density is a parabola, which three values give."""
+    low, middle, high = (posterior.logpdf([R]) for R in (0.5, 1.0, 1.5))
+    bend = -(low - 2 * middle + high) / 0.25
+    return 1.0 + (high - low) / bend, bend**-0.5
+
+
+def sample(posterior, count, rng):
+    mean, sd = exact(posterior)
+    return mean + sd * rng.standard_normal((count, 1))
+
+
+def off(posterior):
+    """Distance of the mean from the truth, in posterior sds."""
+    mean, sd = exact(posterior)
+    return abs(mean - TRUTH) / sd
+
+
+@pytest.mark.parametrize(("eps", "middle"), [(1 / 5, 0.2467172), (1 / 50.5, 0.2528185)])
+def test_the_medium_is_the_published_one(eps, middle):
+    assert medium({"resistivity": 1.0}, np.array([0.5]), eps)["u"][0] == pytest.approx(middle, abs=1e-7)
+
+
+def test_the_resolved_medium_converges_to_the_homogenised_one_with_the_cells():
+    x = np.linspace(0, 1, 20001)
+    errors = [np.abs(readings(0.3, eps, x) - TRUTH * x * (1 - x)).max() for eps in (1 / 50.5, 1 / 505)]
+    assert errors[0] / errors[1] == pytest.approx(10, rel=0.1)
+
+
+def test_data_from_five_cells_bias_the_homogenised_model():
+    assert off(calibration(readings())) > 5
+
+
+@pytest.mark.parametrize("phase", [0.0, *(PHASES + 0.2)])
+def test_with_the_error_of_scale_in_the_likelihood_the_truth_is_covered(phase):
+    """The medium may begin anywhere in its period, and the good models of the rounds do too."""
+    good = {"rod": [resolved(each) for each in PHASES]}
+    found = error_in_rounds(calibration(readings(phase)), good, sample, 2, 64, np.random.default_rng(0))
+    assert off(found.posterior) < 1.96
+    assert exact(found.posterior)[1] < 0.02
+
+
+def test_rounds_follow_the_linear_theory():
+    """One sensor cannot tell R from the error, so each round sharpens the next by the exact recursion
+
+    precision = 1/0.3^2 + g^2 / (SD^2 + var d^2), which contracts to its fixed point.
+    """
+    middle = np.array([0.5])
+    posterior = calibration(readings(x=middle), homogenised(middle), Gaussian(1e-4))
+    d, g = float(readings(x=middle)[0] / TRUTH - 0.25), 0.25
+    variance, spreads = 0.09, []
+    for _ in range(4):
+        variance = 1 / (1 / 0.09 + g**2 / (1e-8 + variance * d**2))
+        spreads.append(variance**0.5)
+    assert spreads[1] < 0.2 * spreads[0]
+    good = {"rod": [resolved(x=middle)]}
+    found = error_in_rounds(posterior, good, sample, 4, 1000, np.random.default_rng(1))
+    for each, spread in zip(found.rounds, spreads, strict=True):
+        corrected = with_approximation(posterior, each.errors)
+        # A sample sd of 1000 draws is right to 1/sqrt(2000) = 2.2 %.
+        assert exact(corrected)[1] == pytest.approx(spread, rel=0.09)
+        assert off(corrected) < 1.96
+    assert found.change < 1
+
+
+def test_over_the_prior_the_error_of_a_linear_model_is_exact_algebra():
+    """Here good - used = R d, so its mean is E[R] d and its covariance Var[R] d d'."""
+    rng = np.random.default_rng(2)
+    draws = 1.0 + 0.3 * rng.standard_normal((4000, 1))
+    error = learn_error(calibration(readings()), {"rod": [resolved()]}, draws).errors["rod", "u"]
+    d = readings() / TRUTH - SENSORS * (1 - SENSORS)
+    assert error.mean == pytest.approx(draws.mean() * d, abs=1e-12)
+    assert error.covariance == pytest.approx(draws.var(ddof=1) * (1 + 1 / 4000) * np.outer(d, d), abs=1e-12)
+
+
+def test_the_scale_check_measures_in_noise_sds():
+    posterior = calibration(readings())
+    check = scale_check(posterior, {"rod": [resolved()]}, np.array([[TRUTH], [1.0]]))
+    miss = np.abs(readings() - TRUTH * SENSORS * (1 - SENSORS)) / SD
+    assert check.rows[0].largest == pytest.approx(miss.max(), rel=1e-10)
+    assert check.rows[0].reading == np.argmax(miss)
+    assert check.rows[0].together == pytest.approx(np.linalg.norm(miss), rel=1e-10)
+    assert not check.ok
+    assert "WARNING" in check.lines()[-1]
+
+
+def test_the_scale_check_bounds_the_bias():
+    for phase in PHASES:
+        posterior = calibration(readings(phase))
+        check = scale_check(posterior, {"rod": [resolved(phase)]}, np.array([[TRUTH]]))
+        mean, sd = exact(posterior)
+        unbiased = exact(calibration(homogenised().value([TRUTH])))[0]
+        assert abs(mean - unbiased) / sd <= check.together * (1 + 1e-9)
+
+
+def test_with_fine_cells_the_scale_check_is_content():
+    posterior = calibration(readings(eps=1e-4))
+    check = scale_check(posterior, {"rod": [resolved(eps=1e-4)]}, np.array([[1.0]]))
+    assert check.ok
+    assert len(check.lines()) == 1
+
+
+def test_small_errors_that_add_up_are_named():
+    law = Gaussian(float(np.abs(readings() - TRUTH * SENSORS * (1 - SENSORS)).max()) * 1.1)
+    check = scale_check(calibration(readings(), law=law), {"rod": [resolved()]}, np.array([[TRUTH]]))
+    assert check.ok
+    assert check.together > 1
+    assert "together" in check.lines()[-1]
+
+
+def test_the_scale_check_counts_noise_only_and_no_missing_reading():
+    data = readings()
+    data[np.argmax(np.abs(data - TRUTH * SENSORS * (1 - SENSORS)))] = np.nan
+    posterior = calibration(data)
+    error = ApproximationError(np.zeros(9), np.eye(9))
+    thetas, good = np.array([[TRUTH]]), {"rod": [resolved()]}
+    plain = scale_check(posterior, good, thetas)
+    corrected = scale_check(with_approximation(posterior, {("rod", "u"): error}), good, thetas)
+    assert corrected == plain
+    assert plain.rows[0].largest < scale_check(calibration(readings()), good, thetas).rows[0].largest
+
+
+def test_the_shipped_film_is_fine_enough_and_one_of_five_cells_is_not():
+    model = SYSTEM.forward()
+    theta = np.array([[2e-10, 0.01]])
+    fixed = {
+        p.name: Fixed(p.default)
+        for p in model.parameters
+        if p.name not in ("cluster_diffusivity", "uptake_rate")
+    }
+    data = {"concentration": np.zeros(20), "uptake": 0.0}
+    operators = {
+        "concentration": ObservationOperator("concentration", Gaussian(0.006)),
+        "uptake": ObservationOperator("uptake", Gaussian(1.7e-8)),
+    }
+    priors = {"cluster_diffusivity": LogNormal(-22.3, 0.7), "uptake_rate": LogNormal(-4.6, 1.2)}
+    film = Posterior(priors, [Experiment("film", model, data, operators, fixed)])
+    fine, coarse = (
+        scale_check(film, {"film": [resolved_model(SYSTEM, model, depth=DEPTHS, periods=n)]}, theta)
+        for n in (50, 5)
+    )
+    assert fine.ok
+    assert not coarse.ok
+
+
+class Fragile(Stage):
+    name, inputs, outputs = "fragile", ("resistivity",), ("u",)
+
+    def value(self, values):
+        if values["resistivity"] > 1:
+            raise SolveFailed(self.name, values, "too large")
+        return medium(values, SENSORS, 1 / 5)
+
+
+def test_draws_without_a_good_prediction_are_left_out_and_counted():
+    thetas = np.array([[0.8], [1.2], [0.9], [1.3]])
+    fragile = ForwardModel([Fragile()], RESISTIVITY, ["u"])
+    (found,) = differences(calibration(readings()), {"rod": [fragile]}, thetas)
+    assert (len(found.rows), found.failed) == (2, 2)
+    assert found.thetas == pytest.approx(thetas[[0, 2]])
+    assert learn_error(calibration(readings()), {"rod": [fragile]}, thetas).failed == 2
+    with pytest.raises(InputError, match="fewer than two"):
+        learn_error(calibration(readings()), {"rod": [fragile]}, thetas[:2])
+    nothing = scale_check(calibration(readings()), {"rod": [fragile]}, thetas[[1]])
+    assert not nothing.ok
+    assert "no prediction" in nothing.lines()[0]
+
+
+def test_good_models_take_turns():
+    thetas = np.full((4, 1), TRUTH)
+    (found,) = differences(calibration(readings()), {"rod": [resolved(0.0), resolved(1.0)]}, thetas)
+    assert found.rows[0] == pytest.approx(found.rows[2])
+    assert found.rows[1] == pytest.approx(found.rows[3])
+    assert np.abs(found.rows[0] - found.rows[1]).max() > 1e-3
+
+
+def test_what_does_not_fit_is_refused():
+    posterior, thetas = calibration(readings()), np.ones((2, 1))
+    with pytest.raises(InputError, match="did you mean 'rod'"):
+        differences(posterior, {"rods": [resolved()]}, thetas)
+    short = Resolved(partial(medium, x=SENSORS[:3], eps=0.2), ("resistivity",), ("u",))
+    with pytest.raises(InputError, match="3 readings"):
+        differences(posterior, {"rod": [ForwardModel([short], RESISTIVITY, ["u"])]}, thetas)
+    error = ApproximationError(np.zeros(9), np.eye(9))
+    with pytest.raises(InputError, match="rod: v"):
+        with_approximation(posterior, {("rod", "v"): error})
+    with pytest.raises(InputError, match="StudentT"):
+        with_approximation(calibration(readings(), law=StudentT(SD)), {("rod", "u"): error})
+
+
+def test_a_system_without_a_resolved_model_says_so():
+    with pytest.raises(InputError, match="no resolved model"):
+        resolved_model(PLATE, PLATE.forward())
+    with pytest.raises(InputError, match="did you mean 'periods'"):
+        resolved_model(SYSTEM, SYSTEM.forward(), period=5)
+
+
+def test_a_resolved_model_takes_its_settings_and_has_no_derivative():
+    model = resolved_model(SYSTEM, SYSTEM.forward(), depth=DEPTHS, elements=8, periods=3)
+    known = SYSTEM.resolved(model.split(model.theta()), DEPTHS, periods=3)
+    assert model.value(model.theta()) == pytest.approx(
+        np.append(known["concentration"], known["uptake"]), rel=1e-15
+    )
+    with pytest.raises(NoGradient, match="resolved"):
+        model.linearize(model.theta())
+
+
+MACHINE_X = np.linspace(0.2, 4.0, 11)
+
+
+def machine(efficiency, x):
+    return efficiency * x
+
+
+def test_without_model_error_noise_and_its_unknowns_remain():
+    model = ForwardModel(
+        [Formula(machine, "y")], [Parameter("efficiency", "1", 0.6)], ["y"], {"x": MACHINE_X}
+    )
+    zeros = (Zero((0.0,)), Zero((0.0,), slope=0))
+    law = GaussianCorrelated(Gaussian("noise"), (SmoothDiscrepancy(MACHINE_X, "amplitude", (3.0,), zeros),))
+    data = 0.65 * MACHINE_X / (1 + MACHINE_X / 20)
+    priors = {
+        "efficiency": Normal(1.0, 1.0),
+        "spread": HalfNormal(1.0),
+        "amplitude": HalfNormal("spread"),
+        "noise": HalfNormal(0.02),
+    }
+    operators = {"y": ObservationOperator("y", law)}
+    full = Posterior(priors, [Experiment("machine", model, {"y": data}, operators)])
+    plain = without_model_error(full)
+    assert has_model_error(full)
+    assert not has_model_error(plain)
+    assert plain.names == ("efficiency", "noise")
+    alone = Experiment("machine", model, {"y": data}, {"y": ObservationOperator("y", Gaussian("noise"))})
+    exact_one = Posterior({"efficiency": priors["efficiency"], "noise": priors["noise"]}, [alone])
+    assert plain.logpdf([0.6, 0.02]) == exact_one.logpdf([0.6, 0.02])
+
+
+def test_the_likelihoods_gradient_goes_through_a_discrepancy_with_unknowns():
+    model = ForwardModel(
+        [Formula(machine, "y")], [Parameter("efficiency", "1", 0.6)], ["y"], {"x": MACHINE_X}
+    )
+    law = GaussianCorrelated(Gaussian(0.01), (SmoothDiscrepancy(MACHINE_X, "amplitude", ("length",)),))
+    priors = {"efficiency": Normal(1.0, 1.0), "amplitude": HalfNormal(1.0), "length": LogNormal(1.0, 0.5)}
+    experiment = Experiment("machine", model, {"y": MACHINE_X**0.9}, {"y": ObservationOperator("y", law)})
+    posterior = Posterior(priors, [experiment])
+    theta = np.array([0.6, 0.4, 2.5])
+    central = [(posterior.logpdf(theta + e) - posterior.logpdf(theta - e)) / 2e-6 for e in 1e-6 * np.eye(3)]
+    assert posterior.logpdf_gradient(theta)[1] == pytest.approx(central, rel=1e-6)
+
+
+def test_a_correction_replaces_the_one_before_and_leaves_a_discrepancy():
+    law = GaussianCorrelated(Gaussian(SD), (SmoothDiscrepancy(SENSORS, 0.01, (0.5,)),))
+    posterior = calibration(readings(), law=law)
+    error = ApproximationError(np.zeros(9), np.eye(9))
+    once = with_approximation(posterior, {("rod", "u"): error})
+    twice = with_approximation(once, {("rod", "u"): error})
+    assert len(once.experiments[0].operators["u"].law.errors) == 2
+    assert twice.logpdf([1.0]) == once.logpdf([1.0])
+    assert with_approximation(once, {}).logpdf([1.0]) == posterior.logpdf([1.0])
+
+
+def test_changes_compare_what_both_posteriors_have():
+    rng = np.random.default_rng(5)
+    with_error = np.stack([1.0 + 0.2 * rng.standard_normal(20000), rng.standard_normal(20000)], axis=1)
+    without = 0.7 + 0.1 * rng.standard_normal((20000, 1))
+    (change,) = changes(("a", "amplitude"), with_error, ("a",), without)
+    assert change.shift == pytest.approx(3.0, abs=0.1)
+    assert change.widening == pytest.approx(2.0, abs=0.05)
+    assert change.with_error[2:] == pytest.approx((1 - 0.392, 1 + 0.392), abs=0.02)
