@@ -1,0 +1,202 @@
+"""`Rate`: the right-hand side of an ordinary differential equation, compiled from one plain function.
+
+The same function is compiled for real and for complex numbers; the complex step through the second gives
+derivatives that are exact to round-off. Kernels receive both as pointers, so that they are compiled once
+for all right-hand sides and kept on disk.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, final
+
+import numba
+import numpy as np
+from numba import types
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import NoGradient, explain
+
+REAL = types.Array(types.float64, 1, "C")
+COMPLEX = types.Array(types.complex128, 1, "C")
+RATE_OF_REALS = types.void(types.float64, REAL, REAL, REAL)
+RATE_OF_COMPLEX = types.void(types.complex128, COMPLEX, COMPLEX, COMPLEX)
+LEVEL_OF_REALS = types.float64(types.float64, REAL, REAL)
+LEVEL_OF_COMPLEX = types.complex128(types.complex128, COMPLEX, COMPLEX)
+STEP = 1e-40  # of the complex step, relative; no subtraction follows, so that it may be that small
+PROBE = 1e-6  # of the differences that the complex step is judged by, relative
+
+
+@final
+@dataclass(frozen=True)
+class Rate:
+    """dy/dt = f(t, y, p) from ``function(t, y, p, dy)``, which fills `dy` ``(n,)``.
+
+    The function is plain analytic Python on time, state ``(n,)`` and parameters ``(m,)``, all of them real
+    or all complex; a branch may look at ``.real``. What it calls must be compiled by numba.
+    """
+
+    function: Callable[..., None]
+
+    @property
+    def real(self) -> Any:
+        """The function compiled for real numbers."""
+        return _compiled(self.function, RATE_OF_REALS)
+
+    @property
+    def complex(self) -> Any:
+        """The function compiled for complex numbers."""
+        return _compiled(self.function, RATE_OF_COMPLEX)
+
+    @property
+    def both(self) -> tuple[Any, Any]:
+        """The function compiled for real and for complex numbers, as kernels take it."""
+        return self.real, self.complex
+
+    def at(self, t: float, y: Array, p: Array) -> Array:
+        """Return dy/dt ``(n,)``."""
+        return evaluated(self.real, float(t), y, p)
+
+    def slopes(self, t: float, y: Array, p: Array) -> tuple[Array, Array, Array]:
+        """Return the derivatives to the state ``(n, n)``, the parameters ``(n, m)`` and time ``(n,)``."""
+        return rate_slopes(self.complex, float(t), y, p)
+
+    def check_analytic(self, t: float, y: Array, p: Array) -> None:
+        """Refuse a function whose complex step disagrees with central differences at this point.
+
+        Raises
+        ------
+        NoGradient
+            Naming the function: abs, max or ``.real`` have lost the imaginary part there.
+        """
+        arguments = np.concatenate([y, p])
+        exact = np.hstack(self.slopes(t, y, p)[:2])
+        size = np.where(arguments == 0, 1e-3, np.abs(arguments))
+        terms = np.abs(exact) @ size + np.abs(self.at(t, y, p))
+        for column, step in enumerate(PROBE * size):
+            shift = step * np.eye(arguments.size)[column]
+            ahead, behind = arguments + shift, arguments - shift
+            difference = self.at(t, *np.split(ahead, [y.size])) - self.at(t, *np.split(behind, [y.size]))
+            error = np.abs(difference / 2 - exact[:, column] * step)
+            if np.any(error > 1e-9 * terms + 1e-2 * np.abs(difference)):
+                raise NoGradient(
+                    explain(
+                        f"right-hand side {self.function.__name__!r} is not analytic at t = {t:g} in its "
+                        f"argument {column}",
+                        hint="write it without abs, max, min, sign; .real may only choose a branch",
+                    )
+                )
+
+
+@final
+@dataclass(frozen=True)
+class Level:
+    """An event: the time at which ``function(t, y, p)``, written as in `Rate`, passes through zero.
+
+    `direction` is +1 (rising), -1 (falling) or 0 (either).
+    """
+
+    function: Callable[..., Any]
+    direction: int = 0
+
+    @property
+    def real(self) -> Any:
+        """The function compiled for real numbers."""
+        return _compiled(self.function, LEVEL_OF_REALS)
+
+    def at(self, t: float, y: Array, p: Array) -> float:
+        """Return the level."""
+        return float(level_value(self.real, float(t), y, p))
+
+    def slopes(self, t: float, y: Array, p: Array) -> tuple[Array, Array, float]:
+        """Return the derivatives to the state ``(n,)``, the parameters ``(m,)`` and time."""
+        return level_slopes(_compiled(self.function, LEVEL_OF_COMPLEX), float(t), y, p)
+
+
+@cache
+def _compiled(function: Callable[..., Any], signature: Any) -> Any:
+    source = Path(function.__code__.co_filename)
+    return numba.cfunc(signature, cache=source.is_file())(function)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def evaluated(rate, t, y, p):
+    """Return the rate ``(n,)``."""
+    made = np.empty_like(y)
+    rate(t, y, p, made)
+    return made
+
+
+@numba.njit(cache=True, error_model="numpy")
+def step_size(x):
+    """Return the length of a complex step at x."""
+    return STEP * abs(x) if x != 0 else STEP
+
+
+@numba.njit(cache=True, error_model="numpy")
+def fill_jacobian(rate, t, y, p, jacobian):
+    """Fill the derivative of the rate to the state ``(n, n)``, one complex evaluation a column."""
+    n = y.size
+    yc, pc, made = y.astype(np.complex128), p.astype(np.complex128), np.empty(n, np.complex128)
+    for j in range(n):
+        h = step_size(y[j])
+        yc[j] = complex(y[j], h)
+        rate(complex(t, 0.0), yc, pc, made)
+        yc[j] = y[j]
+        for i in range(n):
+            jacobian[i, j] = made[i].imag / h
+
+
+@numba.njit(cache=True, error_model="numpy")
+def fill_slopes(rate, t, y, p, by_parameters, by_time):
+    """Fill the derivatives of the rate to the parameters ``(n, m)`` and to time ``(n,)``."""
+    n = y.size
+    yc, pc, made = y.astype(np.complex128), p.astype(np.complex128), np.empty(n, np.complex128)
+    for j in range(p.size):
+        h = step_size(p[j])
+        pc[j] = complex(p[j], h)
+        rate(complex(t, 0.0), yc, pc, made)
+        pc[j] = p[j]
+        for i in range(n):
+            by_parameters[i, j] = made[i].imag / h
+    rate(complex(t, STEP), yc, pc, made)
+    for i in range(n):
+        by_time[i] = made[i].imag / STEP
+
+
+@numba.njit(cache=True, error_model="numpy")
+def rate_slopes(rate, t, y, p):
+    """Return the derivatives of the rate to state, parameters and time."""
+    by_state, by_parameters, by_time = (
+        np.empty((y.size, y.size)),
+        np.empty((y.size, p.size)),
+        np.empty(y.size),
+    )
+    fill_jacobian(rate, t, y, p, by_state)
+    fill_slopes(rate, t, y, p, by_parameters, by_time)
+    return by_state, by_parameters, by_time
+
+
+@numba.njit(cache=True, error_model="numpy")
+def level_value(level, t, y, p):
+    """Return the level of an event."""
+    return level(t, y, p)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def level_slopes(level, t, y, p):
+    """Return the derivatives of a level to state ``(n,)``, parameters ``(m,)`` and time."""
+    yc, pc = y.astype(np.complex128), p.astype(np.complex128)
+    by_state, by_parameters = np.empty(y.size), np.empty(p.size)
+    for j in range(y.size):
+        h = step_size(y[j])
+        yc[j] = complex(y[j], h)
+        by_state[j] = level(complex(t, 0.0), yc, pc).imag / h
+        yc[j] = y[j]
+    for j in range(p.size):
+        h = step_size(p[j])
+        pc[j] = complex(p[j], h)
+        by_parameters[j] = level(complex(t, 0.0), yc, pc).imag / h
+        pc[j] = p[j]
+    return by_state, by_parameters, level(complex(t, STEP), yc, pc).imag / STEP
