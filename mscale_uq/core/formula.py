@@ -12,6 +12,7 @@ from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Poin
 from mscale_uq.errors import NoGradient, WiringError, explain
 
 STEP = 1e-40  # relative; no subtraction follows, so round-off does not limit how small it may be
+SMALLEST = 1e-305  # absolute; a sampler may try 1e-300, whose relative step would vanish
 
 
 @final
@@ -157,7 +158,7 @@ def step_along(
     entry: tuple[int, ...] | None,
 ) -> Named:
     """Return the derivative of every output to one entry of an input, or, if None, to all points at once."""
-    size = np.where(point[name] == 0, 1.0, np.abs(point[name])) * STEP
+    size = np.maximum(np.where(point[name] == 0, 1.0, np.abs(point[name])) * STEP, SMALLEST)
     direction = size if entry is None else _only(size, entry)
     # Only the stepped input is complex: what the function does to the others cannot hide this derivative.
     inputs = [GuardedArray.step(array, direction) if key == name else array for key, array in point.items()]

@@ -159,3 +159,13 @@ def test_arguments_without_names_are_refused():
 def test_a_formula_of_a_module_level_function_pickles():
     stage = pickle.loads(pickle.dumps(Formula(hill, "y")))
     assert stage.value({"concentration": 1.0, "half": 1.0, "steepness": 1.0})["y"] == 0.5
+
+
+def power_of_half(x):
+    return 0.5**x
+
+
+@pytest.mark.parametrize("x", [1e-300, 1e-290, 1e-200])
+def test_a_derivative_is_exact_at_the_smallest_numbers_a_sampler_tries(x):
+    linear = Formula(power_of_half, "y").linearize({"x": np.array(x)})[1]
+    assert linear.jvp({"x": np.array(1.0)})["y"] == pytest.approx(-np.log(2), rel=1e-12)
