@@ -18,6 +18,18 @@ def cases() -> tuple[str, ...]:
     return tuple(sorted(_files(".toml")))
 
 
+def cases_by_system() -> dict[str, tuple[str, ...]]:
+    """Return system -> names of its cases: the files beside it whose names begin with its own."""
+    systems, found = names(), cases()
+    owner = {
+        case: max((s for s in systems if case == s or case.startswith(f"{s}_")), key=len, default="")
+        for case in found
+    }
+    return {
+        system: tuple(case.partition("/")[2] for case in found if owner[case] == system) for system in systems
+    }
+
+
 def summaries() -> dict[str, str]:
     """Return system -> first line of its docstring, read without importing anything."""
     return {name: _first_line(path) for name, path in sorted(_files(".py").items())}

@@ -1,0 +1,195 @@
+"""The command line: ``mscale list``, ``show``, ``check``, ``fit``, ``report``.
+
+Exit status: 0 ok, 1 failed, 2 usage, 3 bad data or case, 4 diagnostics not met.
+Everything that takes time to import is imported by the command that needs it.
+"""
+
+import json
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mscale_uq.errors import InputError, MscaleError
+
+FAILED, BAD_INPUT, NOT_MET = 1, 3, 4
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Calibrate multiscale models: from a case file and its data to a posterior and a report.",
+)  # fmt: skip
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="mscale")
+
+
+@contextmanager
+def told(debug: bool) -> Iterator[None]:
+    """Turn an error into one line and an exit status."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except KeyboardInterrupt:
+        _say("stopped; the same command goes on from here")
+        raise typer.Exit(FAILED) from None
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, MscaleError):
+            _say(str(error))
+        else:
+            _say(
+                f"{type(error).__name__}: {error} ({_place(error)}); hint: --debug shows where it comes from"
+            )
+        raise typer.Exit(BAD_INPUT if isinstance(error, InputError) else FAILED) from error
+
+
+@app.command("list")
+def list_systems(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """List the systems and their cases."""
+    from mscale_uq.catalog import cases_by_system, summaries
+
+    found, cases = summaries(), cases_by_system()
+    if as_json:
+        rows = [{"name": name, "summary": text, "cases": list(cases[name])} for name, text in found.items()]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    from mscale_uq.cli_tables import catalogue, console
+
+    console().print(catalogue(found, cases))
+
+
+@app.command()
+def show(system: Annotated[str, typer.Argument(metavar="SYSTEM")], debug: Debug = False) -> None:
+    """Show what a system is, and what can be set in it."""
+    with told(debug):
+        from mscale_uq.catalog import load_system
+        from mscale_uq.cli_tables import console, system_tables
+
+        found = load_system(system)
+        out = console()
+        out.print(sys.modules[found.forward.__module__].__doc__ or "", markup=False)
+        out.print(f"{found.name}, {found.smoothness}\n", style="bold")
+        for one in system_tables(found):
+            out.print(one)
+            out.print()
+
+
+@app.command()
+def check(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="A case, or a system.")], debug: Debug = False
+) -> None:
+    """Check a case or a system before it is run."""
+    with told(debug):
+        from mscale_uq.catalog import find_case, load_system, names
+        from mscale_uq.cli_check import check_case, check_system
+
+        try:
+            findings = check_case(_read(find_case(case)))
+        except InputError:
+            if not any(case in (name, name.partition("/")[2]) for name in names()):
+                raise
+            findings = check_system(load_system(case))
+        bad = 0
+        for finding in findings:
+            bad += finding.good is False
+            mark = {True: "ok   ", False: "BAD  ", None: "     "}[finding.good]
+            typer.echo(f"{mark}{finding.what + ': ' if finding.what else ''}{finding.found}")
+    if bad:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def fit(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="A case file, or the name of a shipped case.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/<case> if not said.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="Such as nuts, demetropolisz, smc, laplace.")] = None,
+    draws: Annotated[int | None, typer.Option(help="Draws of each chain; more extends a run.")] = None,
+    tune: Annotated[int | None, typer.Option(help="Draws of each chain for tuning.")] = None,
+    chains: Annotated[int | None, typer.Option(help="Number of chains.")] = None,
+    cores: Annotated[int | None, typer.Option(help="Chains at a time; 0: in this process.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors alone.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Calibrate a case; the same command continues an interrupted run."""
+    settings = {
+        "sampler": sampler,
+        "draws": draws,
+        "tune": tune,
+        "chains": chains,
+        "cores": cores,
+        "seed": seed,
+    }
+    with told(debug):
+        result = _fit(case, out, fresh, quiet, settings)
+        if not quiet:
+            _print_result(result)
+    if not result.diagnostics.ok:
+        raise typer.Exit(NOT_MET)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    debug: Debug = False,
+) -> None:
+    """Write the report of a finished run anew."""
+    with told(debug):
+        from mscale_uq.report.page import write_report
+        from mscale_uq.results import read_result
+
+        result = read_result(run)
+        write_report(result)
+        _print_result(result)
+
+
+def _read(path: Path) -> Any:
+    from mscale_uq.case import read_case
+
+    return read_case(path)
+
+
+def _fit(case: str, out: Path | None, fresh: bool, quiet: bool, settings: dict[str, Any]) -> Any:
+    from mscale_uq.catalog import find_case
+    from mscale_uq.cli_fit import Bars, LogLines, silent
+    from mscale_uq.run import fit as run
+    from mscale_uq.run import with_changes
+
+    read = with_changes(_read(find_case(case)), settings)
+    total = read.method.draws + read.method.tune
+    watch: Any = nullcontext(silent) if quiet else Bars(total) if sys.stderr.isatty() else LogLines(total)
+    with watch as on_progress:
+        return run(read, out=out, fresh=fresh, on_progress=on_progress)
+
+
+def _print_result(result: Any) -> None:
+    from mscale_uq.cli_fit import result_tables, verdict_lines
+    from mscale_uq.cli_tables import console
+
+    terminal = console()
+    terminal.print()
+    for one in result_tables(result):
+        terminal.print(one)
+        terminal.print()
+    for line in verdict_lines(result):
+        terminal.print(line, markup=False)
+    terminal.print(f"report: {result.report}", markup=False, soft_wrap=True)
+
+
+def _say(message: str) -> None:
+    typer.echo(f"mscale: {message}", err=True)
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "no line known"

@@ -1,0 +1,158 @@
+"""What `mscale check` looks at, before anybody waits for draws."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from mscale_uq.case import Case
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.system import System
+from mscale_uq.diagnose.contracts import CONTRACTS, ContractBroken, units_are_consistent
+from mscale_uq.diagnose.cost import cost
+from mscale_uq.diagnose.gradient import check_gradient
+from mscale_uq.diagnose.identifiability import identifiability
+from mscale_uq.diagnose.identifiability_text import lines
+from mscale_uq.errors import ForwardFailure, NoGradient, SolveFailed
+from mscale_uq.io.units import dimension
+from mscale_uq.stats.posterior import Posterior
+from mscale_uq.stats.predictive import predict
+
+PRIOR_DRAWS = 200
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """One line of a check: good, bad or (None) for people to judge; what was looked at; what was found."""
+
+    good: bool | None
+    what: str
+    found: str
+
+
+def check_system(system: System) -> Iterator[Finding]:
+    """Hold a system to every promise, and time it."""
+    for name, contract in CONTRACTS.items():
+        try:
+            yield Finding(True, name, contract(system))
+        except ContractBroken as broken:
+            yield Finding(False, name, str(broken))
+    yield _units(system)
+    model = system.forward()
+    yield from _timing("model at its defaults", model, model.theta())
+
+
+def check_case(case: Case) -> Iterator[Finding]:
+    """Look at a case: wiring, units, gradients, cost, and its prior against its data."""
+    posterior, rng = case.posterior(), np.random.default_rng(case.seed)
+    readings = sum(
+        int(np.isfinite(data).sum()) for e in posterior.experiments for data in e.observed.values()
+    )
+    plural = "" if len(posterior.experiments) == 1 else "s"
+    counts = (
+        f"{len(posterior.experiments)} experiment{plural}, {readings} readings, {posterior.size} unknowns"
+    )
+    yield Finding(True, "case and wiring", counts)
+    yield _units(case.system)
+    yield from _experiments(case, posterior, rng)
+    yield from prior_against_data(posterior, rng)
+    if case.smoothness == "smooth":
+        yield from _identified(posterior, rng)
+
+
+def prior_against_data(posterior: Posterior, rng: np.random.Generator) -> Iterator[Finding]:
+    """Say where the data lie in what the prior expects; bad if a solver fails at many draws."""
+    thetas = np.array([posterior.sample_prior(rng) for _ in range(PRIOR_DRAWS)])
+    predictions = predict(posterior, thetas, rng, largest=0)
+    failed = sum(isinstance(failure, SolveFailed) for failure in predictions.failures)
+    absent = sum(failure is not None for failure in predictions.failures) - failed
+    inside = seen = 0
+    for experiment in posterior.experiments:
+        for quantity, data in experiment.observed.items():
+            replicated = predictions.replicated.get((experiment.name, quantity))
+            if replicated is None:
+                continue
+            low, high = np.nanquantile(replicated, [0.025, 0.975], axis=0)
+            inside += int(np.sum((data >= low) & (data <= high)))
+            seen += int(np.isfinite(data).sum())
+    solvers = f"{failed} of {PRIOR_DRAWS} prior draws failed, {absent} were infeasible"
+    yield Finding(failed <= 0.01 * PRIOR_DRAWS, "solvers over the prior", solvers)
+    if seen:
+        text = f"{inside} of {seen} readings lie in the 95 % range that the prior expects"
+        yield Finding(inside > 0, "prior against data", text)
+
+
+def _units(system: System) -> Finding:
+    try:
+        return Finding(True, "units", units_are_consistent(system, dimension))
+    except ContractBroken as broken:
+        return Finding(False, "units", str(broken))
+
+
+def _experiments(case: Case, posterior: Posterior, rng: np.random.Generator) -> Iterator[Finding]:
+    """Check the derivative of every experiment's own model, at a point of the prior."""
+    theta = _start(posterior, rng)
+    if theta is None:
+        yield Finding(False, "prediction", "none of the prior draws has one")
+        return
+    values = posterior.split(theta)
+    for experiment in posterior.experiments:
+        own = experiment.theta(values)
+        yield from _gradient(experiment.name, experiment.model, own, case.smoothness == "smooth", rng)
+    first = posterior.experiments[0]
+    yield from _timing(f"model of {first.name}", first.model, first.theta(values))
+    if case.smoothness == "smooth":
+        both = cost(lambda: posterior.log_likelihood(theta), lambda: posterior.log_likelihood_gradient(theta))
+        yield Finding(None, "cost of the likelihood", _milliseconds(both.value, both.gradient, both.ratio))
+
+
+def _start(posterior: Posterior, rng: np.random.Generator) -> np.ndarray | None:
+    for _ in range(PRIOR_DRAWS):
+        theta = posterior.sample_prior(rng)
+        try:
+            posterior.log_likelihood(theta)
+        except ForwardFailure:
+            continue
+        return theta
+    return None
+
+
+def _gradient(
+    name: str, model: ForwardModel, theta: np.ndarray, smooth: bool, rng: np.random.Generator
+) -> Iterator[Finding]:
+    what = f"gradient, {name}"
+    try:
+        found = check_gradient(model, theta, rng)
+    except NoGradient as refusal:
+        yield Finding(not smooth, what, f"none: {refusal}" if smooth else "none, as the system declares")
+        return
+    label, slope = found.worst
+    text = f"Taylor remainder of slope {slope:.2f} (worst: {label}), dot product off by {found.dot_error:.0e}"
+    yield Finding(found.ok, what, text)
+
+
+def _timing(what: str, model: ForwardModel, theta: np.ndarray) -> Iterator[Finding]:
+    weight = np.ones_like(model.value(theta))
+    try:
+        both = cost(lambda: model.value(theta), lambda: model.linearize(theta)[1].vjp(weight))
+    except NoGradient:
+        once = cost(lambda: model.value(theta), lambda: None)
+        yield Finding(None, f"cost of the {what}", f"{1e3 * once.value:.3g} ms a value, no gradient")
+        return
+    yield Finding(None, f"cost of the {what}", _milliseconds(both.value, both.gradient, both.ratio))
+
+
+def _milliseconds(value: float, gradient: float, ratio: float) -> str:
+    return f"value {1e3 * value:.3g} ms, with gradient {1e3 * gradient:.3g} ms: {ratio:.2f} times"
+
+
+def _identified(posterior: Posterior, rng: np.random.Generator) -> Iterator[Finding]:
+    try:
+        said = lines(identifiability(posterior, rng))
+    except NoGradient as refusal:
+        yield Finding(False, "identifiability", str(refusal))
+        return
+    for line in said:
+        yield Finding(None, "", line)

@@ -1,0 +1,114 @@
+"""What `mscale fit` shows: progress while it runs, and the result."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self, final
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mscale_uq.cli_tables import console, table
+from mscale_uq.report.content import Scalar, effective, table_row, unknowns, verdicts
+from mscale_uq.results import Result
+
+LOG_INTERVAL = 30.0  # seconds
+MOST_ROWS = 30
+
+
+@final
+class Bars:
+    """A bar for each chain, on a terminal."""
+
+    def __init__(self, total: int) -> None:
+        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(
+            *(TextColumn(c) if isinstance(c, str) else c for c in columns), console=console(True)
+        )
+        self._total = total
+        self._tasks: dict[int, TaskID] = {}
+        self._diverged: dict[int, int] = {}
+
+    def __call__(self, chain: int, draw: int, tuning: bool, stats: Mapping[str, float]) -> None:
+        """Take one report."""
+        if chain not in self._tasks:
+            self._tasks[chain] = self._progress.add_task("", total=self._total)
+        what = f"chain {chain}, {'tuning' if tuning else 'drawing'}"
+        self._progress.update(self._tasks[chain], completed=draw + 1, description=what)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            for task in self._tasks.values():
+                self._progress.update(task, completed=self._total)
+        self._progress.stop()
+
+
+@final
+class LogLines:
+    """A line every half minute, where nobody watches."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._draws: dict[int, int] = {}
+        self._last = time.monotonic()
+
+    def __call__(self, chain: int, draw: int, tuning: bool, stats: Mapping[str, float]) -> None:
+        """Take one report."""
+        self._draws[chain] = draw + 1
+        if time.monotonic() - self._last >= LOG_INTERVAL:
+            self._last = time.monotonic()
+            chains = ", ".join(f"chain {c}: {n}/{self._total}" for c, n in sorted(self._draws.items()))
+            console(stderr=True).print(f"{time.strftime('%H:%M:%S')} {chains}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave nothing behind."""
+
+
+def silent(chain: int, draw: int, tuning: bool, stats: Mapping[str, float]) -> None:
+    """Show nothing."""
+
+
+def result_tables(result: Result) -> list[Table]:
+    """Return the posterior, the effective quantities and the comparison with expected numbers."""
+    scalars, made = unknowns(result), effective(result)
+    tables = [_posterior("Posterior", scalars, with_prior=True)]
+    if made:
+        tables.append(_posterior("Effective quantities", made, with_prior=False))
+    compared = verdicts([*scalars, *made])
+    if compared:
+        rows = [(row["name"], row["wanted"], row["said"], row["good"]) for row in compared]
+        tables.append(table("Expected", ("", "expected", "found", "agrees"), rows))
+    return tables
+
+
+def verdict_lines(result: Result) -> list[str]:
+    """Say whether the draws can be believed."""
+    verdict = result.diagnostics
+    solves = f"{verdict.failures} failed solves in {verdict.evaluations} evaluations"
+    counts = f"{verdict.divergences} divergences, {solves}, {verdict.infeasible} infeasible points"
+    if verdict.ok:
+        return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes)]
+    return ["diagnostics not met: do not trust these draws yet", *(f"  {r}" for r in verdict.reasons), counts]
+
+
+def _posterior(title: str, scalars: list[Scalar], with_prior: bool) -> Table:
+    columns = ["", "unit", "mean", "sd", "95 % interval", "R-hat", "ESS"]
+    keys = ["name", "unit", "mean", "sd", "interval", "rhat", "ess"]
+    if with_prior:
+        columns.append("prior variance gone")
+        keys.append("contraction")
+    rows = [[str(table_row(scalar)[key]) for key in keys] for scalar in scalars[:MOST_ROWS]]
+    if len(scalars) > MOST_ROWS:
+        rows.append([f"and {len(scalars) - MOST_ROWS} more, in the report", *[""] * (len(keys) - 1)])
+    return table(title, columns, rows, numbers=columns[2:])

@@ -1,0 +1,89 @@
+"""The public names, pinned: a change here is a change for every user."""
+
+import subprocess
+import sys
+
+import pytest
+
+import mscale_uq
+
+PINNED = """
+Case CaseError DataError Dynamics Formula ForwardFailure ForwardModel Implicit Infeasible InputError MscaleError
+NoGradient OutOfLimits Parameter ParameterError Posterior Result RunError SolveFailed Stage StateSpace System
+UnitError WiringError effective_conductivity fit load_system read_case to_pymc
+""".split()
+HEAVY = [
+    "pymc",
+    "pytensor",
+    "arviz",
+    "pint",
+    "matplotlib",
+    "pandas",
+    "xarray",
+    "scipy",
+    "pydantic",
+    "skfem",
+    "numba",
+]
+
+
+def test_the_public_names_are_these():
+    assert sorted(mscale_uq.__all__) == sorted(PINNED)
+    assert set(PINNED) < set(dir(mscale_uq))
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_every_public_name_is_there_and_explained(name):
+    public = getattr(mscale_uq, name)
+    assert public.__name__ == name
+    assert public.__doc__
+
+
+def test_a_name_that_is_not_public_is_missing():
+    with pytest.raises(AttributeError, match="no attribute 'lod_system'"):
+        mscale_uq.lod_system  # noqa: B018
+
+
+def test_a_wrong_input_is_a_value_error():
+    for name in (
+        "CaseError",
+        "DataError",
+        "ParameterError",
+        "RunError",
+        "UnitError",
+        "WiringError",
+        "OutOfLimits",
+    ):
+        assert issubclass(getattr(mscale_uq, name), ValueError)
+
+
+# Processor time of the child, which does not depend on who else is working.
+COST = """
+import resource, subprocess, sys
+subprocess.run([sys.executable, *sys.argv[1:]], check=True, stdout=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime)
+"""
+
+
+def seconds(*arguments):
+    command = [sys.executable, "-c", COST, *arguments]
+    return min(float(subprocess.check_output(command, text=True)) for _ in range(3))
+
+
+def test_importing_the_package_costs_less_than_a_second():
+    assert seconds("-c", "import mscale_uq") < 1.0
+
+
+def test_help_costs_less_than_half_a_second():
+    assert seconds("-m", "mscale_uq", "--help") < 0.5
+
+
+@pytest.mark.parametrize(
+    "code", ["import mscale_uq", "import mscale_uq.cli", "import mscale_uq.infer.methods"]
+)
+def test_nothing_heavy_comes_along(code):
+    said = subprocess.check_output(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"], text=True
+    )
+    assert not set(HEAVY) & set(said.split())
