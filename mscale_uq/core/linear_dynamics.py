@@ -30,11 +30,16 @@ class Transition:
 class LinearDynamics(Dynamics):
     """Dynamics whose step is affine in the state: a child gives the matrices.
 
-    `shapes` holds the shape of each input that is not a scalar; a value with one axis more has one row per
-    member.
+    Attributes
+    ----------
+    shapes
+        Shape of each input that is not a scalar; a value with one axis more has one row per member.
+    autonomous
+        Whether the matrices depend on the length of an interval only, not on when it begins.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
+    autonomous: bool
 
     @abstractmethod
     def transition(self, start: float, stop: float, values: Values) -> Transition:

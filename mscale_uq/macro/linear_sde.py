@@ -43,6 +43,7 @@ class LinearSDE(LinearDynamics):
     ) -> None:
         self.name = name
         self.state = state
+        self.autonomous = True
         self.shapes = dict(shapes or {})
         self._law = Formula(law, ("A", "c", "G"), f"law of {name}")
         self.inputs = self._law.inputs

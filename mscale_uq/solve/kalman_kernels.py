@@ -150,9 +150,9 @@ def filter_large(mean, cov, F, b, Q, move, H, r, look, y, kept, logs):
 def predict_large(mean, cov, F, b, Q, work):
     """F m + b and F P F' + Q, in place and exactly symmetric."""
     half, full, moved = work
-    np.dot(F, mean, moved)
-    np.dot(F, cov, half)
-    np.dot(half, F.T, full)
+    apply(F, mean, moved)
+    product(F, cov, half)
+    product_transposed(half, F, full)
     for i in range(mean.size):
         mean[i] = moved[i] + b[i]
         for j in range(i + 1):
@@ -163,29 +163,66 @@ def predict_large(mean, cov, F, b, Q, work):
 def update_large(mean, cov, H, r, y, work, inner):
     """Condition in place on the readings there are; return their log-density, NaN if not positive."""
     n, full, (rows, HP, S, z, seen) = mean.size, work[1], inner
+    m = gather(H, y, rows, seen)
+    product(rows[:m], cov, HP[:m])
+    for a in range(m):
+        z[a] = y[seen[a]]
+        for j in range(n):
+            z[a] -= rows[a, j] * mean[j]
+        for c in range(a + 1):
+            S[a, c] = r[seen[a]] if a == c else 0.0
+            for j in range(n):
+                S[a, c] += HP[a, j] * rows[c, j]
+    if not factor(S, m):
+        return np.nan
+    density = whiten(S, z, HP, m, n)
+    gram(HP[:m], full)
+    for i in range(n):
+        for a in range(m):
+            mean[i] += HP[a, i] * z[a]
+        for j in range(i + 1):
+            cov[i, j] = cov[j, i] = cov[i, j] - full[i, j]
+    return density
+
+
+@njit(**INLINE)
+def gather(H, y, rows, seen):
+    """List the slots that hold a reading and their rows of H; return how many."""
     m = 0
     for a in range(y.size):
         if not np.isnan(y[a]):
             seen[m] = a
-            rows[m] = H[a]
+            for j in range(rows.shape[1]):
+                rows[m, j] = H[a, j]
             m += 1
-    rows, W, S, z = rows[:m], HP[:m], S[:m, :m], z[:m]
-    np.dot(rows, cov, W)
-    S[:] = np.dot(W, rows.T)
-    np.dot(rows, mean, z)
-    for a in range(m):
-        z[a] = y[seen[a]] - z[a]
-        S[a, a] += r[seen[a]]
-    if not factor(S, m):
-        return np.nan
-    density = whiten(S, z, W, m, n)
-    np.dot(W.T, W, full)
-    for i in range(n):
-        for a in range(m):
-            mean[i] += W[a, i] * z[a]
-        for j in range(i + 1):
-            cov[i, j] = cov[j, i] = cov[i, j] - full[i, j]
-    return density
+    return m
+
+
+# One compilation each: NumPy's products are long in the compiler.
+
+
+@njit(cache=True)
+def apply(A, x, out):
+    """A x."""
+    np.dot(A, x, out)
+
+
+@njit(cache=True)
+def product(A, B, out):
+    """A B."""
+    np.dot(A, B, out)
+
+
+@njit(cache=True)
+def product_transposed(A, B, out):
+    """A B'."""
+    np.dot(A, B.T, out)
+
+
+@njit(cache=True)
+def gram(A, out):
+    """A'A."""
+    np.dot(A.T, A, out)
 
 
 @njit(**INLINE)
