@@ -1,5 +1,6 @@
 """The public names, pinned: a change here is a change for every user."""
 
+import doctest
 import subprocess
 import sys
 
@@ -8,23 +9,11 @@ import pytest
 import mscale_uq
 
 PINNED = """
-Case CaseError DataError Dynamics Formula ForwardFailure ForwardModel Implicit Infeasible InputError MscaleError
-NoGradient OutOfLimits Parameter ParameterError Posterior Result RunError SolveFailed Stage StateSpace System
+Case CaseError DataError Dynamics Formula ForwardFailure ForwardModel Implicit Infeasible InputError
+MscaleError NoGradient OutOfLimits Parameter ParameterError Posterior Result RunError SolveFailed Stage StateSpace System
 UnitError WiringError effective_conductivity fit load_system read_case to_pymc
 """.split()
-HEAVY = [
-    "pymc",
-    "pytensor",
-    "arviz",
-    "pint",
-    "matplotlib",
-    "pandas",
-    "xarray",
-    "scipy",
-    "pydantic",
-    "skfem",
-    "numba",
-]
+HEAVY = "pymc pytensor arviz pint matplotlib pandas xarray scipy pydantic skfem numba".split()
 
 
 def test_the_public_names_are_these():
@@ -37,6 +26,10 @@ def test_every_public_name_is_there_and_explained(name):
     public = getattr(mscale_uq, name)
     assert public.__name__ == name
     assert public.__doc__
+
+
+def test_the_example_of_the_package_runs():
+    assert doctest.testmod(mscale_uq).failed == 0
 
 
 def test_a_name_that_is_not_public_is_missing():
