@@ -105,8 +105,8 @@ def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
         method = MethodSpec.model_validate({**case.method.model_dump(), **given})
     except ValidationError as error:
         one = error.errors()[0]
-        given = f"{one['loc'][0]} = {one['input']!r}"
-        raise CaseError(explain(given, one["msg"].removeprefix("Input should be "))) from None
+        impossible = f"{one['loc'][0]} = {one['input']!r}"
+        raise CaseError(explain(impossible, one["msg"].removeprefix("Input should be "))) from None
     wanted = None if method.sampler == "auto" else method.sampler
     sampler = choose(case.smoothness, wanted)
     return replace(case, seed=seed, method=method.model_copy(update={"sampler": sampler}))
