@@ -70,23 +70,15 @@ class Rate:
         NoGradient
             Naming the function: abs, max or ``.real`` have lost the imaginary part there.
         """
-        arguments = np.concatenate([y, p])
-        exact = np.hstack(self.slopes(t, y, p)[:2])
-        size = np.where(arguments == 0, 1e-3, np.abs(arguments))
-        terms = np.abs(exact) @ size + np.abs(self.at(t, y, p))
-        for column, step in enumerate(PROBE * size):
-            shift = step * np.eye(arguments.size)[column]
-            ahead, behind = arguments + shift, arguments - shift
-            difference = self.at(t, *np.split(ahead, [y.size])) - self.at(t, *np.split(behind, [y.size]))
-            error = np.abs(difference / 2 - exact[:, column] * step)
-            if np.any(error > 1e-9 * terms + 1e-2 * np.abs(difference)):
-                raise NoGradient(
-                    explain(
-                        f"right-hand side {self.function.__name__!r} is not analytic at t = {t:g} in its "
-                        f"argument {column}",
-                        hint="write it without abs, max, min, sign; .real may only choose a branch",
-                    )
+        column = first_difference(self.real, self.complex, float(t), y, p)
+        if column >= 0:
+            argument = f"state[{column}]" if column < y.size else f"parameter[{column - y.size}]"
+            raise NoGradient(
+                explain(
+                    f"right-hand side {self.function.__name__!r} is not analytic in {argument} at t = {t:g}",
+                    hint="write it without abs, max, min, sign; .real may only choose a branch",
                 )
+            )
 
 
 @final
@@ -200,3 +192,26 @@ def level_slopes(level, t, y, p):
         by_parameters[j] = level(complex(t, 0.0), yc, pc).imag / h
         pc[j] = p[j]
     return by_state, by_parameters, level(complex(t, STEP), yc, pc).imag / STEP
+
+
+@numba.njit(cache=True, error_model="numpy")
+def first_difference(f, fc, t, y, p):
+    """Return the first argument (states, then parameters) whose complex step is not its difference, or -1."""
+    n, both = y.size, np.concatenate((y, p))
+    by_state, by_parameters, _ = rate_slopes(fc, t, y, p)
+    exact, terms = np.hstack((by_state, by_parameters)), np.abs(evaluated(f, t, y, p))
+    size = np.where(both == 0, 1e-3, np.abs(both))
+    for i in range(n):
+        terms[i] += np.sum(np.abs(exact[i]) * size)
+    for j in range(both.size):
+        step, kept = PROBE * size[j], both[j]
+        both[j] = kept + step
+        ahead = evaluated(f, t, both[:n], both[n:])
+        both[j] = kept - step
+        behind = evaluated(f, t, both[:n], both[n:])
+        both[j] = kept
+        for i in range(n):
+            difference = (ahead[i] - behind[i]) / 2
+            if abs(difference - exact[i, j] * step) > 1e-9 * terms[i] + 1e-2 * abs(difference):
+                return j
+    return -1

@@ -104,6 +104,11 @@ class Path:
         arrays = (self.times, self.states, self.stages, self.parameters)
         return path_tangents(self.rate.complex, *arrays, dy, dp, share, kept)
 
+    def check_analytic(self) -> None:
+        """Refuse a right-hand side that is not analytic at the first or the last state; see `Rate`."""
+        for end in (0, -1):
+            self.rate.check_analytic(float(self.times[end]), self.states[end], self.parameters)
+
 
 @final
 @dataclass(frozen=True)
