@@ -66,7 +66,7 @@ class Plan:
 @final
 @dataclass(frozen=True)
 class Series:
-    """The arrays the compiled filters take, and the part of each log-density that correlated noise adds."""
+    """The arrays the compiled filters take; y is the datum - d, `log_scale` what correlated noise adds."""
 
     mean: Array
     cov: Array
@@ -75,6 +75,7 @@ class Series:
     Q: Array
     move: np.ndarray
     H: Array
+    d: Array
     r: Array
     look: np.ndarray
     y: Array
@@ -169,6 +170,7 @@ def assemble(space: StateSpace, values: Values, made: Plan) -> Series:
         np.array([step.Q for step in steps]).reshape(-1, n, n),
         made.move,
         np.array([_padded(i.H, m) for i in instruments]).reshape(-1, m, n),
+        np.array([_padded(i.d, m) for i in instruments]).reshape(-1, m),
         np.array([_padded(i.r, m) for i in instruments]).reshape(-1, m),
         made.look,
         y,
