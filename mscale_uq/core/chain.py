@@ -22,6 +22,8 @@ class Chain:
         In the order in which they run.
     given
         Names that come from outside.
+    moving
+        Those of them that derivatives and messages of failures are about; all, unless said.
 
     Raises
     ------
@@ -29,9 +31,12 @@ class Chain:
         If a name is read before anybody makes it, or made twice.
     """
 
-    def __init__(self, stages: Sequence[Stage], given: Iterable[str]) -> None:
+    def __init__(
+        self, stages: Sequence[Stage], given: Iterable[str], moving: Iterable[str] | None = None
+    ) -> None:
         self.stages = tuple(stages)
         self.given = tuple(given)
+        self.moving = tuple(name for name in (self.given if moving is None else moving) if name != "key")
         known = set(self.given)
         for stage in self.stages:
             _check_reads(stage, known)
@@ -53,7 +58,7 @@ class Chain:
         return known
 
     def linearize(self, values: Values) -> tuple[Named, "ChainLinearization"]:
-        """Return every value by name and the derivative of the made names to the given ones."""
+        """Return every value by name and the derivative of the made names to the moving ones."""
         known: Named = {name: values[name] for name in self.given}
         parts: list[tuple[Stage, Linearization]] = []
         for stage in self.stages:
@@ -61,7 +66,7 @@ class Chain:
             known.update(made)
             if part is not None:
                 parts.append((stage, part))
-        return known, ChainLinearization(tuple(parts), self.given, known)
+        return known, ChainLinearization(tuple(parts), {name: np.shape(known[name]) for name in self.moving})
 
     def _run(self, stage: Stage, known: Named, derivative: bool) -> tuple[Named, Linearization | None]:
         inputs = {name: known[name] for name in stage.inputs}
@@ -78,7 +83,7 @@ class Chain:
         return made, part
 
     def _scalars(self, known: Named) -> Named:
-        return {name: known[name] for name in self.given if name != "key"}
+        return {name: known[name] for name in self.moving}
 
 
 @final
@@ -88,12 +93,10 @@ class ChainLinearization(Linearization):
     def __init__(
         self,
         parts: tuple[tuple[Stage, Linearization], ...],
-        given: tuple[str, ...],
-        values: Mapping[str, object],
+        shapes: Mapping[str, tuple[int, ...]],
     ) -> None:
         self._parts = parts
-        self._given = given
-        self._shapes = {name: np.shape(np.asarray(values[name])) for name in given}
+        self._shapes = shapes
 
     def jvp(self, tangents: Values) -> Named:
         """Carry changes of the given names forward to every name."""
@@ -105,7 +108,7 @@ class ChainLinearization(Linearization):
         return known
 
     def vjp(self, cotangents: Values) -> Named:
-        """Carry sensitivities of any names back to the given ones."""
+        """Carry sensitivities of any names back to the moving ones."""
         total: Named = {name: np.array(weight, dtype=float) for name, weight in cotangents.items()}
         for stage, part in reversed(self._parts):
             weights = {name: total[name] for name in stage.outputs if name in total}
@@ -113,9 +116,7 @@ class ChainLinearization(Linearization):
                 continue
             for name, weight in part.vjp(weights).items():
                 total[name] = total[name] + weight if name in total else np.asarray(weight)
-        return {
-            name: total.get(name, np.zeros(shape)) for name, shape in self._shapes.items() if name != "key"
-        }
+        return {name: total.get(name, np.zeros(shape)) for name, shape in self._shapes.items()}
 
 
 def _check_reads(stage: Stage, known: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, final
 
 import numpy as np
@@ -103,6 +103,7 @@ class ForwardModel:
             )
         self.chain = Chain(stages, given)
         self._check_use()
+        self._idle, self._live = _split(self.chain, self.names, self.constants)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,6 +114,23 @@ class ForwardModel:
     def size(self) -> int:
         """Length of theta."""
         return sum(parameter.size for parameter in self.parameters)
+
+    def fixed(self, **values: ArrayLike) -> "ForwardModel":
+        """Return the model with some parameters held at values; what depends on these alone is run once.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is unknown, or a value lies outside its limits.
+        """
+        held = self.split(self.theta(**values))
+        for parameter in self.parameters:
+            if parameter.name in values and not parameter.inside(held[parameter.name]):
+                limits = f"inside ({parameter.lower:g}, {parameter.upper:g}) {parameter.unit}"
+                raise ParameterError(explain(f"{parameter.name} = {held[parameter.name]}", limits))
+        free = [parameter for parameter in self.parameters if parameter.name not in values]
+        constants = {**self._plain(), **{name: held[name] for name in values}}
+        return ForwardModel(self.chain.stages, free, self.outputs, constants, self.key)
 
     def with_key(self, key: int) -> "ForwardModel":
         """Return the same model with another random counter."""
@@ -165,11 +183,11 @@ class ForwardModel:
 
     def trace(self, theta: ArrayLike) -> Named:
         """Return every named quantity on the way from theta to the data, also the effective ones."""
-        return self.chain.value(self._given(theta))
+        return self._live.value(self._given(theta))
 
     def linearize_named(self, theta: ArrayLike) -> tuple[Named, ChainLinearization]:
         """Return every named quantity, and the derivative between names; what laws and posteriors use."""
-        return self.chain.linearize(self._given(theta))
+        return self._live.linearize(self._given(theta))
 
     def linearize(self, theta: ArrayLike) -> tuple[Array, DataLinearization]:
         """Return the data and the derivative there; one solve serves both.
@@ -209,6 +227,11 @@ class ForwardModel:
         rows = [np.full(width, np.nan) if data is None else data for data, _ in results]
         return Batch(np.array(rows).reshape(len(rows), width), tuple(failure for _, failure in results))
 
+    @cached_property
+    def _still(self) -> Named:
+        """Every value that no parameter moves, made once."""
+        return self._idle.value(self.constants)
+
     def _plain(self) -> Named:
         return {name: value for name, value in self.constants.items() if name != "key"}
 
@@ -218,7 +241,7 @@ class ForwardModel:
             if not parameter.inside(named[parameter.name]):
                 limits = f"({parameter.lower:g}, {parameter.upper:g}) {parameter.unit}"
                 raise OutOfLimits("parameters", named, f"{parameter.name!r} lies outside its limits {limits}")
-        return {**self.constants, **named}
+        return {**self._still, **named}
 
     def _check_use(self) -> None:
         read = {name for stage in self.chain.stages for name in stage.inputs} | set(self.outputs)
@@ -236,6 +259,20 @@ class ForwardModel:
                 raise WiringError(
                     explain(f"output {name!r}{near_match(name, known)} is made by no stage", ", ".join(known))
                 )
+
+
+def _split(chain: Chain, moving: Sequence[str], constants: Values) -> tuple[Chain, Chain]:
+    """Return the stages that no parameter moves, and those that some does, as two chains."""
+    moved: set[str] = set(moving)
+    idle: list[Stage] = []
+    live: list[Stage] = []
+    for stage in chain.stages:
+        target = live if moved.intersection(stage.inputs) else idle
+        target.append(stage)
+        if target is live:
+            moved |= set(stage.outputs)
+    made = [name for stage in idle for name in stage.outputs]
+    return Chain(idle, constants), Chain(live, [*constants, *made, *moving], moving)
 
 
 def _attempt(model: ForwardModel, theta: Array) -> tuple[Array | None, ForwardFailure | None]:

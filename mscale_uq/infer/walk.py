@@ -15,6 +15,8 @@ from mscale_uq.infer.store import ChainStore
 
 # (density, start, random generator, job) -> PyMC's step method
 Build = Callable[[Density, Array, np.random.Generator, Job], Any]
+# (density, random generator, how many prior draws to try) -> where a chain starts
+Begin = Callable[[Density, np.random.Generator, int], Array]
 # PyMC's name of a statistic -> ours
 Names = Mapping[str, str]
 
@@ -42,16 +44,32 @@ class Store(Protocol):
         """Set a ledger's counts to those of the checkpoint."""
 
 
-def walk(job: Job, store: ChainStore, report: Report, build: Build, names: Names) -> None:
+def walk(
+    job: Job,
+    store: ChainStore,
+    report: Report,
+    build: Build,
+    names: Names,
+    begin: Begin = Density.find_start,
+) -> None:
     """Run a chain from its checkpoint, or from its beginning, to its end, or until `report` says stop."""
-    go(Density(job.target, Ledger(job.chain), job.method.gradient), job, store, report, build, names)
+    density = Density(job.target, Ledger(job.chain), job.method.gradient)
+    go(density, job, store, report, build, names, begin)
 
 
-def go(density: Density, job: Job, store: Store, report: Report, build: Build, names: Names) -> None:
+def go(
+    density: Density,
+    job: Job,
+    store: Store,
+    report: Report,
+    build: Build,
+    names: Names,
+    begin: Begin = Density.find_start,
+) -> None:
     """Do the same with a density that is compiled already."""
     for_start, for_step = job.generators(2)
     begun = store.checkpoint
-    start = begun.start if begun else density.find_start(for_start, job.settings.starts)
+    start = begun.start if begun else begin(density, for_start, job.settings.starts)
     step, z = build(density, start, for_step, job), start
     if begun:
         store.recall(density.ledger)

@@ -84,7 +84,8 @@ class Experiment:
         bindings: Mapping[str, Binding] | None = None,
     ) -> None:
         self.name = name
-        self.model = model
+        held = {p: b.value for p, b in (bindings or {}).items() if isinstance(b, Fixed) and p in model.names}
+        self.model = model.fixed(**held)  # what depends on numbers alone is run once
         self.observed = {quantity: np.array(data, dtype=float) for quantity, data in observed.items()}
         self.operators = {quantity: operators[quantity] for quantity in self.observed}
         for quantity in self.observed:

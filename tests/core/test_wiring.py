@@ -209,3 +209,30 @@ def test_an_array_parameter_keeps_its_shape_on_the_way():
     assert built.jacobian([1.0, 2.0, 4.0]) == pytest.approx(
         (3 / 1.75) ** 2 / 3 / np.array([[1.0, 4.0, 16.0]]), rel=1e-13
     )
+
+
+def counted(calls):
+    def expensive(length):
+        calls.append(float(length))
+        return length**2
+
+    return Formula(expensive, "area")
+
+
+def test_what_depends_on_held_parameters_alone_is_run_once():
+    calls = []
+    stages = [
+        counted(calls),
+        Formula(lambda conductivity, area: conductivity * area, "conductance", name="product"),
+    ]
+    held = ForwardModel(stages, [K, L], ["conductance"]).fixed(length=3.0)
+    assert [held.value([c])[0] for c in (1.0, 2.0)] == [9.0, 18.0]
+    assert held.jacobian([2.0]) == pytest.approx(np.array([[9.0]]))
+    assert calls == [3.0]
+    assert held.names == ("conductivity",)
+    assert held.trace([2.0])["area"] == 9.0
+
+
+def test_a_held_value_outside_the_limits_is_refused():
+    with pytest.raises(ParameterError, match="length"):
+        model().fixed(length=-1.0)
