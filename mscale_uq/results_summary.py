@@ -12,7 +12,7 @@ import pandas as pd
 LARGEST_RHAT = 1.01
 SMALLEST_ESS = 400
 LARGEST_FAILURE_RATE = 0.01
-ROUND_OFF = 1e-12  # draws that differ by less, relatively, are one number
+ROUND_OFF = 1e-12  # relative to the largest entry of an array: draws that differ by less are one number
 COLUMNS = ["unit", "mean", "sd", "2.5 %", "97.5 %", "R-hat", "ESS", "tail ESS", "contraction"]
 
 
@@ -58,14 +58,17 @@ def summarize(group: Any) -> pd.DataFrame:
 
 
 def scalars(group: Any) -> Iterator[tuple[str, np.ndarray, Mapping[str, Any]]]:
-    """Yield (label, ``(chain, draw)``, attributes) of every scalar in a group."""
+    """Yield (label, ``(chain, draw)``, attributes) of every scalar in a group; `largest` is of its array."""
     for name, array in group.data_vars.items():
         inner = [dim for dim in array.dims if dim not in ("chain", "draw")]
         table = array.transpose("chain", "draw", *inner).to_numpy()
         for index in np.ndindex(table.shape[2:]):
             words = [str(array.coords[d].to_numpy()[i]) for d, i in zip(inner, index, strict=True)]
             label = f"{name}[{', '.join(words)}]" if words else str(name)
-            attrs = {**array.attrs}
+            attrs = {
+                **array.attrs,
+                "largest": float(np.max(np.abs(table), initial=0.0, where=np.isfinite(table))),
+            }
             if "prior_sd" in attrs:
                 attrs["prior_sd"] = np.broadcast_to(attrs["prior_sd"], table.shape[2:])[index]
             yield label, table[(slice(None), slice(None), *index)], attrs
@@ -74,19 +77,19 @@ def scalars(group: Any) -> Iterator[tuple[str, np.ndarray, Mapping[str, Any]]]:
 def _row(draws: np.ndarray, attrs: Mapping[str, Any]) -> list[Any]:
     seen = draws[np.isfinite(draws)]
     sd = float(np.std(seen, ddof=1)) if seen.size > 1 else math.nan
-    sd = 0.0 if seen.size and np.ptp(seen) <= ROUND_OFF * np.max(np.abs(seen)) else sd
+    if seen.size and np.ptp(seen) <= ROUND_OFF * attrs["largest"]:
+        sd = 0.0
     low, high = np.quantile(seen, [0.025, 0.975]) if seen.size else (math.nan, math.nan)
     prior_sd = float(attrs.get("prior_sd", math.nan))
     contraction = 1 - (sd / prior_sd) ** 2 if prior_sd > 0 else math.nan
     mean = float(np.mean(seen)) if seen.size else math.nan
-    return [attrs.get("unit", ""), mean, sd, low, high, *_convergence(draws), contraction]
+    return [attrs.get("unit", ""), mean, sd, low, high, *_convergence(draws, attrs["largest"]), contraction]
 
 
-def _convergence(draws: np.ndarray) -> tuple[float, float, float]:
+def _convergence(draws: np.ndarray, largest: float) -> tuple[float, float, float]:
     """Return R-hat, bulk and tail ESS; NaN where there are too few draws, or they are all equal."""
     chains, length = draws.shape
-    is_constant = np.ptp(draws) <= ROUND_OFF * np.max(np.abs(draws))
-    if length < 4 or not np.all(np.isfinite(draws)) or is_constant:
+    if length < 4 or not np.all(np.isfinite(draws)) or np.ptp(draws) <= ROUND_OFF * largest:
         return math.nan, math.nan, math.nan
     rhat = float(az.rhat(draws)) if chains > 1 else math.nan
     return rhat, float(az.ess(draws, method="bulk")), float(az.ess(draws, method="tail"))

@@ -29,3 +29,14 @@ def toys():
         yield
     for name in [name for name in sys.modules if name.startswith("mscale_uq.models.toys")]:
         del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def line_run(toys, tmp_path_factory):
+    """Calibrate the line once; its posterior is known."""
+    from known_line import write_case
+
+    from mscale_uq.run import fit
+
+    folder = tmp_path_factory.mktemp("line")
+    return fit(write_case(folder), out=folder / "run")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.report.figures import Band
-from mscale_uq.report.text import interval, number, pretty_unit, share, words
+from mscale_uq.report.text import exact, interval, number, pretty_unit, share, words
 from mscale_uq.results import Result
 from mscale_uq.results_summary import LARGEST_RHAT, SMALLEST_ESS, scalars
 
@@ -193,12 +193,12 @@ def _verdict(scalar: Scalar) -> dict[str, str]:
         low, high = np.nanquantile(draws, [(1 - within) / 2, (1 + within) / 2])
         good = low <= expected["truth"] <= high
         said = f"{within:.0%} interval {interval(low, high, sd)}"
-        wanted = number(expected["truth"], sd)
+        wanted = exact(expected["truth"])
     else:
-        said, wanted, good = f"mean {number(scalar.row['mean'], sd)}", number(expected["mean"], sd), True
+        said, wanted, good = f"mean {number(scalar.row['mean'], sd)}", exact(expected["mean"]), True
         if "tolerance" in expected:
             good = abs(scalar.row["mean"] - expected["mean"]) <= expected["tolerance"]
-            wanted += f" ± {number(expected['tolerance'])}"
+            wanted += f" ± {exact(expected['tolerance'])}"
     return {
         "name": scalar.name,
         "wanted": f"{wanted} {unit}",

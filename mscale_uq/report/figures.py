@@ -121,15 +121,16 @@ def profile(axes: Any, along: Array, x: Axis, y: Axis, band: Band) -> None:
     axes.set_ylabel(y.label)
 
 
-def against(axes: Any, y: Axis, band: Band) -> None:
-    """Readings at places without an order: measured against predicted, with 95 % intervals."""
-    middle, (low, high) = y(band.middle), y(band.quantiles(0.95))
-    ends = np.array([low.min(), high.max()])
-    axes.plot(ends, ends, color=PRIOR, linewidth=0.8)
-    axes.vlines(middle, low, high, color=POSTERIOR, alpha=0.35, linewidth=2.5, label="95 % expected")
-    axes.plot(middle, y(band.observed), "o", color=DATA, markersize=3, label="measured")
-    axes.set_xlabel(f"predicted {y.label}")
-    axes.set_ylabel(f"measured {y.label}")
+def residuals(axes: Any, x: Axis, y: Axis, band: Band) -> None:
+    """Readings at places without an order: what the prediction leaves, with 95 % intervals."""
+    middle = band.middle
+    low, high = y(band.quantiles(0.95) - middle)
+    places = x(middle)
+    axes.axhline(0, color=PRIOR, linewidth=0.8)
+    axes.vlines(places, low, high, color=POSTERIOR, alpha=0.35, linewidth=3, label="95 % expected")
+    axes.plot(places, y(band.observed - middle), "o", color=DATA, markersize=3, label="measured")
+    axes.set_xlabel(f"predicted {x.label}")
+    axes.set_ylabel(y.label)
 
 
 def one_number(axes: Any, y: Axis, band: Band) -> None:

@@ -96,7 +96,8 @@ def _measured(one: Measured, mark: str) -> Markup:
         along, unit = one.places[one.varying[0]]
         figures.profile(axes, along, Axis.of(words(one.varying[0]), unit, along), y, one.band)
     else:
-        figures.against(axes, y, one.band)
+        left = Axis.of("measured − predicted", one.unit, one.band.observed - one.band.middle)
+        figures.residuals(axes, y, left, one.band)
     axes.legend(fontsize=7, loc="best")
     return Markup(figures.svg(figure, f"{one.experiment}: {words(one.quantity)}", mark))
 

@@ -36,6 +36,12 @@ def number(value: float, spread: float = math.nan) -> str:
     return f"{value:.{max(0, min(-last, 15))}f}".replace("-", "−")
 
 
+def exact(value: float) -> str:
+    """Return a number that was given by a person: no more digits than it has, six at most."""
+    mantissa, _, power = f"{value:.6g}".partition("e")
+    return mantissa.replace("-", "−") + (f" × 10{str(int(power)).translate(SUPERSCRIPTS)}" if power else "")
+
+
 def interval(low: float, high: float, spread: float) -> str:
     """Return ``low to high``, with a common power of ten."""
     size = math.floor(math.log10(max(abs(low), abs(high)))) if max(abs(low), abs(high)) > 0 else 0
