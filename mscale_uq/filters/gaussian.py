@@ -18,6 +18,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError
+from mscale_uq.filters.augmented import AugmentedDynamics
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.records import GaussianState, StepInfo, Verdict
 from mscale_uq.filters.sight import Sight, look
@@ -117,7 +118,15 @@ def transition(
         move = dynamics.transition(start, stop, read)
         return move.F @ mean + move.b, move.F, move.Q
     moved, linear = dynamics.linearize_step(mean, start, stop, read)
-    return moved, state_slope(linear, mean.size), dynamics.noise(start, stop, read)
+    return moved, state_slope(linear, mean.size), noise_at(space, values, mean, start, stop)
+
+
+def noise_at(space: StateSpace, values: Values, mean: Array, start: float, stop: float) -> Array:
+    """Return the covariance ``(n, n)`` a step adds; where parameters are state, at the mean's parameters."""
+    dynamics = space.dynamics
+    if isinstance(dynamics, AugmentedDynamics):
+        return dynamics.noise_at(mean, start, stop, values)
+    return dynamics.noise(start, stop, {name: np.asarray(values[name]) for name in dynamics.inputs})
 
 
 def state_slope(linear: Linearization, size: int) -> Array:

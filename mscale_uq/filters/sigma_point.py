@@ -13,7 +13,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.random import generator
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.filters.gaussian import Affine, GaussianFilter, Moved, Update, iterated, root
+from mscale_uq.filters.gaussian import Affine, GaussianFilter, Moved, Update, iterated, noise_at, root
 from mscale_uq.filters.records import GaussianState, Purpose, interval
 from mscale_uq.filters.sight import Sight
 from mscale_uq.filters.sigma_rules import SigmaRule, Unscented
@@ -52,8 +52,7 @@ class SigmaPointKalman(GaussianFilter):
         moved = space.step(points, state.time, time, values, rng)
         mean = weights @ moved
         weighted = (moved - mean) * cov_weights[:, None]
-        read = {name: np.asarray(values[name]) for name in space.dynamics.inputs}
-        Q = space.dynamics.noise(state.time, time, read)
+        Q = noise_at(space, values, state.mean, state.time, time)
         return Moved(mean, weighted.T @ (moved - mean) + Q, (points - state.mean).T @ weighted)
 
     def update(self, sight: Sight, state: GaussianState) -> Update:
