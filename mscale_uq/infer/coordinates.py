@@ -153,7 +153,7 @@ def to_physical(target: Target, z: ArrayLike) -> Array:
     """Return theta ``(n,)`` at the sampler's coordinates ``(n,)``; far out, entries overflow to inf."""
     standard = target.split(z)
     values: Named = {}
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         for name, prior in target.priors.items():
             values[name] = _map(prior, values, "backward", standard[name])
     return target.pack(values)

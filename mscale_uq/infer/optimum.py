@@ -66,6 +66,8 @@ def climb(function: Function, start: Array) -> Optimum:
 
     def bend(z: Array) -> Array:
         nonlocal width
+        if not np.isfinite(function(z)[0]):
+            return np.eye(z.size)  # asked for at every trial point, used only at good ones
         matrix = precision(function, z, STEP * width)
         width = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1.0))
         return matrix

@@ -1,4 +1,4 @@
-"""Posteriors whose answers are known, for tests; a module of its own, so that spawned chains can import it."""
+"""Posteriors whose answers are known; a module of its own, so that spawned chains can import it."""
 
 import time
 
@@ -138,9 +138,7 @@ def every_family():
         "amount": LogNormal("centre", "spread"),
     }
     shapes = {"own": (3,)}
-    parameters = [
-        Parameter(name, "1", 0.5, shape=shapes.get(name, ())) for name in priors
-    ]
+    parameters = [Parameter(name, "1", 0.5, shape=shapes.get(name, ())) for name in priors]
     model = ForwardModel([Formula(mixture, "reading")], parameters, ["reading"])
     sensor = {"reading": ObservationOperator("reading", Gaussian(1.0))}
     return Posterior(priors, [Experiment("all", model, {"reading": [1.0, 2.0, 4.0]}, sensor)], shapes)
