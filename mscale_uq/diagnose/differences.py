@@ -8,6 +8,7 @@ import numpy as np
 
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Values
 from mscale_uq.errors import InputError, explain, near_match
 from mscale_uq.stats.experiment import Experiment
 from mscale_uq.stats.posterior import Posterior
@@ -78,12 +79,13 @@ def _of_experiment(
     thetas: Array,
     map: Callable[..., Iterable[Any]],
 ) -> list[Differences]:
-    used = np.array([experiment.theta(posterior.split(theta)) for theta in thetas])
+    named = [posterior.split(theta) for theta in thetas]
+    used = np.array([experiment.theta(values) for values in named])
     below = experiment.model.batch(used, map=map).values
     above = np.full_like(below, np.nan)
     for i, model in enumerate(models):
         mine = np.arange(len(thetas)) % len(models) == i
-        rows = [model.theta(**_shared(model, experiment, theta)) for theta in used[mine]]
+        rows = [_theta(model, experiment, values) for values, turn in zip(named, mine, strict=True) if turn]
         made = model.batch(rows, map=map).values if rows else above[mine]
         if made.shape[1] not in (0, above.shape[1]):  # 0: it failed everywhere
             given = f"{experiment.name}: a good model with {made.shape[1]} readings"
@@ -91,18 +93,19 @@ def _of_experiment(
         above[mine] = made if made.shape[1] else np.nan
     ok = np.all(np.isfinite(above - below), axis=1) & (below.shape[1] > 0)
     places = _places(experiment, used[ok][0]) if ok.any() else {}
+    kept, failed = (above - below)[ok], int(np.sum(~ok))
     return [
-        Differences(
-            experiment, quantity, (above - below)[ok][:, places[quantity]], thetas[ok], int(np.sum(~ok))
-        )
+        Differences(experiment, quantity, kept[:, places[quantity]], thetas[ok], failed)
         for quantity in experiment.operators
         if ok.any()
     ]
 
 
-def _shared(model: ForwardModel, experiment: Experiment, theta: Array) -> dict[str, Array]:
-    named = experiment.model.split(theta)
-    return {name: named[name] for name in model.names if name in named}
+def _theta(model: ForwardModel, experiment: Experiment, values: Values) -> Array:
+    bound = {
+        name: binding.pick(values) for name, binding in experiment.bindings.items() if name in model.names
+    }
+    return model.theta(**bound)
 
 
 def _places(experiment: Experiment, theta: Array) -> dict[str, slice]:

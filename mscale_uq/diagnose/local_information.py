@@ -90,13 +90,13 @@ def local_information(
 ) -> LocalInformation:
     """Return the information near theta, with the share of every sensor if asked; raises like `move_all`."""
     moved = move_all(posterior, theta) if moved is None else moved
-    parts = {(i, quantity): one for i, one in enumerate(moved) for quantity in one.experiment.operators}
-    fishers = {(i, quantity): one.fisher(quantity) for (i, quantity), one in parts.items()}
-    total = np.sum(list(fishers.values()), axis=0)
+    parts = [(i, quantity, one) for i, one in enumerate(moved) for quantity in one.experiment.operators]
+    fishers = [one.fisher(quantity) for _, quantity, one in parts]
+    total = np.sum(fishers, axis=0)
     without = {
-        (i, quantity, int(place)): total - fishers[i, quantity] + one.fisher(quantity, int(place))
-        for (i, quantity), one in (parts.items() if sensors else ())
-        for place in np.flatnonzero(one.seen(quantity))
+        (i, quantity, place): total - own + others
+        for (i, quantity, one), own in (zip(parts, fishers, strict=True) if sensors else ())
+        for place, others in one.fisher_without(quantity).items()
     }
     return LocalInformation(posterior.names, theta, to_normal(posterior, theta), total, without)
 

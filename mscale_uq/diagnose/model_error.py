@@ -32,7 +32,7 @@ def with_approximation(posterior: Posterior, errors: Mapping[Place, Approximatio
             allowed = ", ".join(f"{name}: {quantity}" for name, quantity in sorted(places))
             raise InputError(explain(f"a model error of {place[0]}: {place[1]}", allowed))
     experiments = [
-        _with_laws(one, {q: _exchanged(one, q, errors.get((one.name, q))) for q in one.operators})
+        one.changed(operators={q: _exchanged(one, q, errors.get((one.name, q))) for q in one.operators})
         for one in posterior.experiments
     ]
     return Posterior(posterior.priors, experiments, posterior.variables)
@@ -41,7 +41,7 @@ def with_approximation(posterior: Posterior, errors: Mapping[Place, Approximatio
 def without_model_error(posterior: Posterior) -> Posterior:
     """Return the posterior of the same data if the model were perfect: noise alone, and fewer unknowns."""
     experiments = [
-        _with_laws(one, {q: _noise_alone(operator) for q, operator in one.operators.items()})
+        one.changed(operators={q: _noise_alone(operator) for q, operator in one.operators.items()})
         for one in posterior.experiments
     ]
     kept = {name for one in experiments for name in one.unknowns}
@@ -111,14 +111,6 @@ def changes(
 def _summary(draws: Array) -> tuple[float, float, float, float]:
     low, high = np.quantile(draws, [0.025, 0.975])
     return float(draws.mean()), float(draws.std(ddof=1)), float(low), float(high)
-
-
-def _with_laws(experiment: Experiment, operators: Mapping[str, ObservationOperator]) -> Experiment:
-    reads = {name for operator in operators.values() for name in operator.law.reads} | set(
-        experiment.model.names
-    )
-    bindings = {name: binding for name, binding in experiment.bindings.items() if name in reads}
-    return Experiment(experiment.name, experiment.model, experiment.observed, operators, bindings)
 
 
 def _noise_alone(operator: ObservationOperator) -> ObservationOperator:

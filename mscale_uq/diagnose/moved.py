@@ -5,10 +5,11 @@ from typing import final
 
 import numpy as np
 
+from mscale_uq.core.law import Law
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.diagnose.normal_scores import slopes
-from mscale_uq.observe.information import Sensitivity, information
+from mscale_uq.observe.information import Sensitivity, information, squared_distance
 from mscale_uq.stats.experiment import Experiment, Shared
 from mscale_uq.stats.posterior import Posterior
 
@@ -41,12 +42,19 @@ class Moved:
         """Return which readings of a quantity are there ``(size,)``."""
         return ~np.isnan(np.ravel(self.experiment.observed[quantity]))
 
-    def fisher(self, quantity: str, but: int | None = None) -> Array:
-        """Return the Fisher information ``(n, n)`` of the readings of a quantity, or of all but one."""
-        seen = self.seen(quantity)
-        if but is not None:
-            seen[but] = False
-        return information(self.experiment.operators[quantity].law, self.sensitivity(quantity), seen)
+    def fisher(self, quantity: str) -> Array:
+        """Return the Fisher information ``(n, n)`` of all readings of a quantity."""
+        return information(self._law(quantity), self.sensitivity(quantity), self.seen(quantity))
+
+    def fisher_without(self, quantity: str) -> dict[int, Array]:
+        """Return, for each reading of a quantity, the Fisher information ``(n, n)`` of the others."""
+        law, at, seen = self._law(quantity), self.sensitivity(quantity), self.seen(quantity)
+        others = {}
+        for place in np.flatnonzero(seen):
+            seen[place] = False
+            others[int(place)] = information(law, at, seen)
+            seen[place] = True
+        return others
 
     def sensitivity(self, quantity: str) -> Sensitivity:
         """Return what the law of one quantity sees."""
@@ -65,14 +73,14 @@ class Moved:
         for name in self.experiment.model.outputs:
             size = np.size(self.known[name])
             if name in self.experiment.operators:
-                line = np.ravel(self.known[name]) + self.slope(name) @ step
-                total += self._squared(name, data[start : start + size] - line)
+                at = self.sensitivity(name)
+                miss = data[start : start + size] - np.ravel(at.prediction) - at.d_prediction @ step
+                total += squared_distance(self._law(name), at, self.seen(name), miss)
             start += size
         return total
 
-    def _squared(self, quantity: str, miss: Array) -> float:
-        seen, operator = self.seen(quantity), self.experiment.operators[quantity]
-        return float(miss[seen] @ np.linalg.solve(operator.cov(self.known)[np.ix_(seen, seen)], miss[seen]))
+    def _law(self, quantity: str) -> Law:
+        return self.experiment.operators[quantity].law
 
 
 def move(posterior: Posterior, experiment: Experiment, theta: Array, scale: Array) -> Moved:

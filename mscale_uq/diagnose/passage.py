@@ -133,7 +133,7 @@ class _Search:
         best: dict[str, Remedy] = {}
         for position in self.neck.experiments:
             experiment = self.posterior.experiments[position]
-            for parameter in experiment.model.parameters:
+            for parameter in experiment.whole.parameters:
                 for other in self._others(experiment, parameter):
                     remedy = self._try(experiment, parameter, other)
                     if remedy and (parameter.name not in best or remedy.gain > best[parameter.name].gain):
@@ -149,9 +149,9 @@ class _Search:
         values = self.posterior.split(self.at.theta)
         value = float(binding.pick(values))
         others = [factor * value for factor in OTHER if value and parameter.inside(factor * value)]
-        thetas = [_altered(experiment, parameter.name, other).theta(values) for other in others]
-        failures = experiment.model.batch(thetas).failures if thetas else ()
-        return [other for other, failure in zip(others, failures, strict=True) if failure is None]
+        further = [_altered(experiment, parameter.name, other) for other in others]
+        ok = [one.model.batch([one.theta(values)]).ok[0] for one in further]
+        return [other for other, fine in zip(others, ok, strict=True) if fine]
 
     def _try(self, experiment: Experiment, parameter: Parameter, other: float) -> Remedy | None:
         """Return the remedy, if it fixes a further combination."""
@@ -170,5 +170,4 @@ class _Search:
 
 
 def _altered(experiment: Experiment, parameter: str, value: float) -> Experiment:
-    bindings = {**experiment.bindings, parameter: Fixed(value)}
-    return Experiment(experiment.name, experiment.model, experiment.observed, experiment.operators, bindings)
+    return experiment.changed(bindings={parameter: Fixed(value)})

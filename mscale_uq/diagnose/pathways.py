@@ -64,7 +64,7 @@ def _bottleneck(posterior: Posterior, quantity: str) -> Bottleneck:
 
 def _only_through(experiment: Experiment, unknown: str, quantity: str) -> bool:
     bound = [n for n, b in experiment.bindings.items() if isinstance(b, Shared) and b.name == unknown]
-    if not set(bound) <= set(experiment.model.names):  # it is a noise level
+    if not set(bound) <= set(experiment.whole.names):  # it is a noise level
         return False
     chain = experiment.model.chain
     return quantity in reached(chain, bound) and not reached(chain, bound, quantity) & (

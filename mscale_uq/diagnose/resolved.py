@@ -72,5 +72,10 @@ def resolved_model(system: System, model: ForwardModel, **settings: Any) -> Forw
         if name not in known:
             raise InputError(explain(f"resolved model: {name!r}{near_match(name, known)}", ", ".join(own)))
     taken = {name: value for name, value in settings.items() if name in own}
-    stage = Resolved(partial(system.resolved, **taken), model.names, model.outputs)
-    return ForwardModel([stage], model.parameters, model.outputs)
+    held = {name: model.constants[name] for name in model.constants if name in _names(system)}
+    stage = Resolved(partial(system.resolved, **taken), (*model.names, *held), model.outputs)
+    return ForwardModel([stage], model.parameters, model.outputs, held)
+
+
+def _names(system: System) -> set[str]:
+    return {parameter.name for parameter in system.parameters}

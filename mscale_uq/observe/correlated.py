@@ -5,7 +5,8 @@ cells, physics left out) bends all readings of a quantity at once, so it needs t
 
     data = prediction + bias + error + noise,   error ~ N(0, C),   S = C + diag(noise variance)
 
-Missing readings are left out of S: that is the exact marginal law of the others.
+Missing readings are left out of S: that is the exact marginal law of the others. The price is a dense
+factorisation per density: right for up to a few hundred readings of a quantity.
 """
 
 from abc import ABC, abstractmethod

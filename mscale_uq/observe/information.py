@@ -71,15 +71,13 @@ def information(law: Law, at: Sensitivity, seen: np.ndarray) -> Array:
 
 @information.register
 def _(law: Gaussian, at: Sensitivity, seen: np.ndarray) -> Array:
-    total = np.diag(law.cov(at.prediction, at.variance, at.values))[seen]
-    return _independent(at.d_prediction[seen], total, _d_noise(law, at)[seen], 1.0, 1.0)
+    return _independent(at.d_prediction[seen], _variance(law, at)[seen], _d_noise(law, at)[seen], 1.0, 1.0)
 
 
 @information.register
 def _(law: StudentT, at: Sensitivity, seen: np.ndarray) -> Array:
-    sd, df = look_up(law.sd, at.values), law.df
-    total = np.broadcast_to(sd**2 + at.variance, np.shape(at.prediction)).ravel()[seen]
-    d_total = 2 * np.reshape(sd, (-1, 1)) * at.spread(law.sd) + at.d_variance
+    df, total = law.df, _variance(law, at)[seen]
+    d_total = 2 * np.reshape(look_up(law.sd, at.values), (-1, 1)) * at.spread(law.sd) + at.d_variance
     return _independent(at.d_prediction[seen], total, d_total[seen], (df + 1) / (df + 3), df / (df + 3))
 
 
@@ -97,6 +95,22 @@ def _(law: GaussianCorrelated, at: Sensitivity, seen: np.ndarray) -> Array:
     white = np.zeros((len(d_cov), cov.size))
     white[moving] = (inverse @ d_cov[moving] @ inverse.T).reshape(-1, cov.size)
     return _normal(at.d_prediction[seen], cov) + 0.5 * white @ white.T
+
+
+def squared_distance(law: Law, at: Sensitivity, seen: np.ndarray, miss: Array) -> float:
+    """Return r' S^-1 r of an error r ``(n,)``, S the law's covariance (of a Student-t law, its scale)."""
+    if isinstance(law, Gaussian | StudentT):
+        return float(np.sum(miss[seen] ** 2 / _variance(law, at)[seen]))
+    cov = law.cov(at.prediction, at.variance, at.values)[np.ix_(seen, seen)]
+    return float(miss[seen] @ np.linalg.solve(cov, miss[seen]))
+
+
+def _variance(law: Gaussian | StudentT, at: Sensitivity) -> Array:
+    """Return the variance of independent noise, or the squared scale, ``(n,)``."""
+    total = look_up(law.sd, at.values) ** 2 + at.variance
+    if isinstance(law, Gaussian):
+        total = total + (look_up(law.relative, at.values) * at.prediction) ** 2
+    return np.ravel(np.broadcast_to(total, np.shape(at.prediction)))
 
 
 def _d_noise(law: Gaussian, at: Sensitivity) -> Array:

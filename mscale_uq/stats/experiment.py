@@ -69,6 +69,11 @@ class Experiment:
     bindings
         Model parameter or law name -> `Shared` or `Fixed`. What is not mentioned is shared by its own name.
 
+    Attributes
+    ----------
+    model
+        With the fixed parameters held; `whole` is the model as it was given.
+
     Raises
     ------
     WiringError, ParameterError
@@ -85,6 +90,7 @@ class Experiment:
     ) -> None:
         self.name = name
         held = {p: b.value for p, b in (bindings or {}).items() if isinstance(b, Fixed) and p in model.names}
+        self.whole = model
         self.model = model.fixed(**held)  # what depends on numbers alone is run once
         self.observed = {quantity: np.array(data, dtype=float) for quantity, data in observed.items()}
         self.operators = {quantity: operators[quantity] for quantity in self.observed}
@@ -108,6 +114,18 @@ class Experiment:
     def unknowns(self) -> tuple[str, ...]:
         """Names of the posterior's unknowns that this experiment depends on."""
         return tuple(dict.fromkeys(b.name for b in self.bindings.values() if isinstance(b, Shared)))
+
+    def changed(
+        self,
+        observed: Mapping[str, ArrayLike] | None = None,
+        operators: Mapping[str, ObservationOperator] | None = None,
+        bindings: Mapping[str, Binding] | None = None,
+    ) -> "Experiment":
+        """Return the experiment with other data, other operators, or some other bindings."""
+        seen, laws = self.observed if observed is None else observed, operators or self.operators
+        known = {*self.whole.names, *(name for operator in laws.values() for name in operator.law.reads)}
+        kept = {name: binding for name, binding in self.bindings.items() if name in known}
+        return Experiment(self.name, self.whole, seen, laws, {**kept, **(bindings or {})})
 
     def theta(self, values: Values) -> Array:
         """Return the model's parameter vector at the posterior's values."""
