@@ -1,5 +1,6 @@
 """Posteriors whose answers are known; a module of its own, so that spawned chains can import it."""
 
+import os
 import time
 
 import numpy as np
@@ -31,6 +32,10 @@ READINGS = np.array([0.1, 1.2, 1.4, 2.3, 3.6])
 NOISE, PRIOR_MEAN, PRIOR_SD = 0.4, np.array([0.5, 0.5]), np.array([2.0, 1.5])
 
 
+def level_and_slope(values):
+    return {"reading": values["level"] + values["slope"] * PLACES}
+
+
 class Line(Stage):
     """reading = level + slope place, unless the level is above a limit; then `what` happens."""
 
@@ -44,7 +49,7 @@ class Line(Stage):
     def value(self, values):
         if values["level"] > self.limit:
             return self.what(values)
-        return {"reading": values["level"] + values["slope"] * PLACES}
+        return level_and_slope(values)
 
     def linearize(self, values):
         blocks = {("reading", "level"): np.ones(5), ("reading", "slope"): PLACES}
@@ -74,9 +79,13 @@ def bug(values):
     return {"reading": values["level"] + "one"}  # the bug
 
 
+def vanish(values):
+    os._exit(7)
+
+
 def sleep(values):
     time.sleep(0.01)
-    return {"reading": values["level"] + values["slope"] * PLACES}
+    return level_and_slope(values)
 
 
 def straight(limit=np.inf, what=fail, stage=Line):

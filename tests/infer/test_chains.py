@@ -1,0 +1,178 @@
+"""Chains as processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from known_posteriors import bug, level_and_slope, limit_with_mass_above, refuse, straight, vanish
+
+from mscale_uq.errors import ParameterError, RunError, WiringError
+from mscale_uq.files import read_records
+from mscale_uq.infer.chains import sample
+from mscale_uq.infer.records import DRAWS
+from mscale_uq.infer.settings import Settings
+
+QUICK = {"sampler": "slice", "draws": 30, "tune": 20, "chains": 2, "seed": 3}
+
+
+def logs(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.log"))}
+
+
+def records(folder):
+    return len(read_records(folder / "chain-0" / DRAWS).payloads)
+
+
+def test_draws_do_not_depend_on_the_number_of_cores(tmp_path):
+    target = straight(limit_with_mass_above(0.25))
+    for cores in (0, 2):
+        sample(target, Settings(**QUICK, cores=cores), tmp_path / str(cores))
+    assert len(logs(tmp_path / "0")) == 4
+    assert logs(tmp_path / "0") == logs(tmp_path / "2")
+
+
+def test_a_bug_in_a_model_stops_the_run_with_its_own_message_and_line(tmp_path):
+    target = straight(limit_with_mass_above(0.01), bug)
+    with pytest.raises(TypeError) as caught:
+        sample(target, Settings(**{**QUICK, "draws": 10_000}, cores=1), tmp_path)
+    with pytest.raises(TypeError) as direct:
+        target.log_likelihood(np.array([100.0, 0.0]))
+    assert str(caught.value) == str(direct.value)
+    text = str(caught.value.__cause__)
+    assert "known_posteriors.py" in text
+    assert "# the bug" in text
+
+
+@pytest.mark.parametrize("sampler", ["nuts", "demetropolisz", "slice", "smc", "map", "laplace", "nutpie"])
+def test_under_every_sampler_a_bug_comes_out_as_it_is(sampler, tmp_path):
+    # The level starts where there is no bug, and meets it soon.
+    target = straight(limit_with_mass_above(0.4), bug)
+    settings = Settings(sampler, draws=2000, tune=100, chains=1, cores=0, seed=3)
+    with pytest.raises(TypeError) as caught:
+        sample(target, settings, tmp_path)
+    assert caught.traceback[-1].path.name == "known_posteriors.py"
+    assert "Apply node" not in str(caught.value)
+
+
+def test_the_draws_before_a_bug_stay_on_disk(tmp_path):
+    calls = []
+
+    def well_for_a_while(values):
+        calls.append(1)
+        return bug(values) if len(calls) > 200 else level_and_slope(values)
+
+    with pytest.raises(TypeError):
+        sample(straight(-1e9, well_for_a_while), Settings(**QUICK, cores=0), tmp_path)
+    before = (tmp_path / "chain-0" / DRAWS).read_bytes()
+    assert records(tmp_path) > 5
+    sample(straight(), Settings(**QUICK, cores=0), tmp_path)
+    assert (tmp_path / "chain-0" / DRAWS).read_bytes().startswith(before)
+
+
+def test_progress_is_told_here_and_ends_with_the_last_draw():
+    seen = []
+    settings = Settings(**QUICK, cores=0)
+    sample(straight(), settings, on_progress=lambda *report: seen.append(report))
+    assert [report[:3] for report in seen] == [(c, d, d < 20) for c in range(2) for d in range(50)]
+    assert set(seen[0][3]) == {"nstep_out", "nstep_in"}
+
+
+def test_without_a_start_it_is_said_why():
+    with pytest.raises(
+        ParameterError, match=r"none of 20 prior draws.*0 solves failed, 20 points.*nothing there"
+    ):
+        sample(straight(-1e9, refuse), Settings(**QUICK, cores=0, starts=20))
+
+
+def test_a_model_that_does_not_pickle_is_refused_before_anything_runs(tmp_path):
+    with pytest.raises(WiringError, match="no lambdas"):
+        sample(straight(0.0, lambda values: values), Settings(**QUICK, cores=1), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_dies_without_a_word_is_an_error(tmp_path):
+    with pytest.raises(RunError, match="chain 0 ended with status 7 without a message"):
+        sample(straight(0.0, vanish), Settings(**QUICK, cores=1), tmp_path)
+
+
+def test_unfinished_chains_are_not_collected(tmp_path):
+    class Enough(Exception):
+        pass
+
+    def stop(chain, draw, tuning, stats):
+        if draw == 30:
+            raise Enough
+
+    with pytest.raises(Enough):
+        sample(straight(), Settings(**QUICK, cores=0), tmp_path, on_progress=stop)
+    assert records(tmp_path) == 32
+    samples = sample(straight(), Settings(**QUICK, cores=0), tmp_path)
+    assert samples.draws["level"].shape == (2, 30)
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {folder!r})
+from pathlib import Path
+from known_posteriors import sleep, straight
+from mscale_uq.infer.chains import sample
+from mscale_uq.infer.settings import Settings
+
+if __name__ == "__main__":
+    target = straight(-1e9, sleep)
+    sample(target, Settings("slice", draws=100_000, tune=0, chains=1, cores=1, seed=3), Path({out!r}))
+"""
+
+
+def started(tmp_path):
+    """Start a long run in a process of its own; return it once its chain draws, with the chain's process."""
+    script = tmp_path / "run.py"
+    script.write_text(SCRIPT.format(folder=str(Path(__file__).parent), out=str(tmp_path / "out")))
+    parent = subprocess.Popen([sys.executable, str(script)], env={**os.environ, "PYTHONWARNINGS": "ignore"})
+    deadline = time.monotonic() + 90
+    while records(tmp_path / "out") < 5:
+        assert time.monotonic() < deadline
+        assert parent.poll() is None
+        time.sleep(0.2)
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    chains = [
+        int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    return parent, chains
+
+
+def alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_a_chain_ends_within_five_seconds_of_its_parent_being_killed(tmp_path):
+    parent, chains = started(tmp_path)
+    assert len(chains) == 1
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 5
+    while any(alive(chain) for chain in chains) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(alive(chain) for chain in chains)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_an_interrupt_leaves_a_checkpoint_behind_every_draw(tmp_path):
+    parent, chains = started(tmp_path)
+    parent.send_signal(signal.SIGINT)
+    parent.wait(timeout=30)
+    assert not any(alive(chain) for chain in chains)
+    before = records(tmp_path / "out")
+    settings = Settings("slice", draws=before - 1, tune=0, chains=1, cores=0, seed=3)
+    # Nothing is left to do, so the model is not asked: it would be refused.
+    samples = sample(straight(-1e9, refuse), settings, tmp_path / "out")
+    assert samples.draws["level"].shape == (1, before - 1)
