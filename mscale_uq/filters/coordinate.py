@@ -1,7 +1,4 @@
-"""`Coordinate`: a parameter as a filter moves it, without limits.
-
-The parameter itself, its logarithm if it has one limit, its logit between two.
-"""
+"""`Coordinate`: a parameter as a state variable without limits."""
 
 from dataclasses import dataclass
 from typing import final
@@ -9,57 +6,37 @@ from typing import final
 import numpy as np
 
 from mscale_uq.core.parameter import Array, Parameter
-from mscale_uq.errors import ParameterError, explain
+from mscale_uq.filters.free import Free
 
 
 @final
 @dataclass(frozen=True)
 class Coordinate:
-    """The unlimited coordinate u of a parameter theta with its limits."""
+    """The free number u of a parameter theta: itself, its logarithm, or its logit, as its limits demand."""
 
     parameter: Parameter
 
     @property
     def name(self) -> str:
         """Name of u: that of the parameter, with ``log_`` or ``logit_`` before it if transformed."""
-        return {0: "", 1: "log_", 2: "logit_"}[self._limits] + self.parameter.name
+        limits = int(np.isfinite(self.parameter.lower)) + int(np.isfinite(self.parameter.upper))
+        return ("", "log_", "logit_")[limits] + self.parameter.name
 
     def forward(self, theta: Array) -> Array:
-        """Return u.
-
-        Raises
-        ------
-        ParameterError
-            If theta lies outside the limits.
-        """
-        p = self.parameter
-        if not p.inside(theta):
-            raise ParameterError(explain(f"{p.name} = {theta}", f"inside ({p.lower:g}, {p.upper:g})"))
-        if self._limits == 2:
-            return np.log((theta - p.lower) / (p.upper - theta))
-        if self._limits == 1:
-            return np.log(theta - p.lower if np.isfinite(p.lower) else p.upper - theta)
-        return np.asarray(theta, dtype=float)
+        """Return u ``(*shape)``; raises ParameterError if theta lies outside the limits."""
+        return self._free.forward(np.ravel(theta)).reshape(self.parameter.shape)
 
     def backward(self, u: Array) -> Array:
-        """Return theta."""
-        p = self.parameter
-        if self._limits == 2:
-            return p.lower + (p.upper - p.lower) / (1 + np.exp(-u))
-        if self._limits == 1:
-            return p.lower + np.exp(u) if np.isfinite(p.lower) else p.upper - np.exp(u)
-        return np.asarray(u, dtype=float)
+        """Return theta for u ``(..., *shape)``."""
+        return self._free.backward(self._flat(u)).reshape(np.shape(u))
 
     def slope(self, u: Array) -> Array:
-        """Return d theta / d u."""
-        p = self.parameter
-        if self._limits == 2:
-            share = 1 / (1 + np.exp(-u))
-            return (p.upper - p.lower) * share * (1 - share)
-        if self._limits == 1:
-            return np.exp(u) if np.isfinite(p.lower) else -np.exp(u)
-        return np.ones_like(u)
+        """Return d theta / d u for u ``(..., *shape)``."""
+        return self._free.slope(self._flat(u)).reshape(np.shape(u))
+
+    def _flat(self, u: Array) -> Array:
+        return np.reshape(u, (-1, self.parameter.size))
 
     @property
-    def _limits(self) -> int:
-        return int(np.isfinite(self.parameter.lower)) + int(np.isfinite(self.parameter.upper))
+    def _free(self) -> Free:
+        return Free.of((self.parameter,))

@@ -72,6 +72,16 @@ class Free:
         theta[..., between] = self.lower[between] + width * expit(theta[..., between])
         return theta
 
+    def slope(self, free: Array) -> Array:
+        """Return the derivative of each parameter to its free number."""
+        theta, slope = self.backward(free), np.ones_like(np.asarray(free, dtype=float))
+        below, above, between = self._kinds()
+        slope[..., below] = (theta - self.lower)[..., below]
+        slope[..., above] = (self.upper - theta)[..., above]
+        from_below, from_above = (theta - self.lower)[..., between], (self.upper - theta)[..., between]
+        slope[..., between] = from_below * from_above / (self.upper - self.lower)[between]
+        return slope
+
     def _kinds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         low, high = np.isfinite(self.lower), np.isfinite(self.upper)
         return low & ~high, high & ~low, low & high

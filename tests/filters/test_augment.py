@@ -137,7 +137,7 @@ def test_the_augmented_model_is_still_one_for_samplers():
 
 @pytest.mark.parametrize(("lower", "upper"), [(-np.inf, np.inf), (0.2, np.inf), (-np.inf, 3.0), (0.2, 3.0)])
 def test_a_coordinate_has_no_limits_and_an_exact_slope(lower, upper):
-    coordinate = Coordinate(Parameter("p", "1", 1.1, lower, upper))
+    coordinate = Coordinate(Parameter("p", "1", 1.1, lower, upper, shape=(3,)))
     u = coordinate.forward(np.array([0.3, 1.1, 2.9]))
     assert coordinate.backward(u) == pytest.approx([0.3, 1.1, 2.9], rel=1e-14)
     up, down = coordinate.backward(u + 1e-6), coordinate.backward(u - 1e-6)
