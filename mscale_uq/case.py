@@ -162,7 +162,8 @@ def read_case(path: str | Path) -> Case:
         system = load_system(spec.system)
     mistakes.stop()
     plans = plan_experiments(spec, system, path.parent, mistakes)
-    mistakes.stop()  # without a model, what follows would blame the wrong keys
+    if len(plans) < len(spec.experiment):
+        mistakes.stop()  # without a model, what follows would blame the wrong keys
     _check_fixed(spec, plans, mistakes)
     known = unknowns(spec.prior, plans, mistakes)
     mistakes.stop()

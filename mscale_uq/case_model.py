@@ -209,6 +209,9 @@ def _bindings(
                 mistakes.add(f"{here}.bind.{name}", explain(f"{name!r} is fixed here too", "one of the two"))
     bindings: dict[str, Fixed | Link] = {}
     for name, target in targets.items():
+        bindings[name] = Fixed(
+            target.default
+        )  # so that a mistake here is told once, and not again as another
         if name in one.bind:
             with mistakes.at(f"{here}.bind.{name}"):
                 bindings[name] = _link(one.bind[name])

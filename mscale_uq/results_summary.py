@@ -107,9 +107,8 @@ def diagnose(summary: pd.DataFrame, attrs: Mapping[str, Any], divergences: int) 
     if divergences:
         reasons.append(f"{divergences} divergent transitions")
     if failures > LARGEST_FAILURE_RATE * evaluations:
-        reasons.append(
-            f"a solver failed in {failures} of {evaluations} evaluations ({failures / evaluations:.1%})"
-        )
+        rate = f"{100 * failures / evaluations:.1f} %" if evaluations else "all"
+        reasons.append(f"a solver failed in {failures} of {evaluations} evaluations ({rate})")
     if attrs["sampler"] == "laplace":
         notes.append("a normal approximation around the mode, not a sample of the posterior")
     return Diagnostics(

@@ -27,6 +27,7 @@ fixed = { weights = [1, 0] }
 [[experiment]]
 name = "second"
 data = "second.csv"
+options = { duration = "1 s" }
 fixed = { weights = [0, "100 %"], temperature = "27 degC" }
 bind = { offset = "offset_of_second" }
 

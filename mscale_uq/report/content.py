@@ -127,7 +127,7 @@ def findings(scalars_: list[Scalar]) -> list[str]:
     sentences = []
     if strong:
         sentences.append(
-            f"The data determine {_listed(strong)}: more than {STRONG:.0%} of the prior variance is gone."
+            f"The data determine {_listed(strong)}: more than {share(STRONG)} of the prior variance is gone."
         )
     if weak:
         sentences.append(f"The data say little about {_listed(weak)}: the posterior is close to the prior.")
@@ -192,7 +192,7 @@ def _verdict(scalar: Scalar) -> dict[str, str]:
         within = expected["within"]
         low, high = np.nanquantile(draws, [(1 - within) / 2, (1 + within) / 2])
         good = low <= expected["truth"] <= high
-        said = f"{within:.0%} interval {interval(low, high, sd)}"
+        said = f"{share(within)} interval {interval(low, high, sd)}"
         wanted = exact(expected["truth"])
     else:
         said, wanted, good = f"mean {number(scalar.row['mean'], sd)}", exact(expected["mean"]), True

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from mscale_uq.core.parameter import Array
-from mscale_uq.report.text import axis_unit, scale
+from mscale_uq.report.text import axis_unit, scale, share
 
 POSTERIOR, PRIOR, DATA, TRUTH = "#1f5f8b", "#9a9a9a", "#111111", "#c8501e"
 CHAINS = ("#1f5f8b", "#c8501e", "#3f8f5f", "#8a6fb0", "#b08a2e", "#5fa8c8")
@@ -29,6 +29,7 @@ STYLE: Any = {
     "ytick.color": "#555555",
     "legend.frameon": False,
     "svg.fonttype": "none",
+    "svg.hashsalt": "mscale_uq",  # the same drawing, the same text
 }
 PANEL = (3.9, 2.5)
 
@@ -113,7 +114,7 @@ def profile(axes: Any, along: Array, x: Axis, y: Axis, band: Band) -> None:
     for level, shade in ((0.95, 0.15), (0.5, 0.25)):
         low, high = y(band.quantiles(level)[:, order])
         axes.fill_between(
-            places, low, high, color=POSTERIOR, alpha=shade, linewidth=0, label=f"{level:.0%} expected"
+            places, low, high, color=POSTERIOR, alpha=shade, linewidth=0, label=f"{share(level)} expected"
         )
     axes.plot(places, y(band.middle[order]), color=POSTERIOR, linewidth=1.2, label="median")
     axes.plot(places, y(band.observed[order]), "o", color=DATA, markersize=3, label="measured")

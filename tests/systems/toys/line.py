@@ -15,12 +15,12 @@ PARAMETERS = (
 )
 
 
-def expansion(temperature):
-    return temperature / 300.0
+def expansion(temperature, reference):
+    return temperature / reference
 
 
-def length(offset, speed, weights, time, stretch):
-    return stretch * (offset + speed * (weights[0] * time + weights[1] * time**2))
+def length(offset, speed, weights, time, duration, stretch):
+    return stretch * (offset + speed * (weights[0] * time + weights[1] * time**2 / duration))
 
 
 def end(offset, speed, stretch, duration):
@@ -31,7 +31,7 @@ def doubled(speed):
     return 2.0 * speed
 
 
-def forward(time=(0.0, 1.0), duration=10.0, steps=4, ruler="steel"):
+def forward(time=(0.0, 1.0), duration=10.0, reference=300.0, steps=4, ruler="steel"):
     """Return the line at the given times (s)."""
     stages = [
         Formula(expansion, "stretch"),
@@ -39,7 +39,7 @@ def forward(time=(0.0, 1.0), duration=10.0, steps=4, ruler="steel"):
         Formula(length, "length"),
         Formula(end, "end"),
     ]
-    constants = {"time": np.asarray(time), "duration": duration}
+    constants = {"time": np.asarray(time), "duration": duration, "reference": reference}
     return ForwardModel(stages, PARAMETERS, ["length", "end"], constants)
 
 
@@ -50,6 +50,7 @@ SYSTEM = System(
     coordinates=(Quantity("time", "s", "since the start"),),
     options=(
         Option("duration", 10.0, "s", "until the end"),
+        Option("reference", 300.0, "K", "temperature at which the ruler is right"),
         Option("steps", 4, "1", "does nothing"),
         Option("ruler", "steel", meaning="does nothing", choices=("steel", "wood")),
     ),

@@ -1,0 +1,119 @@
+"""The page: one file without network, labels escaped, every number with its unit."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from mscale_uq.report.content import effective, findings, measured, unknowns, verdicts
+from mscale_uq.report.page import render, write_report
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text, and whether what is opened is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.attributes, self.text, self.balanced = [], [], [], [], True
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+        self.attributes += attrs
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_startendtag(self, tag, attrs):
+        self.attributes += attrs
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        self.balanced &= bool(self.open) and self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def html(line_run):
+    return render(line_run)
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_what_is_opened_is_closed_and_no_mark_stands_twice(page):
+    assert page.balanced
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_the_page_needs_no_network(html, page):
+    sources = [
+        value for name, value in page.attributes if name in ("src", "href", "xlink:href", "data", "action")
+    ]
+    assert all(value.startswith(("#", "data:")) for value in sources)
+    assert not re.search(r"@import|<script|<link|url\((?!#)", html)
+
+
+def test_every_reference_inside_a_drawing_has_its_mark(html, page):
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', html))
+    assert used
+    assert used <= set(page.ids)
+
+
+def test_labels_are_escaped(html, page):
+    assert "<slow>" not in html
+    assert "10 % <slow>" in "".join(page.text)
+
+
+def test_the_page_opens_with_the_question_and_the_verdict(page):
+    text = " ".join(" ".join(page.text).split())
+    question, verdict, unit = "How fast does the line grow", "Diagnostics met", "m/s"
+    assert text.index(question) < text.index(verdict) < text.index(unit)
+
+
+def test_every_axis_says_what_and_in_which_unit(page):
+    text = page.text
+    for label in ("time (s)", "length (m)", "end (m)", "speed (m/s)", "offset (m)", "doubled speed (m/s)"):
+        assert label in text, label
+
+
+def test_no_number_has_more_digits_than_a_person_can_use(page):
+    shown = [word for word in page.text if not word.lstrip().startswith("system =")]
+    assert not re.search(r"\d\.\d{7,}", " ".join(shown))
+
+
+def test_the_report_can_be_written_again_from_the_folder(line_run, html):
+    before = line_run.report.read_text()
+    assert write_report(line_run).read_text() == before == html
+
+
+def test_the_truth_is_compared_with_its_interval(line_run):
+    rows = {row["name"]: row for row in verdicts([*unknowns(line_run), *effective(line_run)])}
+    assert rows["speed"]["wanted"] == "2 m/s"
+    draws = line_run.idata["posterior"]["speed"].to_numpy()
+    low, high = np.quantile(draws, [0.0005, 0.9995])
+    assert rows["speed"]["good"] == ("yes" if low <= 2 <= high else "no")
+    assert rows["doubled speed"]["wanted"] == "4 ± 1 m/s"
+    assert rows["doubled speed"]["good"] == "yes"
+
+
+def test_readings_inside_their_intervals_are_counted_and_missing_ones_said(line_run):
+    said = {(one.experiment, one.quantity): one.inside for one in measured(line_run)}
+    assert said["10 % <slow>", "length"].endswith("lie inside their 95 % intervals; 1 are missing")
+    assert said["10 % <slow>", "end"] in (
+        "the reading lies inside its 95 % interval",
+        "the reading lies outside its 95 % interval",
+    )
+
+
+def test_strong_data_are_said_to_be_strong(line_run):
+    assert findings(unknowns(line_run)) == [
+        "The data determine offset and speed: more than 90 % of the prior variance is gone."
+    ]

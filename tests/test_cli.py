@@ -1,0 +1,167 @@
+"""The command line: what it prints, and its exit status."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from known_line import CASE, write_case
+from typer.testing import CliRunner
+
+from mscale_uq.cli import app
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+
+def mscale(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_list_shows_the_systems_and_their_cases():
+    done = mscale("list")
+    assert done.exit_code == 0
+    assert re.search(r"transport/heat_conduction +Heat conduction", done.output)
+    rows = {row["name"]: row for row in json.loads(mscale("list", "--json").output)}
+    assert rows["transport/biofilm_layers"]["cases"] == ["biofilm_layers"]
+    assert rows["toys/line"]["summary"].startswith("A straight line")
+    assert rows["toys/line"]["cases"] == []
+
+
+def test_show_prints_parameters_with_units_and_limits():
+    done = mscale("show", "heat_conduction")
+    assert done.exit_code == 0
+    for words in (
+        "matrix_conductivity   W/(m K)",
+        "0 to 0.785398",
+        "steady | transient",
+        "doi:10.1098/rspa.1979.0160",
+    ):
+        assert words in done.output
+
+
+def test_check_measures_gradient_cost_and_the_prior(tmp_path):
+    done = mscale("check", write_case(tmp_path))
+    assert done.exit_code == 0, done.output
+    assert "case and wiring: 2 experiments, 6 readings, 2 unknowns" in done.output
+    assert re.search(r"ok +gradient, fast: Taylor remainder of slope", done.output)
+    assert re.search(r"value [\d.]+ ms, with gradient [\d.]+ ms: [\d.]+ times", done.output)
+    assert "0 of 200 prior draws failed" in done.output
+    assert "6 of 6 readings lie in the 95 % range" in done.output
+
+
+def test_check_of_a_system_holds_it_to_its_promises():
+    done = mscale("check", "toys/line")
+    assert done.exit_code == 1
+    assert re.search(r"BAD +limits hold: .*no limit", done.output)
+    assert re.search(r"ok +batch equals loop", done.output)
+
+
+def test_fit_prints_the_posterior_and_the_verdict(line_run, tmp_path):
+    done = mscale("fit", line_run.folder.parent / "line.toml", "--out", line_run.folder)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"speed +m/s +2\.0", done.output)
+    assert re.search(r"doubled speed +m/s +4\.", done.output)
+    assert "diagnostics met: 0 divergences, 0 failed solves" in done.output
+    assert f"report: {line_run.report}" in done.output
+
+
+def test_quiet_prints_nothing(line_run):
+    done = mscale("fit", line_run.folder.parent / "line.toml", "--out", line_run.folder, "--quiet")
+    assert (done.exit_code, done.output) == (0, "")
+
+
+def test_draws_that_do_not_suffice_end_with_status_4(tmp_path):
+    done = mscale("fit", write_case(tmp_path), "--out", tmp_path / "run", "--draws", 10, "--chains", 1)
+    assert done.exit_code == 4
+    assert "diagnostics not met: do not trust these draws yet" in done.output
+    assert re.search(r"bulk ESS of \w+ is \d+, below 400", done.output)
+
+
+def test_report_writes_the_page_anew(line_run):
+    line_run.report.unlink()
+    done = mscale("report", line_run.folder)
+    assert done.exit_code == 0
+    assert line_run.report.is_file()
+
+
+WRONG = {
+    "an unknown case": (
+        ["fit", "heat_conductio"],
+        3,
+        "no case 'heat_conductio' (did you mean 'heat_conduction'?)",
+    ),
+    "an unknown file": (["fit", "mine.toml"], 3, "no case file 'mine.toml'"),
+    "an unknown system": (["show", "heat"], 3, "no system 'heat'"),
+    "an unknown sampler": (["fit", "{case}", "--sampler", "nut"], 3, "sampler = 'nut'; allowed: auto, nuts"),
+    "no draws": (["fit", "{case}", "--draws", "0"], 3, "draws = 0; allowed: greater than or equal to 1"),
+    "a changed seed": (
+        ["fit", "{case}", "--out", "{run}", "--seed", "3"],
+        3,
+        "holds a run with another seed",
+    ),
+    "no run": (["report", "{empty}"], 3, "no finished run in"),
+    "no case": (["fit"], 2, "Missing argument"),
+    "an unknown option": (["fit", "{case}", "--drws", "3"], 2, "--drws"),
+    "an unknown command": (["fitt"], 2, "fitt"),
+    "a number that is none": (["fit", "{case}", "--draws", "many"], 2, "--draws"),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_mistake_is_one_line_and_a_status(line_run, tmp_path, mistake):
+    arguments, status, said = WRONG[mistake]
+    places = {"case": line_run.folder.parent / "line.toml", "run": line_run.folder, "empty": tmp_path}
+    done = mscale(*(argument.format(**places) for argument in arguments))
+    assert done.exit_code == status
+    assert said in done.output
+    assert "Traceback" not in done.output
+    if status == 3:
+        assert done.output.startswith("mscale: ")
+        assert done.output.count("\n") == 1
+
+
+def test_every_mistake_in_a_case_is_a_line(tmp_path):
+    path = write_case(
+        tmp_path, CASE.replace("temperature = 300", 'temperature = "3 m"').replace("sd = 10", "ds = 1")
+    )
+    done = mscale("check", path)
+    assert done.exit_code == 3
+    assert "line.toml: prior.speed.ds: unknown key" in done.output
+    path = write_case(
+        tmp_path, CASE.replace("temperature = 300", 'temperature = "3 m"').replace("sd = 10", "sd = -1")
+    )
+    lines = mscale("check", path).output.splitlines()
+    assert lines[0] == "mscale: line.toml: 2 mistakes"
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["fixed.temperature", "prior.speed"]
+
+
+BROKEN = '''
+"""A system with a bug."""
+from mscale_uq.core.formula import Formula
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.system import System
+PARAMETERS = (Parameter("x", "1", 1.0),)
+def length(x):
+    return x + "1"
+def forward():
+    return ForwardModel([Formula(length, "y")], PARAMETERS, ["y"])
+SYSTEM = System("wild/broken", PARAMETERS, (Quantity("y", "1"),), "smooth", forward)
+'''
+
+
+def test_a_bug_in_a_model_is_told_with_its_line_and_with_a_traceback_on_request(tmp_path):
+    (tmp_path / "wild").mkdir()
+    (tmp_path / "wild" / "__init__.py").write_text("")
+    (tmp_path / "wild" / "broken.py").write_text(BROKEN)
+    environment = {**os.environ, "MSCALE_UQ_MODELS": str(tmp_path)}
+    command = [sys.executable, "-m", "mscale_uq", "check", "wild/broken"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(r"mscale: .*Error: .*\(broken.py, line 9\); hint: --debug.*\n", done.stderr)
+    done = subprocess.run([*command, "--debug"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert 'return x + "1"' in done.stderr
