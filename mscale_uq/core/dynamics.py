@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import final
+from math import prod
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,11 +28,15 @@ class Dynamics(ABC):
         Names of the values read beside the state.
     state
         The state variables, with unit and shape.
+    random
+        Whether `step` draws from its generator. Making one costs as much as a small step: filters spare it
+        where this is False, and give None.
     """
 
     name: str
     inputs: tuple[str, ...]
     state: tuple[Quantity, ...]
+    random: ClassVar[bool] = True
 
     @abstractmethod
     def step(
@@ -67,13 +72,13 @@ class Dynamics(ABC):
     @property
     def size(self) -> int:
         """Number of scalars in the state."""
-        return sum(int(np.prod(variable.shape)) for variable in self.state)
+        return sum(prod(variable.shape) for variable in self.state)
 
     def split(self, states: Array) -> Named:
         """Return states ``(..., n)`` as named arrays ``(..., *shape)``."""
         named, start = {}, 0
         for variable in self.state:
-            size = int(np.prod(variable.shape))
+            size = prod(variable.shape)
             named[variable.name] = states[..., start : start + size].reshape(
                 states.shape[:-1] + variable.shape
             )
@@ -211,7 +216,7 @@ class RolloutLinearization(Linearization):
     def _slices(self) -> list[tuple[str, int, int]]:
         slices, first = [], 0
         for variable in self._dynamics.state:
-            size = int(np.prod(variable.shape))
+            size = prod(variable.shape)
             slices.append((variable.name, size, first))
             first += size
         return slices

@@ -25,7 +25,7 @@ class DEnKF(Analysis):
 
     def update(self, members: Array, innovation: Innovation, rng: np.random.Generator | None = None) -> Array:
         """Return the members given the readings."""
-        white = innovation.white_departure[:, None] - 0.5 * innovation.white_anomalies
+        white = innovation.white_departure - 0.5 * innovation.white_anomalies
         moved = innovation.increments(members, white)
         moved += members
         return moved

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from mscale_uq.filters.records import EnsembleState, Purpose, StepInfo, Verdict,
 from mscale_uq.filters.rotation import rotated
 from mscale_uq.filters.sight import Sight, look
 from mscale_uq.filters.stochastic import Stochastic
+from mscale_uq.solve.ensemble_kernels import column_means
 
 
 @final
@@ -128,7 +129,7 @@ class EnsembleKalman(Filter):
         return members, columns[:, n:], info
 
     def _innovation(self, sight: Sight, members: Array, predicted: Array) -> Innovation:
-        noise = sight.predict(members.mean(axis=0))[1]
+        noise = sight.noise(column_means(members))
         place = self.analysis.localisation
         if place is None:
             return innovation(predicted, sight.datum, noise)
@@ -138,7 +139,7 @@ class EnsembleKalman(Filter):
 
     def _verdicts(self, whole: Innovation) -> np.ndarray:
         verdicts = np.zeros(whole.departure.size, dtype=int)
-        if np.isfinite(self.outlier_sd):
+        if self.outlier_sd < np.inf:
             limit = self.outlier_sd * np.sqrt(np.diag(whole.cov))
             verdicts[np.abs(whole.departure) > limit] = Verdict.OUTLIER
         verdicts[np.isnan(whole.departure)] = Verdict.MISSING
@@ -164,7 +165,7 @@ def moved(
 
     def rows(members: Array, number: int | None) -> Array:
         words = () if number is None else (number,)
-        rng = generator(key, step, Purpose.STEP, *words)
+        rng: Any = generator(key, step, Purpose.STEP, *words) if space.dynamics.random else None
         return space.step(members, state.time, time, values, rng)
 
     members, lost = attempt(rows, state.members)
@@ -191,8 +192,7 @@ def selected(whole: Innovation, used: np.ndarray) -> Innovation:
     """Return the innovation of the used readings alone."""
     square = np.ix_(used, used)
     return Innovation(
-        whole.anomalies[:, used],
-        whole.departure[used],
+        whole.deviations[:, used],
         whole.noise[square],
         whole.cov[square],
         None if whole.reach is None else whole.reach[:, used],

@@ -160,7 +160,7 @@ class Search:
         """Return the innovation, missing entries included, of members at the origin."""
         there = self.carried(origin)
         members, predicted, _ = seen(self.sight, there.members, there.time, self.key)
-        noise = self.sight.predict(members.mean(axis=0))[1]
+        noise = self.sight.noise(members.mean(axis=0))
         return innovation(predicted, self.sight.datum, noise)
 
     def minimum(self, origin: EnsembleState, iterations: int, tolerance: float) -> tuple[Array, bool]:

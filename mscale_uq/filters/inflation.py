@@ -7,6 +7,7 @@ import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import InputError, explain
+from mscale_uq.solve.ensemble_kernels import widen
 
 ROUND_OFF = 1e-13
 
@@ -73,10 +74,7 @@ class Inflation:
 
 def widened(members: Array, factor: float) -> Array:
     """Return the members with their deviations from the mean multiplied by `factor`."""
-    if factor == 1:
-        return members
-    mean = members.mean(axis=0)
-    return mean + factor * (members - mean)
+    return members if factor == 1 else widen(np.ascontiguousarray(members), factor)
 
 
 def relaxed(prior: Array, posterior: Array, share: float) -> Array:

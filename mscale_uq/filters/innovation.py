@@ -13,6 +13,7 @@ from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import CovarianceError
+from mscale_uq.solve.ensemble_kernels import departures, normal_log_density
 
 
 @final
@@ -22,10 +23,8 @@ class Innovation:
 
     Attributes
     ----------
-    anomalies
-        ``(N, m)`` predicted readings, less their mean over the members.
-    departure
-        ``(m,)`` data less that mean.
+    deviations
+        ``(N + 1, m)`` deviations from the members' mean prediction: Y and, last, d.
     noise
         ``(m, m)`` covariance of the readings given the state.
     cov
@@ -36,17 +35,26 @@ class Innovation:
         ``(m, m)`` the same between readings, already in `cov`.
     """
 
-    anomalies: Array
-    departure: Array
+    deviations: Array
     noise: Array
     cov: Array
     reach: Array | None = None
     taper: Array | None = None
 
     @property
+    def anomalies(self) -> Array:
+        """``(N, m)`` Y."""
+        return self.deviations[:-1]
+
+    @property
+    def departure(self) -> Array:
+        """``(m,)`` d."""
+        return self.deviations[-1]
+
+    @property
     def members(self) -> int:
         """Number of members N."""
-        return len(self.anomalies)
+        return len(self.deviations) - 1
 
     @cached_property
     def factor(self) -> Array:
@@ -60,20 +68,24 @@ class Innovation:
         return cholesky(self.cov, "the covariance of the innovation is not positive definite")
 
     @cached_property
+    def white(self) -> Array:
+        """``(m, N + 1)`` L^-1 Y' and, last, L^-1 d."""
+        return whiten(self.factor, self.deviations.T)
+
+    @property
     def white_anomalies(self) -> Array:
         """``(m, N)`` L^-1 Y'."""
-        return whiten(self.factor, self.anomalies.T)
+        return self.white[:, :-1]
 
-    @cached_property
+    @property
     def white_departure(self) -> Array:
-        """``(m,)`` L^-1 d."""
-        return whiten(self.factor, self.departure)
+        """``(m, 1)`` L^-1 d."""
+        return self.white[:, -1:]
 
     @property
     def log_evidence(self) -> float:
         """Log-density of the data under the normal law of the departure."""
-        z, diagonal = self.white_departure, np.diag(self.factor)
-        return float(-0.5 * (z @ z + z.size * np.log(2 * np.pi)) - np.log(diagonal).sum())
+        return float(normal_log_density(self.factor, self.white[:, -1]))
 
     def increments(self, members: Array, white: Array) -> Array:
         """Return ``(k, n)``: k rows of readings, given as ``(m, k)`` L^-1 rows', times the gain.
@@ -105,13 +117,10 @@ def innovation(
 
     `taper` ``(m, m)`` localises the covariance of the predictions, if given.
     """
-    mean = predicted.mean(axis=0)
-    anomalies = predicted - mean
-    spread = anomalies.T @ anomalies
-    spread /= len(anomalies) - 1
+    deviations, cov = departures(np.ascontiguousarray(predicted), datum, noise)
     if taper is not None:
-        spread *= taper
-    return Innovation(anomalies, datum - mean, noise, spread + noise, reach, taper)
+        cov = (cov - noise) * taper + noise
+    return Innovation(deviations, noise, cov, reach, taper)
 
 
 def whiten(factor: Array, columns: Array) -> Array:

@@ -121,7 +121,7 @@ class ParticleFilter(Filter):
         weights = np.where(unseen, 0.0, shares(state))
         weights, predicted = weights / weights.sum(), np.where(unseen[:, None], 0.0, predicted)
         anomalies = predicted - weights @ predicted
-        noise = sight.predict(state.mean)[1]
+        noise = sight.noise(state.mean)
         said = f"{effective:.0f} of {self.size} particles count"
         return StepInfo(
             state.time,

@@ -6,6 +6,7 @@ is left out by the filters, so the prediction of what was not seen is known too.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import final
 
 import numpy as np
@@ -51,6 +52,13 @@ class Sight:
             means.append(operator.mean(made).ravel())
             covs.append(self._cov(observation, operator, made))
         return _stack(means), _blocks(covs)
+
+    def noise(self, state: Array) -> Array:
+        """Return the covariance ``(m, m)`` of the readings given the state ``(n,)``."""
+        covs = []
+        for observation, operator in self._pairs():
+            covs.append(self._cov(observation, operator, self._made(observation, state)))
+        return _blocks(covs)
 
     def linearize(self, state: Array) -> tuple[Array, Array, Array]:
         """Return expected readings ``(m,)``, their derivative to the state ``(m, n)`` and covariance.
@@ -154,7 +162,7 @@ def places(space: StateSpace) -> dict[str, slice]:
     """Return where each state variable lies in the state vector."""
     found, start = {}, 0
     for variable in space.dynamics.state:
-        stop = start + int(np.prod(variable.shape))
+        stop = start + prod(variable.shape)
         found[variable.name] = slice(start, stop)
         start = stop
     return found
@@ -168,7 +176,7 @@ def derivative(linear: Linearization, space: StateSpace, output: str, made: Valu
         blocks = [
             linear.jacobians[output, name].reshape(size, -1)
             if (output, name) in linear.jacobians
-            else np.zeros((size, int(np.prod(shape))))
+            else np.zeros((size, prod(shape)))
             for name, shape in shapes.items()
         ]
         return np.hstack(blocks)

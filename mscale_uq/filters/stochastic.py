@@ -30,7 +30,7 @@ class Stochastic(Analysis):
             raise InputError(explain("stochastic analysis without a generator", "numpy.random.Generator"))
         errors = centred_draws(innovation.noise, innovation.members, rng)
         white = whiten(innovation.factor, errors) - innovation.white_anomalies
-        white += innovation.white_departure[:, None]
+        white += innovation.white_departure
         return members + innovation.increments(members, white)
 
 

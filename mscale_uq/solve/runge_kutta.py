@@ -7,7 +7,7 @@ agrees with the value to round-off however long the step.
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from typing import final
+from typing import ClassVar, final
 
 import numba
 import numpy as np
@@ -59,6 +59,8 @@ class RungeKutta(Dynamics):
     InputError
         If the longest step is not positive.
     """
+
+    random: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -79,9 +79,9 @@ def test_the_stochastic_filter_is_kalman_in_the_mean_and_on_average_in_the_covar
 def test_no_scheme_changes_its_inputs(analysis):
     states, H, y, R = linear_problem(noise=INDEPENDENT)
     seen = innovation(states @ H.T, y, R, np.ones((6, 4)) if isinstance(analysis, LETKF) else None)
-    kept = [states.copy(), seen.anomalies.copy(), seen.departure.copy(), seen.noise.copy(), seen.cov.copy()]
+    kept = [states.copy(), seen.deviations.copy(), seen.noise.copy(), seen.cov.copy()]
     analysis.update(states, seen, np.random.default_rng(0))
-    given = [states, seen.anomalies, seen.departure, seen.noise, seen.cov]
+    given = [states, seen.deviations, seen.noise, seen.cov]
     assert all(np.array_equal(a, b) for a, b in zip(kept, given, strict=True))
 
 
