@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from mscale_uq.core.linear_dynamics import LinearDynamics
 from mscale_uq.core.observation import Observation
@@ -20,9 +20,11 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError
 from mscale_uq.filters.augmented import AugmentedDynamics
 from mscale_uq.filters.filter import Filter
+from mscale_uq.filters.innovation import whiten
 from mscale_uq.filters.records import GaussianState, StepInfo, Verdict
 from mscale_uq.filters.sight import Sight, look
 
+LOG_2PI = float(np.log(2 * np.pi))
 ROUND_OFF = 1e-10  # a covariance may miss positivity by this part of its trace
 
 
@@ -162,10 +164,15 @@ def condition(
 def _condition_few(
     mean: Array, cov: Array, A: Array, noise: Array, error: Array, time: float
 ) -> tuple[Array, Array, float]:
-    S = factored(A @ cov @ A.T + noise, time)
-    K = cho_solve(S, A @ cov).T
+    if not len(error):
+        return mean, cov, 0.0
+    reach = A @ cov
+    L = factored(reach @ A.T + noise, time)
+    K = dpotrs(L, reach, lower=1)[0].T
     rest = np.eye(len(mean)) - K @ A
-    return mean + K @ error, rest @ cov @ rest.T + K @ noise @ K.T, log_density(error, S)
+    density = -0.5 * float(error @ dpotrs(L, error, lower=1)[0]) - float(np.log(np.diag(L)).sum())
+    density -= 0.5 * len(error) * LOG_2PI
+    return mean + K @ error, rest @ cov @ rest.T + K @ noise @ K.T, density
 
 
 def _condition_many(
@@ -173,13 +180,11 @@ def _condition_many(
 ) -> tuple[Array, Array, float]:
     """P+ = L (I + J)^-1 L' with P = L L' and J = L'A' R^-1 A L; |S| = |R| |I + J|."""
     L, R = root(cov, time), factored(noise, time)
-    seen = solve_triangular(R[0], A @ L, lower=True)
-    white = solve_triangular(R[0], error, lower=True)
-    inner = np.linalg.cholesky(np.eye(len(mean)) + seen.T @ seen)
-    pull = solve_triangular(inner, seen.T @ white, lower=True)
-    half = solve_triangular(inner, L.T, lower=True)
-    density = -0.5 * (white @ white - pull @ pull) - np.log(np.diag(R[0])).sum()
-    density -= np.log(np.diag(inner)).sum() + 0.5 * len(error) * np.log(2 * np.pi)
+    seen, white = whiten(R, A @ L), whiten(R, error)
+    inner = np.asarray(np.linalg.cholesky(np.eye(len(mean)) + seen.T @ seen))
+    pull, half = whiten(inner, seen.T @ white), whiten(inner, L.T)
+    density = -0.5 * (white @ white - pull @ pull) - np.log(np.diag(R)).sum()
+    density -= np.log(np.diag(inner)).sum() + 0.5 * len(error) * LOG_2PI
     return mean + half.T @ pull, half.T @ half, float(density)
 
 
@@ -195,24 +200,24 @@ def iterated(
     Each pass linearises at the last posterior and conditions the forecast anew. The mean moves at most two
     forecast standard deviations a pass; the passes end when it moves less than `tolerance` posterior ones.
     """
-    at, cov, density, passes = state.mean, state.cov, 0.0, 0
-    most = 2.0 if iterations > 1 else np.inf
-    while True:
+    affine = linearise(state.mean, state.cov)
+    expected, spread = affine.A @ state.mean + affine.b, affine.A @ state.cov @ affine.A.T + affine.noise
+    new, cov, density = condition(state.mean, state.cov, affine, sight.datum, state.time)
+    if iterations == 1:
+        return Update(new, cov, expected, spread, density)
+    at = state.mean + limited(new - state.mean, state.cov)
+    for _ in range(1, iterations):
         affine = linearise(at, cov)
-        if passes == 0:
-            expected = affine.A @ state.mean + affine.b
-            spread = affine.A @ state.cov @ affine.A.T + affine.noise
         new, cov, density = condition(state.mean, state.cov, affine, sight.datum, state.time)
-        step = limited(new - at, state.cov, most)
-        at, passes = at + step, passes + 1
-        converged = largest(step, cov) <= tolerance
-        if converged or passes >= iterations:
-            break
-    note = "" if converged or iterations == 1 else f"linearisation not settled after {passes} passes"
+        step = limited(new - at, state.cov)
+        at = at + step
+        if largest(step, cov) <= tolerance:
+            return Update(at, cov, expected, spread, density)
+    note = f"linearisation not settled after {iterations} passes"
     return Update(at, cov, expected, spread, density, note)
 
 
-def limited(step: Array, cov: Array, most: float) -> Array:
+def limited(step: Array, cov: Array, most: float = 2.0) -> Array:
     """Return the step, shortened to at most `most` standard deviations in each coordinate."""
     return step / max(1.0, largest(step, cov) / most)
 
@@ -228,20 +233,19 @@ def deviations(cov: Array) -> Array:
     return np.where(variance > 0, np.sqrt(np.maximum(variance, 0.0)), np.inf)
 
 
-def factored(S: Array, time: float) -> tuple[Array, bool]:
-    """Return the Cholesky factor of a covariance that must be positive definite."""
-    try:
-        return np.tril(cho_factor(S, lower=True)[0]), True
-    except np.linalg.LinAlgError as error:
-        raise CovarianceError(
-            "covariance of the readings", {"time": time}, "is not positive: two exact readings of one thing?"
-        ) from error
+def factored(S: Array, time: float) -> Array:
+    """Return the lower Cholesky factor of the covariance of readings.
 
-
-def log_density(error: Array, S: tuple[Array, bool]) -> float:
-    """Return the normal log-density of an innovation, given the factor of its covariance."""
-    white = solve_triangular(S[0], error, lower=True)
-    return float(-0.5 * (white @ white + len(error) * np.log(2 * np.pi)) - np.log(np.diag(S[0])).sum())
+    Raises
+    ------
+    CovarianceError
+        If it is not positive definite.
+    """
+    L, failed = dpotrf(S, lower=1)
+    if failed:
+        reason = "is not positive: two exact readings of one thing?"
+        raise CovarianceError("covariance of the readings", {"time": time}, reason)
+    return np.asarray(L)
 
 
 def positive(cov: Array, time: float) -> Array:

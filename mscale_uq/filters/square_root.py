@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from mscale_uq.core.linear_dynamics import LinearDynamics
 from mscale_uq.core.observation import Observation
@@ -18,6 +17,7 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.gaussian import Moved, Update, report, root, transition
+from mscale_uq.filters.innovation import whiten
 from mscale_uq.filters.kalman import check_dynamics, check_readings
 from mscale_uq.filters.records import FactorState, GaussianState, StepInfo
 from mscale_uq.filters.sight import Sight, look
@@ -79,7 +79,7 @@ def condition_factor(
     pivots = np.abs(np.diag(lower)[:m])
     if not np.all(pivots > 0):
         raise CovarianceError("covariance of the readings", {"time": state.time}, "is not positive")
-    white = solve_triangular(lower[:m, :m], (sight.datum - expected)[seen], lower=True)
+    white = whiten(lower[:m, :m], (sight.datum - expected)[seen])
     density = -0.5 * (white @ white + m * np.log(2 * np.pi)) - np.log(pivots).sum()
     return state.mean + lower[m:, :m] @ white, lower[m:, m:], float(density)
 

@@ -10,6 +10,7 @@ Source of the integrals: C. F. Van Loan, IEEE Trans. Autom. Control 23 (1978) 39
 doi:10.1109/TAC.1978.1101743.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -28,8 +29,22 @@ class Discrete(NamedTuple):
 
 
 def discretise(A: Array, c: Array, G: Array, time: float) -> Discrete:
-    """Return F ``(n, n)``, b ``(n,)`` and Q ``(n, n)`` of dx = (A x + c) dt + dW over `time`."""
-    return discretise_tangents(A, c, G, Discrete(A[None][:0], c[None][:0], G[None][:0]), time)[0]
+    """Return F ``(n, n)``, b ``(n,)`` and Q ``(n, n)`` of dx = (A x + c) dt + dW over `time`.
+
+    The last few results are remembered, since readings mostly come at regular times; they are read-only.
+    """
+    return _remembered(len(c), A.tobytes(), c.tobytes(), G.tobytes(), float(time))
+
+
+@lru_cache(maxsize=256)
+def _remembered(n: int, A: bytes, c: bytes, G: bytes, time: float) -> Discrete:
+    matrix, offset, diffusion = (np.frombuffer(part) for part in (A, c, G))
+    law = matrix.reshape(n, n), offset, diffusion.reshape(n, n)
+    none = Discrete(*(part[None][:0] for part in law))
+    made = discretise_tangents(*law, none, time)[0]
+    for part in made:
+        part.flags.writeable = False
+    return made
 
 
 def discretise_tangents(
