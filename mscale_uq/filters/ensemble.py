@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, final
 
 import numpy as np
@@ -103,8 +104,10 @@ class EnsembleKalman(Filter):
         key: int,
     ) -> tuple[Array, Array, StepInfo]:
         """Return the members, the columns `past` ``(N, k n)`` of their earlier states, and what happened."""
-        sight = look(space, values, observations, state.time)
-        prior = self.inflation.before(state.members)
+        # Sorted, so that simultaneous readings get the same random numbers in whatever order they come.
+        ordered = sorted(observations, key=attrgetter("source"))
+        sight = look(space, values, ordered, state.time)
+        prior = self.inflation.before(state.members) if sight.seen.any() else state.members
         prior, predicted, lost = seen(sight, prior, state.time, key)
         whole = self._innovation(sight, prior, predicted)
         verdicts = self._verdicts(whole)

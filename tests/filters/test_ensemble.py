@@ -113,8 +113,9 @@ def test_a_missing_entry_is_left_out_and_its_prediction_kept():
     assert np.isnan(info.innovation[0])
 
 
-def test_when_nothing_was_read_the_forecast_stays():
-    filter = EnsembleKalman(Stochastic(), 10, Inflation(1.5), rotation=True)
+@pytest.mark.parametrize("when", ["prior", "posterior"])
+def test_when_nothing_was_read_the_forecast_stays(when):
+    filter = EnsembleKalman(Stochastic(), 10, Inflation(1.5, when=when), rotation=True)
     now = start(filter, turning(), {}, key=1).predict_to(1.0)
     same, info = now.update(Observation(1.0, "left", "x", [np.nan, np.nan]))
     assert np.array_equal(same.state.members, now.state.members)
@@ -149,6 +150,13 @@ def test_an_observation_may_state_its_own_noise():
     there, _ = now.update(Observation(1.0, "left", "x", [0.1, 0.2], noise=cov))
     K = prior.cov[:, :2] @ np.linalg.inv(prior.cov[:2, :2] + cov)
     assert there.state.mean == pytest.approx(prior.mean + K @ ([0.1, 0.2] - prior.mean[:2]), rel=1e-11)
+
+
+def test_perturbed_readings_do_not_depend_on_the_order_in_which_they_come():
+    now = start(EnsembleKalman(Stochastic(), 10), turning(), {}, key=1).predict_to(2.0)
+    left, right = Observation(2.0, "left", "x", [0.1, 0.2]), Observation(2.0, "right", "y", 0.4)
+    one, other = now.update(left, right)[0], now.update(right, left)[0]
+    assert np.array_equal(one.state.members, other.state.members)
 
 
 @pytest.mark.parametrize("analysis", [Stochastic(), DEnKF()], ids=repr)
