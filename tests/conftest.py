@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE / "numba"))
 os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={CACHE / 'pytensor'}")
 
 
-@pytest.fixture(scope="module")
-def toys():
-    """Put the systems of tests/systems, whose posteriors are known, into the catalogue, also of workers."""
+@contextmanager
+def toy_systems():
+    """Put the systems of tests/systems into the catalogue, also that of spawned workers."""
     import mscale_uq.models as models
 
     folder = str(Path(__file__).parent / "systems")
@@ -32,11 +33,19 @@ def toys():
 
 
 @pytest.fixture(scope="module")
-def line_run(toys, tmp_path_factory):
+def toys():
+    """Systems whose posteriors are known."""
+    with toy_systems():
+        yield
+
+
+@pytest.fixture(scope="session")
+def line_run(tmp_path_factory):
     """Calibrate the line once; its posterior is known."""
     from known_line import write_case
 
     from mscale_uq.run import fit
 
     folder = tmp_path_factory.mktemp("line")
-    return fit(write_case(folder), out=folder / "run")
+    with toy_systems():
+        return fit(write_case(folder), out=folder / "run")
