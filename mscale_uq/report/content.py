@@ -76,7 +76,8 @@ class Measured:
         seen = np.isfinite(self.band.observed)
         low, high = self.band.quantiles(0.95)
         inside = seen & (self.band.observed >= low) & (self.band.observed <= high)
-        missing = f"; {np.sum(~seen)} are missing" if not seen.all() else ""
+        gone = int(np.sum(~seen))
+        missing = f"; {gone} {'is' if gone == 1 else 'are'} missing" if gone else ""
         if self.band.observed.ndim == 0:
             return f"the reading lies {'inside' if inside else 'outside'} its 95 % interval"
         return f"{inside.sum()} of {seen.sum()} readings lie inside their 95 % intervals{missing}"

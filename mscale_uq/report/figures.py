@@ -87,6 +87,15 @@ def new_panel(width: float = PANEL[0], height: float = PANEL[1]) -> tuple[Figure
     return figure, figure.subplots()
 
 
+def legend(figure: Figure) -> None:
+    """Put what is what above the panel, where it hides nothing; a single item needs no name."""
+    handles, _ = figure.axes[0].get_legend_handles_labels()
+    if len(handles) > 1:
+        figure.legend(
+            loc="outside upper left", ncols=len(handles), fontsize=7, handlelength=1.3, columnspacing=1
+        )
+
+
 def svg(figure: Figure, title: str, mark: str) -> str:
     """Return a figure as SVG for a page: no size of its own, identifiers that begin with `mark`."""
     out = io.StringIO()

@@ -98,7 +98,7 @@ def _measured(one: Measured, mark: str) -> Markup:
     else:
         left = Axis.of("measured − predicted", one.unit, one.band.observed - one.band.middle)
         figures.residuals(axes, y, left, one.band)
-    axes.legend(fontsize=7, loc="best")
+    figures.legend(figure)
     return Markup(figures.svg(figure, f"{one.experiment}: {words(one.quantity)}", mark))
 
 
@@ -108,6 +108,7 @@ def _panels(
     for position, scalar in enumerate(scalars[:MOST_PANELS]):
         figure, axes = figures.new_panel(height=2.1)
         draw(axes, scalar)
+        figures.legend(figure)
         image = Markup(figures.svg(figure, scalar.name, f"{mark}{position}-"))
         yield {"svg": image, "title": scalar.name, "text": _caption(scalar)}
 
@@ -116,8 +117,6 @@ def _posterior(axes: Any, scalar: Scalar) -> None:
     draws = scalar.draws[np.isfinite(scalar.draws)]
     axis = Axis.of(scalar.name, scalar.unit, draws)
     figures.unknown(axes, axis, draws, scalar.prior, scalar.truth)
-    if scalar.prior is not None or scalar.truth is not None:
-        axes.legend(fontsize=7, loc="best")
 
 
 def _traces(axes: Any, scalar: Scalar) -> None:

@@ -59,7 +59,10 @@ def share(value: float) -> str:
     per_cent = 100 * value
     if 99.95 <= per_cent < 100:
         return "> 99.9 %"
-    return f"{per_cent:.0f} %".replace("-", "−") if per_cent < 99 or per_cent == 100 else f"{per_cent:.1f} %"
+    if 0 < per_cent < 0.05:
+        return "< 0.1 %"
+    digits = 1 if 0 < per_cent < 1 or 99 <= per_cent < 100 else 0
+    return f"{per_cent:.{digits}f} %".replace("-", "−")
 
 
 def scale(largest: float) -> int:

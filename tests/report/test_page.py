@@ -106,7 +106,7 @@ def test_the_truth_is_compared_with_its_interval(line_run):
 
 def test_readings_inside_their_intervals_are_counted_and_missing_ones_said(line_run):
     said = {(one.experiment, one.quantity): one.inside for one in measured(line_run)}
-    assert said["10 % <slow>", "length"].endswith("lie inside their 95 % intervals; 1 are missing")
+    assert said["10 % <slow>", "length"].endswith("lie inside their 95 % intervals; 1 is missing")
     assert said["10 % <slow>", "end"] in (
         "the reading lies inside its 95 % interval",
         "the reading lies outside its 95 % interval",

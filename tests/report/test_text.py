@@ -44,7 +44,8 @@ def test_a_given_number_keeps_its_own_digits():
     assert [exact(value) for value in (0.2, 2e-10, -3.5e7, 300)] == ["0.2", "2 × 10⁻¹⁰", "−3.5 × 10⁷", "300"]
 
 
-def test_a_share_near_all_says_so():
+def test_a_share_near_all_or_none_says_so():
+    assert [share(value) for value in (0.0, 4e-5, 0.003)] == ["0 %", "< 0.1 %", "0.3 %"]
     assert [share(value) for value in (0.5, 0.995, 0.99996, 1.0, -0.2)] == [
         "50 %",
         "99.5 %",
