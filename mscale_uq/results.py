@@ -16,7 +16,7 @@ import pandas as pd
 from mscale_uq.errors import RunError, explain
 from mscale_uq.files import replace, sync_folder
 from mscale_uq.infer.ledger import Failure
-from mscale_uq.results_summary import Diagnostics, diagnose, summarize
+from mscale_uq.results_summary import Diagnostics, derived, diagnose, summarize
 
 POSTERIOR, FAILURES, REPORT = "posterior.nc", "failures.csv", "report.html"
 
@@ -85,7 +85,7 @@ def read_result(folder: str | Path) -> Result:
         folder=folder,
         idata=data,
         summary=summary,
-        effective=summarize(data["derived"]),
+        effective=summarize(derived(data)),
         failures=pd.read_csv(folder / FAILURES) if (folder / FAILURES).is_file() else pd.DataFrame(),
         diagnostics=diagnose(summary, facts, divergences),
         facts=facts,

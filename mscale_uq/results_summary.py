@@ -8,6 +8,7 @@ from typing import Any, final
 import arviz as az
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 LARGEST_RHAT = 1.01
 SMALLEST_ESS = 400
@@ -49,6 +50,11 @@ class Diagnostics:
     def failure_rate(self) -> float:
         """Share of density evaluations in which a solver failed."""
         return self.failures / self.evaluations if self.evaluations else 0.0
+
+
+def derived(data: Any) -> Any:
+    """Return the group of quantities on the way; empty for a model that makes none but the data."""
+    return data["derived"] if "derived" in data.groups() else xr.Dataset()
 
 
 def summarize(group: Any) -> pd.DataFrame:

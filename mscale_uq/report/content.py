@@ -12,7 +12,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.report.figures import Band
 from mscale_uq.report.text import exact, interval, number, pretty_unit, share, words
 from mscale_uq.results import Result
-from mscale_uq.results_summary import LARGEST_RHAT, SMALLEST_ESS, scalars
+from mscale_uq.results_summary import LARGEST_RHAT, SMALLEST_ESS, derived, scalars
 
 STRONG, WEAK = 0.9, 0.2  # contraction above which data speak clearly, below which they hardly speak
 
@@ -90,7 +90,7 @@ def unknowns(result: Result) -> list[Scalar]:
 
 def effective(result: Result) -> list[Scalar]:
     """Return the effective quantities the system names, or all on the way if it names none."""
-    group = result.idata["derived"]
+    group = derived(result.idata)
     named = [name for name, array in group.data_vars.items() if array.attrs.get("effective")]
     found = _scalars(group[named] if named else group, result.effective)
     return [scalar for scalar in found if scalar.row["sd"] > 0]
