@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import ForwardFailure, ParameterError, explain
-from mscale_uq.stats.experiment import Experiment
 from mscale_uq.stats.posterior import Posterior
 
 TRIES = 1000  # prior draws to try for one at which the models have an answer
+
+
+Data = list[Mapping[str, ArrayLike]]  # per experiment: quantity -> array
 
 
 @final
@@ -25,20 +27,20 @@ class Replicate:
     ----------
     theta
         The truth ``(n,)``.
-    posterior
-        Given data simulated at it, missing where the real data are.
+    data
+        Simulated at it, per experiment; missing where the real data are.
     refused
         Prior draws passed over because a model had no answer there; such thetas have no posterior mass
         either, so that leaving them out is exact.
     """
 
     theta: Array
-    posterior: Posterior
+    data: Data
     refused: int
 
 
 def replicate(posterior: Posterior, rng: np.random.Generator) -> Replicate:
-    """Return unknowns drawn from the prior, and the posterior given data simulated at them.
+    """Return unknowns drawn from the prior, and data simulated at them.
 
     Raises
     ------
@@ -49,39 +51,30 @@ def replicate(posterior: Posterior, rng: np.random.Generator) -> Replicate:
     for refused in range(TRIES):
         theta = posterior.sample_prior(rng)
         try:
-            return Replicate(theta, with_simulated_data(posterior, posterior.split(theta), rng), refused)
+            return Replicate(theta, simulate(posterior, posterior.split(theta), rng), refused)
         except ForwardFailure as failure:
             reason = str(failure)
-    given = f"none of {TRIES} prior draws has a prediction, the latest: {reason}"
-    raise ParameterError(explain(given, hint="narrow the priors, or check the model at its defaults"))
+    problem = f"none of {TRIES} prior draws has a prediction, the latest: {reason}"
+    raise ParameterError(explain(problem, hint="narrow the priors, or check the model at its defaults"))
 
 
-def with_simulated_data(posterior: Posterior, values: Values, rng: np.random.Generator) -> Posterior:
-    """Return the posterior given data simulated at `values`, missing where the real data are."""
+def simulate(posterior: Posterior, values: Values, rng: np.random.Generator) -> Data:
+    """Return data simulated at `values`, missing where the real data are."""
     drawn = [experiment.sample(values, rng) for experiment in posterior.experiments]
-    return _with_data(
-        posterior,
-        [
-            {
-                quantity: np.where(np.isnan(real), np.nan, data[quantity])
-                for quantity, real in e.observed.items()
-            }
-            for e, data in zip(posterior.experiments, drawn, strict=True)
-        ],
-    )
+    return [
+        {quantity: np.where(np.isnan(real), np.nan, data[quantity]) for quantity, real in e.observed.items()}
+        for e, data in zip(posterior.experiments, drawn, strict=True)
+    ]
 
 
-def without_data(posterior: Posterior) -> Posterior:
-    """Return the posterior given nothing: every datum missing."""
-    return _with_data(
-        posterior,
-        [{q: np.full(real.shape, np.nan) for q, real in e.observed.items()} for e in posterior.experiments],
-    )
+def no_data(posterior: Posterior) -> Data:
+    """Return data that are all missing."""
+    return [{q: np.full(real.shape, np.nan) for q, real in e.observed.items()} for e in posterior.experiments]
 
 
-def _with_data(posterior: Posterior, data: list[Mapping[str, ArrayLike]]) -> Posterior:
+def given(posterior: Posterior, data: Data) -> Posterior:
+    """Return the posterior given other data."""
     experiments = [
-        Experiment(e.name, e.model, observed, e.operators, e.bindings)
-        for e, observed in zip(posterior.experiments, data, strict=True)
+        e.changed(observed=observed) for e, observed in zip(posterior.experiments, data, strict=True)
     ]
     return Posterior(posterior.priors, experiments, posterior.variables)

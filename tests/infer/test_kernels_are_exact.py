@@ -19,14 +19,14 @@ from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter
-from mscale_uq.diagnose.replicate import with_simulated_data
+from mscale_uq.diagnose.replicate import given, simulate
 from mscale_uq.infer.coordinates import to_sampler
 from mscale_uq.infer.delayed import DelayedAcceptance, Stacked
 from mscale_uq.infer.kernel import accept, log_ratio
 from mscale_uq.infer.ledger import Ledger
-from mscale_uq.infer.plain import PlainDensity, prior_of_z
 from mscale_uq.infer.likelihood import Likelihood
 from mscale_uq.infer.metropolis import Metropolis
+from mscale_uq.infer.plain import PlainDensity, prior_of_z
 from mscale_uq.infer.proposal import CrankNicolson, RandomWalk
 from mscale_uq.observe.laws import Gaussian as GaussianLaw
 from mscale_uq.stats.experiment import Experiment
@@ -428,7 +428,7 @@ def joint_test(make, replicates, rounds, seed=13):
 
 def joint_chain(make, blank, rounds, rng):
     theta = blank.sample_prior(rng)
-    posterior = with_simulated_data(blank, blank.split(theta), rng)
+    posterior = given(blank, simulate(blank, blank.split(theta), rng))
     z = to_sampler(blank, theta)
     for _ in range(rounds):
         kernel = make(posterior)
@@ -437,7 +437,7 @@ def joint_chain(make, blank, rounds, rng):
             state, _ = kernel.step(state, rng)
         z, values = state.z, blank.split(prior_of_z(blank, state.z)[0])
         data = posterior.experiments[0].observed["reading"]
-        posterior = with_simulated_data(blank, values, rng)
+        posterior = given(blank, simulate(blank, values, rng))
     spread, level, noise = values["spread"], values["level"], values["noise"]
     chi_square = np.sum(((data - level) / noise) ** 2)
     return [

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from known_posteriors import straight
 
-from mscale_uq.diagnose.replicate import replicate
+from mscale_uq.diagnose.replicate import given, replicate
 from mscale_uq.errors import CaseError
 from mscale_uq.infer.chains import sample
 from mscale_uq.infer.levels import Levels
@@ -30,7 +30,7 @@ def two_levels(posterior):
 )
 def test_a_sampler_compiled_for_other_data_draws_what_the_chain_driver_draws(sampler, wrap):
     settings = Settings(sampler=sampler, draws=40, tune=30, chains=2, cores=0, seed=5)
-    other = wrap(replicate(straight(), np.random.default_rng(1)).posterior)
+    other = wrap(given(straight(), replicate(straight(), np.random.default_rng(1)).data))
     repeated = Repeated(wrap(straight()), settings)
     repeated.run(wrap(straight()), 0)
     run = repeated.run(other, 1)
