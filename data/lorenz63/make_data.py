@@ -23,10 +23,10 @@ def rate(_, state):
 
 def main() -> None:
     """Write convection.csv."""
-    times = np.arange(1, 21) * 0.1
-    path = solve_ivp(rate, (0, 2), START, method="DOP853", t_eval=times, rtol=1e-12, atol=1e-12).y.T
+    times = np.arange(1, 17) * 0.05
+    path = solve_ivp(rate, (0, 0.8), START, method="DOP853", t_eval=times, rtol=1e-12, atol=1e-12).y.T
     readings = path + SD * np.random.default_rng(SEED).standard_normal(path.shape)
-    rows = [f"{t:.1f},{x:.2f},{y:.2f},{z:.2f}" for t, (x, y, z) in zip(times, readings, strict=True)]
+    rows = [f"{t:.2f},{x:.2f},{y:.2f},{z:.2f}" for t, (x, y, z) in zip(times, readings, strict=True)]
     (HERE / "convection.csv").write_text("\n".join(["time [1],x [1],y [1],z [1]", *rows]) + "\n")
 
 
