@@ -105,9 +105,9 @@ def test_levels_share_their_priors():
     ("sampler", "target"),
     [("pcn", straight()), ("mlda", Levels(straight(), [always_shifted(), straight()], 2))],
 )
-@pytest.mark.parametrize("stop", [3, 50, 77])
+@pytest.mark.parametrize("stop", [3, 77])
 def test_a_chain_goes_on_exactly_where_it_stopped(sampler, target, stop, tmp_path):
-    settings = Settings(sampler=sampler, draws=60, tune=40, chains=1, cores=0, checkpoint_seconds=0.0)
+    settings = Settings(sampler=sampler, draws=60, tune=40, chains=1, cores=0, checkpoint_seconds=0.05)
     whole = sample(target, settings, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         sample(target, settings, tmp_path / "halves", on_progress=Stopping(stop))
