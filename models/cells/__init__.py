@@ -1,0 +1,1 @@
+"""Growth, regulation and drug response of cells."""
