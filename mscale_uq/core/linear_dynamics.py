@@ -4,7 +4,7 @@ From the matrices a Kalman filter is exact, and its log-likelihood has an exact 
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,6 +15,8 @@ from mscale_uq.core.formula import Formula
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import WiringError, explain
+
+Intervals = Sequence[tuple[float, float]]
 
 
 @final
@@ -42,14 +44,19 @@ class LinearDynamics(Dynamics):
     autonomous: bool
 
     @abstractmethod
-    def transition(self, start: float, stop: float, values: Values) -> Transition:
-        """Return F ``(n, n)``, b ``(n,)`` and Q ``(n, n)``."""
+    def transitions(self, intervals: Intervals, values: Values) -> list[Transition]:
+        """Return F ``(n, n)``, b ``(n,)`` and Q ``(n, n)`` of each interval (start, stop)."""
 
     @abstractmethod
-    def linearize_transition(
-        self, start: float, stop: float, values: Values
-    ) -> tuple[Transition, dict[str, Transition]]:
+    def linearize_transitions(
+        self, intervals: Intervals, values: Values
+    ) -> list[tuple[Transition, dict[str, Transition]]]:
         """Return the matrices and, for each input, their derivatives ``(*input shape, ...)``."""
+
+    @final
+    def transition(self, start: float, stop: float, values: Values) -> Transition:
+        """Return F, b and Q from `start` to `stop`."""
+        return self.transitions([(start, stop)], values)[0]
 
     @final
     def step(
@@ -77,7 +84,7 @@ class LinearDynamics(Dynamics):
         self, state: Array, start: float, stop: float, values: Values
     ) -> tuple[Array, Linearization]:
         """Return the moved state ``(n,)`` and its derivative to the state and to every input."""
-        move, slopes = self.linearize_transition(start, stop, values)
+        move, slopes = self.linearize_transitions([(start, stop)], values)[0]
         blocks = {("state", "state"): move.F}
         for name, slope in slopes.items():
             blocks["state", name] = np.moveaxis(slope.F @ state + slope.b, -1, 0)

@@ -153,7 +153,7 @@ def assemble(space: StateSpace, values: Values, made: Plan) -> Series:
     assert isinstance(dynamics, LinearDynamics)  # `plan` has checked it
     read = {name: np.asarray(values[name]) for name in dynamics.inputs}
     n = dynamics.size
-    steps = [dynamics.transition(start, stop, read) for start, stop in made.moves]
+    steps = dynamics.transitions(made.moves, read)
     instruments = [instrument(space, values, together) for together in made.groups]
     m = made.data.shape[1]
     y, scale = np.full_like(made.data, np.nan), np.zeros(len(made.data))

@@ -51,8 +51,7 @@ def differentiate(space: StateSpace, values: Values, made: Plan, tangents: Seque
     )
     _differentiate_start(space, tangents, steps)
     read = {name: np.asarray(values[name]) for name in dynamics.inputs}
-    for k, (start, stop) in enumerate(made.moves):
-        _, slopes = dynamics.linearize_transition(start, stop, read)
+    for k, (_, slopes) in enumerate(dynamics.linearize_transitions(made.moves, read)):
         for p, tangent in enumerate(tangents):
             for name in slopes.keys() & tangent.keys():
                 steps.F[p, k] += _along(tangent[name], slopes[name].F)

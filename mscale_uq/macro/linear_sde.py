@@ -12,7 +12,7 @@ import numpy as np
 from scipy.linalg import solve_continuous_lyapunov
 
 from mscale_uq.core.formula import Formula
-from mscale_uq.core.linear_dynamics import LinearDynamics, Transition, leading
+from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition, leading
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, Values
 from mscale_uq.errors import Infeasible
@@ -48,26 +48,22 @@ class LinearSDE(LinearDynamics):
         self._law = Formula(law, ("A", "c", "G"), f"law of {name}")
         self.inputs = self._law.inputs
 
-    def transition(self, start: float, stop: float, values: Values) -> Transition:
-        """Return F, b and Q from `start` to `stop`."""
+    def transitions(self, intervals: Intervals, values: Values) -> list[Transition]:
+        """Return F, b and Q of each interval."""
         law = self._law.value(values)
-        return Transition(*discretise(law["A"], law["c"], law["G"], stop - start))
+        A, c, G = law["A"], law["c"], law["G"]
+        return [Transition(*discretise(A, c, G, stop - start)) for start, stop in intervals]
 
-    def linearize_transition(
-        self, start: float, stop: float, values: Values
-    ) -> tuple[Transition, dict[str, Transition]]:
-        """Return F, b and Q and their derivatives to each input."""
+    def linearize_transitions(
+        self, intervals: Intervals, values: Values
+    ) -> list[tuple[Transition, dict[str, Transition]]]:
+        """Return F, b and Q of each interval and their derivatives to each input."""
         law, linear = self._law.linearize(values)
-        sizes = {name: np.size(values[name]) for name in self.inputs}
+        A, c, G = law["A"], law["c"], law["G"]
         tangents = Discrete(*(self._directions(linear, *item) for item in (("A", 2), ("c", 1), ("G", 2))))
-        now, moved = discretise_tangents(law["A"], law["c"], law["G"], tangents, stop - start)
-        slopes, first = {}, 0
-        for name, size in sizes.items():
-            shape = np.shape(values[name])
-            rows = slice(first, first + size)
-            slopes[name] = Transition(*(part[rows].reshape(shape + part.shape[1:]) for part in moved))
-            first += size
-        return Transition(*now), slopes
+        shapes = {name: np.shape(values[name]) for name in self.inputs}
+        pairs = [discretise_tangents(A, c, G, tangents, stop - start) for start, stop in intervals]
+        return [(Transition(*now), _by_input(moved, shapes)) for now, moved in pairs]
 
     def stationary(self, values: Values) -> tuple[Array, Array]:
         """Return mean ``(n,)`` and covariance ``(n, n)`` that no longer change.
@@ -87,6 +83,16 @@ class LinearSDE(LinearDynamics):
         size = self.size
         rows = [leading(linear, output, name, axes).reshape((-1, *(size,) * axes)) for name in self.inputs]
         return np.concatenate(rows) if rows else np.zeros((0, *(size,) * axes))
+
+
+def _by_input(moved: Discrete, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Transition]:
+    """Return stacked directions as one derivative per input, with the input's axes in front."""
+    slopes, first = {}, 0
+    for name, shape in shapes.items():
+        rows = slice(first, first + int(np.prod(shape)))
+        slopes[name] = Transition(*(part[rows].reshape(shape + part.shape[1:]) for part in moved))
+        first = rows.stop
+    return slopes
 
 
 def matrix(rows: Sequence[Sequence[Any]]) -> Any:
