@@ -211,8 +211,8 @@ def _expectation(spec: ExpectSpec, unit: str, is_width: bool) -> Expected:
         numbers[field] = to_unit(value, "1" if is_share else unit, field, difference)
     if not 0 < numbers["within"] < 1:
         raise CaseError(explain(f"within = {spec.within!r}", "a share such as '95 %'"))
-    if not numbers.keys() & {"truth", "mean", "sd"}:
-        raise CaseError(explain("no expected number", "truth, or mean and sd with a tolerance"))
+    if not numbers.keys() & {"truth", "mean"}:
+        raise CaseError(explain("no expected number", "truth, or mean (and sd) with a tolerance"))
     return Expected(**numbers)
 
 

@@ -86,8 +86,10 @@ def _row(draws: np.ndarray, attrs: Mapping[str, Any]) -> list[Any]:
     if seen.size and np.ptp(seen) <= ROUND_OFF * attrs["largest"]:
         sd = 0.0
     low, high = np.quantile(seen, [0.025, 0.975]) if seen.size else (math.nan, math.nan)
+    if draws.shape[1] == 1:  # a point: what optimisations differ by is no uncertainty
+        sd = low = high = math.nan
     prior_sd = float(attrs.get("prior_sd", math.nan))
-    contraction = 1 - (sd / prior_sd) ** 2 if prior_sd > 0 else math.nan
+    contraction = 1 - (sd / prior_sd) ** 2 if prior_sd > 0 and sd > 0 else math.nan
     mean = float(np.mean(seen)) if seen.size else math.nan
     return [attrs.get("unit", ""), mean, sd, low, high, *_convergence(draws, attrs["largest"]), contraction]
 

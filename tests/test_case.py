@@ -122,6 +122,8 @@ def test_one_value_per_experiment_is_a_vector_of_them(tmp_path):
         "offset": [0.25, 0.75], "centre": 0.0, "spread": 1.0, "speed": 1.0, "noise": 0.1
     }))  # fmt: skip
     assert [float(e.trace(values)["offset"]) for e in posterior.experiments] == [0.25, 0.75]
+    (tmp_path / "again.toml").write_text(case.resolved_toml())
+    assert read_case(tmp_path / "again.toml").hash == case.hash
 
 
 def test_experiments_may_share_entries_of_a_vector(tmp_path):

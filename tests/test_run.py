@@ -211,6 +211,8 @@ def test_a_most_probable_point_is_not_judged_as_if_it_were_a_sample(tmp_path):
     result = fit(write_case(tmp_path), out=tmp_path / "run", sampler="map", chains=1)
     mean, _ = exact_posterior()
     assert np.allclose(result.summary["mean"], mean, rtol=1e-5)
+    assert result.summary[["sd", "2.5 %", "contraction"]].isna().all(axis=None)
+    assert "nothing is said about uncertainty" in result.report.read_text()
     assert result.diagnostics.ok
     assert "nothing is said about uncertainty" in result.diagnostics.notes[0]
 

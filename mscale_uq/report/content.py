@@ -93,7 +93,7 @@ def effective(result: Result) -> list[Scalar]:
     group = derived(result.idata)
     named = [name for name, array in group.data_vars.items() if array.attrs.get("effective")]
     found = _scalars(group[named] if named else group, result.effective)
-    return [scalar for scalar in found if scalar.row["sd"] > 0]
+    return [scalar for scalar in found if scalar.row["sd"] != 0]
 
 
 def measured(result: Result) -> list[Measured]:
@@ -187,25 +187,25 @@ def _measured(result: Result) -> Iterator[Measured]:
 
 
 def _verdict(scalar: Scalar) -> dict[str, str]:
-    expected, sd = scalar.expected, scalar.row["sd"]
-    draws, unit = scalar.draws.ravel(), pretty_unit(scalar.unit)
-    if "truth" in expected:
-        within = expected["within"]
-        low, high = np.nanquantile(draws, [(1 - within) / 2, (1 + within) / 2])
-        good = low <= expected["truth"] <= high
-        said = f"{share(within)} interval {interval(low, high, sd)}"
-        wanted = exact(expected["truth"])
-    else:
-        said, wanted, good = f"mean {number(scalar.row['mean'], sd)}", exact(expected["mean"]), True
-        if "tolerance" in expected:
-            good = abs(scalar.row["mean"] - expected["mean"]) <= expected["tolerance"]
-            wanted += f" ± {exact(expected['tolerance'])}"
-    return {
-        "name": scalar.name,
-        "wanted": f"{wanted} {unit}",
-        "said": f"{said} {unit}",
-        "good": "yes" if good else "no",
-    }
+    wanted, found, good = _comparison(scalar)
+    unit = pretty_unit(scalar.unit)
+    agrees = {True: "yes", False: "no", None: "–"}[good]
+    return {"name": scalar.name, "wanted": f"{wanted} {unit}", "said": f"{found} {unit}", "good": agrees}
+
+
+def _comparison(scalar: Scalar) -> tuple[str, str, bool | None]:
+    """Return what is expected, what was found, and whether they agree (None: nobody can say)."""
+    expected, mean, sd = scalar.expected, scalar.row["mean"], scalar.row["sd"]
+    if "truth" in expected and scalar.draws.shape[1] > 1:
+        within, truth = expected["within"], expected["truth"]
+        low, high = np.nanquantile(scalar.draws, [(1 - within) / 2, (1 + within) / 2])
+        return exact(truth), f"{share(within)} interval {interval(low, high, sd)}", bool(low <= truth <= high)
+    wanted = scalar.truth or 0.0
+    if "tolerance" not in expected:
+        return exact(wanted), f"mean {number(mean, sd)}", None
+    tolerance = expected["tolerance"]
+    good = bool(abs(mean - wanted) <= tolerance)
+    return f"{exact(wanted)} ± {exact(tolerance)}", f"mean {number(mean, sd)}", good
 
 
 def _entangled(scalars_: list[Scalar]) -> Iterator[tuple[str, str, float]]:
