@@ -135,7 +135,7 @@ def _start(content: bytes) -> tuple[Connection, SpawnProcess]:
     context = get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=worker.main, args=(there,), daemon=True)
-    with _environment():
+    with environment():
         process.start()
     there.close()
     here.send_bytes(content)
@@ -143,7 +143,7 @@ def _start(content: bytes) -> tuple[Connection, SpawnProcess]:
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
+def environment() -> Iterator[None]:
     """Set the children's environment while one starts."""
     before = dict(os.environ)
     flags = before.get("PYTENSOR_FLAGS", "")
