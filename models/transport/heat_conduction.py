@@ -130,7 +130,7 @@ def forward(x=X, y=Y, time=None, mode="steady", side=0.04, cell_elements=32, ele
         return steady(x, y, side, cell_elements, elements)
     times, at_time = grid_of({"time": np.ones(len(x)) if time is None else time})
     points, at_point = grid_of({"x": x, "y": y})
-    path = space(*points.T, side, cell_elements, elements, max_step).forward(times[:, 0])
+    path = space(points[:, 0], points[:, 1], side, cell_elements, elements, max_step).forward(times[:, 0])
     return path.then([Rows(at_time, at_point, "thermocouples", "temperature")], ["temperature"])
 
 
