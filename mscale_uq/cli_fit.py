@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, final
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -21,13 +22,11 @@ class Bars:
     """A bar for each chain, on a terminal."""
 
     def __init__(self, total: int) -> None:
-        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(
-            *(TextColumn(c) if isinstance(c, str) else c for c in columns), console=console(True)
-        )
+        what, left = TextColumn("{task.description}"), TimeRemainingColumn()
+        terminal = Console(stderr=True)
+        self._progress = Progress(what, BarColumn(), MofNCompleteColumn(), left, console=terminal)
         self._total = total
         self._tasks: dict[int, TaskID] = {}
-        self._diverged: dict[int, int] = {}
 
     def __call__(self, chain: int, draw: int, tuning: bool, stats: Mapping[str, float]) -> None:
         """Take one report."""
@@ -106,7 +105,7 @@ def _posterior(title: str, scalars: list[Scalar], with_prior: bool) -> Table:
     columns = ["", "unit", "mean", "sd", "95 % interval", "R-hat", "ESS"]
     keys = ["name", "unit", "mean", "sd", "interval", "rhat", "ess"]
     if with_prior:
-        columns.append("prior variance gone")
+        columns.append("contraction")
         keys.append("contraction")
     rows = [[str(table_row(scalar)[key]) for key in keys] for scalar in scalars[:MOST_ROWS]]
     if len(scalars) > MOST_ROWS:

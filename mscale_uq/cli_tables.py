@@ -1,5 +1,6 @@
 """Tables on the terminal: the catalogue and its systems."""
 
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,12 +13,14 @@ from mscale_uq.core.system import System
 from mscale_uq.report.text import pretty_unit
 
 WIDE = 120  # characters, where there is no terminal to ask
+LEAST = 96  # in a narrow terminal lines are broken, but digits are not left out
 
 
 def console(stderr: bool = False) -> Console:
     """Return a console that gives a log file long lines."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else WIDE, highlight=False)
+    width = max(LEAST, shutil.get_terminal_size().columns) if stream.isatty() else WIDE
+    return Console(stderr=stderr, width=width, highlight=False)
 
 
 def table(
@@ -29,7 +32,7 @@ def table(
     )
     for column in columns:
         right = column in numbers
-        made.add_column(column, justify="right" if right else "left", no_wrap=right)
+        made.add_column(column, justify="right" if right else "left", no_wrap=bool(numbers))
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made

@@ -3,13 +3,16 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from known_line import CASE, write_case
 from typer.testing import CliRunner
 
+from mscale_uq import cli_fit
 from mscale_uq.cli import app
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -165,3 +168,29 @@ def test_a_bug_in_a_model_is_told_with_its_line_and_with_a_traceback_on_request(
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert 'return x + "1"' in done.stderr
+
+
+def test_where_nobody_watches_a_line_now_and_then_says_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr(cli_fit, "LOG_INTERVAL", 0.0)
+    with cli_fit.LogLines(600) as progress:
+        progress(1, 41, True, {})
+        progress(0, 99, False, {})
+    assert "chain 0: 100/600, chain 1: 42/600" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_says_so_and_the_same_command_ends_it(tmp_path):
+    command = [sys.executable, "-m", "mscale_uq", "fit", "biofilm_layers", "--out", "run", "--chains", "1"]
+    command += ["--draws", "400", "--tune", "400", "--cores", "1"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as running:
+        progress = tmp_path / "run" / "progress.jsonl"
+        while running.poll() is None and not (progress.is_file() and progress.stat().st_size):
+            time.sleep(0.2)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate()
+    assert running.returncode == 1
+    assert said == "mscale: stopped; the same command goes on from here\n"
+    assert not (tmp_path / "run" / "posterior.nc").exists()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 4  # one chain has no R-hat
+    assert (tmp_path / "run" / "posterior.nc").is_file()
