@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move, iterated
@@ -23,6 +25,8 @@ class ExtendedKalman(GaussianFilter):
         Gauss-Newton for the most probable state (and Fisher scoring for counts).
     tolerance
         An iterated update ends when the mean moves less than this many posterior standard deviations.
+    outlier_sd
+        A reading further than so many standard deviations from its forecast is left out.
 
     Raises
     ------
@@ -32,6 +36,7 @@ class ExtendedKalman(GaussianFilter):
 
     iterations: int = 1
     tolerance: float = 1e-6
+    outlier_sd: float = np.inf
 
     def move(
         self, space: StateSpace, values: Values, state: GaussianState, time: float, key: int = 0

@@ -17,7 +17,7 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import CovarianceError
+from mscale_uq.errors import CovarianceError, InputError, explain
 from mscale_uq.filters.augmented import AugmentedDynamics
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.innovation import whiten
@@ -57,7 +57,12 @@ class Update:
 
 
 class GaussianFilter(Filter):
-    """A filter whose record is a `GaussianState`; a child says how moments move and how readings enter."""
+    """A filter whose record is a `GaussianState`; a child says how moments move and how readings enter.
+
+    A reading further than `outlier_sd` standard deviations from its forecast is left out, and says so.
+    """
+
+    outlier_sd: float
 
     @abstractmethod
     def move(
@@ -96,14 +101,33 @@ class GaussianFilter(Filter):
         """Return mean and covariance given all observations, jointly."""
         sight = look(space, values, observations, state.time)
         made = self.update(sight, state)
-        return GaussianState(state.time, made.mean, positive(made.cov, state.time)), report(
-            sight, state.time, made
-        )
+        wild = outliers(sight, made, self.outlier_sd)
+        if wild.any():
+            made = self.update(sight.without(wild), state)
+        cov = positive(made.cov, state.time)
+        return GaussianState(state.time, made.mean, cov), report(sight, state.time, made, wild)
 
 
-def report(sight: Sight, time: float, made: Update) -> StepInfo:
-    """Return the record of an update."""
+def outliers(sight: Sight, made: Update, outlier_sd: float) -> np.ndarray:
+    """Return ``(m,)``, true where a reading is further from its forecast than so many standard deviations.
+
+    Raises
+    ------
+    InputError
+        If the limit is not positive.
+    """
+    if not outlier_sd > 0:
+        raise InputError(explain(f"outlier_sd = {outlier_sd}", "a positive number", "3 is usual"))
+    if outlier_sd == np.inf:
+        return np.zeros(sight.seen.shape, dtype=bool)
+    limit = outlier_sd * np.sqrt(np.diag(made.expected_cov))
+    return sight.seen & (np.abs(np.nan_to_num(sight.datum) - made.expected) > limit)
+
+
+def report(sight: Sight, time: float, made: Update, wild: np.ndarray) -> StepInfo:
+    """Return the record of an update; `wild` readings were left out."""
     verdicts = np.where(sight.seen, Verdict.USED, Verdict.MISSING)
+    verdicts[wild] = Verdict.OUTLIER
     innovation = sight.datum - made.expected
     return StepInfo(
         time, sight.sources, innovation, made.expected_cov, made.log_evidence, verdicts, made.note

@@ -24,7 +24,13 @@ class Kalman(GaussianFilter):
     """The Kalman filter, with Joseph's form of the covariance.
 
     Dynamics or readings that do not say they are affine are tried at one further state, a standard deviation
-    away.
+    away. F, Q, H and R here are called transition, state_cov, design and obs_cov in statsmodels, whose own H
+    and R mean other things.
+
+    Attributes
+    ----------
+    outlier_sd
+        A reading further than so many standard deviations from its forecast is left out.
 
     Raises
     ------
@@ -33,6 +39,8 @@ class Kalman(GaussianFilter):
 
     Source: R. E. Kalman, J. Basic Eng. 82 (1960) 35-45, doi:10.1115/1.3662552.
     """
+
+    outlier_sd: float = np.inf
 
     def move(
         self, space: StateSpace, values: Values, state: GaussianState, time: float, key: int = 0

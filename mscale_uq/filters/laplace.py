@@ -34,6 +34,8 @@ class LaplaceKalman(GaussianFilter):
         Most Newton steps; each is shortened until the log-density grows.
     tolerance
         The search ends when the step is smaller than this many posterior standard deviations.
+    outlier_sd
+        A reading further than so many standard deviations from its forecast is left out.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class LaplaceKalman(GaussianFilter):
 
     iterations: int = 50
     tolerance: float = 1e-6
+    outlier_sd: float = np.inf
 
     def move(
         self, space: StateSpace, values: Values, state: GaussianState, time: float, key: int = 0

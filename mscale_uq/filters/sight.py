@@ -5,7 +5,7 @@ is left out by the filters, so the prediction of what was not seen is known too.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import final
 
@@ -43,6 +43,15 @@ class Sight:
     def sources(self) -> tuple[str, ...]:
         """The source of each of the `m` readings."""
         return tuple(o.source for o in self.observations for _ in range(o.value.size))
+
+    def without(self, left_out: np.ndarray) -> "Sight":
+        """Return the same sight with the readings ``(m,)`` that are `left_out` missing."""
+        observations, first = [], 0
+        for o in self.observations:
+            part = left_out[first : first + o.value.size].reshape(o.value.shape)
+            observations.append(replace(o, value=np.where(part, np.nan, o.value)))
+            first += o.value.size
+        return replace(self, observations=tuple(observations))
 
     def predict(self, state: Array) -> tuple[Array, Array]:
         """Return the expected readings ``(m,)`` and their covariance ``(m, m)`` given the state ``(n,)``."""

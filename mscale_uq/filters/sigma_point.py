@@ -33,6 +33,8 @@ class SigmaPointKalman(GaussianFilter):
         about the state (counts).
     tolerance
         An iterated update ends when the mean moves less than this many posterior standard deviations.
+    outlier_sd
+        A reading further than so many standard deviations from its forecast is left out.
 
     Source: A. F. Garcia-Fernandez, L. Svensson, M. R. Morelande, S. Sarkka, IEEE Trans. Signal Process. 63
     (2015) 5561-5573, doi:10.1109/TSP.2015.2454485.
@@ -41,6 +43,7 @@ class SigmaPointKalman(GaussianFilter):
     rule: SigmaRule = field(default_factory=Unscented)
     iterations: int = 1
     tolerance: float = 1e-6
+    outlier_sd: float = np.inf
 
     def move(
         self, space: StateSpace, values: Values, state: GaussianState, time: float, key: int = 0

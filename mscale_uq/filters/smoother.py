@@ -14,7 +14,8 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import ParameterError, explain
+from mscale_uq.errors import InputError, ParameterError, explain
+from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.gaussian import GaussianFilter, Moved, positive
 from mscale_uq.filters.loop import check_order, prepared, simultaneous
 from mscale_uq.filters.records import GaussianState
@@ -91,12 +92,15 @@ def backward(passes: Sequence[Passed]) -> list[GaussianState]:
 
 
 def _forward(
-    filter: GaussianFilter,
+    filter: Filter,
     space: StateSpace,
     theta: "Values | dict[str, ArrayLike]",
     stream: Iterable[Observation],
     key: int,
 ) -> Iterator[tuple[Passed, float]]:
+    if not isinstance(filter, GaussianFilter):
+        allowed = "Kalman, ExtendedKalman, SigmaPointKalman, LaplaceKalman"
+        raise InputError(explain(f"smoothing by {type(filter).__name__}", allowed))
     values = prepared(space, theta)
     state = filter.init(space, values, key)
     for together in simultaneous(stream):

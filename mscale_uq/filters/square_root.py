@@ -4,7 +4,7 @@ P = S S' is positive semi-definite whatever the round-off. Both steps triangular
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -16,17 +16,19 @@ from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError
 from mscale_uq.filters.filter import Filter
-from mscale_uq.filters.gaussian import Moved, Update, report, root, transition
+from mscale_uq.filters.gaussian import LOG_2PI, Moved, Update, outliers, report, root, transition
 from mscale_uq.filters.innovation import whiten
 from mscale_uq.filters.kalman import check_dynamics, check_readings
 from mscale_uq.filters.records import FactorState, GaussianState, StepInfo
-from mscale_uq.filters.sight import Sight, look
+from mscale_uq.filters.sight import look
 
 
 @final
 @dataclass(frozen=True)
 class SquareRootKalman(Filter):
     """The exact filter of an affine Gaussian model, in square-root form; otherwise as `Kalman`."""
+
+    outlier_sd: float = np.inf
 
     def init(self, space: StateSpace, values: Values, key: int = 0) -> FactorState:
         """Return the initial mean and the factor of the covariance."""
@@ -57,19 +59,20 @@ class SquareRootKalman(Filter):
         sight = look(space, values, observations, state.time)
         check_readings(sight, GaussianState(state.time, state.mean, state.cov))
         expected, H, noise = sight.linearize(state.mean)
-        mean, factor, density = condition_factor(state, sight, expected, H, noise)
-        made = Update(mean, factor, expected, H @ state.cov @ H.T + noise, density)
-        return FactorState(state.time, mean, factor), report(sight, state.time, made)
+        plain = Update(state.mean, state.factor, expected, H @ state.cov @ H.T + noise, 0.0)
+        wild = outliers(sight, plain, self.outlier_sd)
+        error = np.where(wild, np.nan, sight.datum - expected)
+        mean, factor, density = condition_factor(state, error, H, noise)
+        made = replace(plain, mean=mean, cov=factor, log_evidence=density)
+        return FactorState(state.time, mean, factor), report(sight, state.time, made, wild)
 
 
-def condition_factor(
-    state: FactorState, sight: Sight, expected: Array, H: Array, noise: Array
-) -> tuple[Array, Array, float]:
-    """Return mean, factor and log-density from one triangularisation.
+def condition_factor(state: FactorState, error: Array, H: Array, noise: Array) -> tuple[Array, Array, float]:
+    """Return mean, factor and log-density given innovations ``(m,)``, NaN where there is none.
 
-    [[R^1/2, H S], [0, S]] becomes [[S_y, 0], [K S_y, S+]].
+    One triangularisation: [[R^1/2, H S], [0, S]] becomes [[S_y, 0], [K S_y, S+]].
     """
-    seen = sight.seen
+    seen = ~np.isnan(error)
     m, n = int(seen.sum()), state.mean.size
     wide = np.zeros((m + n, m + n))
     wide[:m, :m] = root(noise[np.ix_(seen, seen)], state.time)
@@ -79,8 +82,8 @@ def condition_factor(
     pivots = np.abs(np.diag(lower)[:m])
     if not np.all(pivots > 0):
         raise CovarianceError("covariance of the readings", {"time": state.time}, "is not positive")
-    white = whiten(lower[:m, :m], (sight.datum - expected)[seen])
-    density = -0.5 * (white @ white + m * np.log(2 * np.pi)) - np.log(pivots).sum()
+    white = whiten(lower[:m, :m], error[seen])
+    density = -0.5 * (white @ white + m * LOG_2PI) - np.log(pivots).sum()
     return state.mean + lower[m:, :m] @ white, lower[m:, m:], float(density)
 
 

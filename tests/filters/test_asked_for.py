@@ -8,12 +8,15 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.linear_dynamics import LinearReading
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import CovarianceError, DataError, ParameterError
+from mscale_uq.errors import CovarianceError, DataError, InputError, ParameterError
+from mscale_uq.filters.extended import ExtendedKalman
 from mscale_uq.filters.kalman import Kalman
+from mscale_uq.filters.laplace import LaplaceKalman
 from mscale_uq.filters.loop import prepared, run, start
 from mscale_uq.filters.records import GaussianState, Verdict
 from mscale_uq.filters.sigma_point import SigmaPointKalman
 from mscale_uq.filters.sigma_rules import Unscented
+from mscale_uq.filters.smoother import smooth
 from mscale_uq.filters.square_root import SquareRootKalman
 from mscale_uq.observe.laws import Gaussian
 
@@ -198,3 +201,24 @@ def test_an_observation_states_its_own_noise():
     gain = forecast.cov[:, 0] / (forecast.cov[0, 0] + 25.0)
     assert loose.state.mean == pytest.approx(forecast.mean + gain * (9.0 - forecast.mean[0]), rel=1e-13)
     assert values["noise"] == 0.3
+
+
+@pytest.mark.parametrize(
+    "filter", [Kalman, SquareRootKalman, ExtendedKalman, SigmaPointKalman, LaplaceKalman]
+)
+def test_why_a_reading_was_not_used_is_said(filter):
+    # One entry lies 40 standard deviations off: it is left out as if it were missing, and named an outlier.
+    with_limit = start(filter(outlier_sd=4.0), space(), THETA)
+    screened, info = with_limit.update(panel(1.0, 4.0, 60.0, np.nan))
+    missing, plain = start(filter(), space(), THETA).update(panel(1.0, 4.0, np.nan, np.nan))
+    assert list(info.verdicts) == [Verdict.USED, Verdict.OUTLIER, Verdict.MISSING]
+    assert screened.state.mean == pytest.approx(missing.state.mean, abs=1e-13)
+    assert info.log_evidence == pytest.approx(plain.log_evidence, abs=1e-12)
+    assert info.innovation[1] > 40
+    with pytest.raises(InputError, match="outlier_sd = 0"):
+        start(filter(outlier_sd=0.0), space(), THETA).update(panel(1.0, 4.0, 3.0, 1.0))
+
+
+def test_a_filter_that_cannot_be_smoothed_says_so():
+    with pytest.raises(InputError, match="smoothing by SquareRootKalman; allowed: Kalman"):
+        smooth(SquareRootKalman(), space(), THETA, [probe(1.0, 4.0)])

@@ -9,6 +9,7 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.filters.extended import ExtendedKalman
+from mscale_uq.filters.gaussian import Affine, _condition_few, _condition_many, condition
 from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.laplace import LaplaceKalman
 from mscale_uq.filters.loop import prepared, run
@@ -183,3 +184,18 @@ def test_a_fixed_lag_smoother_knows_the_data_up_to_its_lag_and_no_more():
         row = grid.index(smoothed.time)
         assert smoothed.mean == pytest.approx(means[row], abs=1e-10)
         assert smoothed.cov == pytest.approx(covs[row], abs=1e-10)
+
+
+@pytest.mark.parametrize("singular", [False, True])
+def test_many_readings_in_the_coordinates_of_the_state_equal_josephs_form(singular):
+    rng = np.random.default_rng(6)
+    A, L, R = rng.normal(size=(12, 3)), rng.normal(size=(3, 3)), rng.normal(size=(12, 12))
+    if singular:
+        L[:, 2] = 0  # one direction of the state is known exactly
+    mean, cov, noise, y = rng.normal(size=3), L @ L.T, R @ R.T + np.eye(12), rng.normal(size=12)
+    many = _condition_many(mean, cov, A, noise, y - A @ mean, 0.0)
+    few = _condition_few(mean, cov, A, noise, y - A @ mean, 0.0)
+    for one, two in zip(many, few, strict=True):
+        assert one == pytest.approx(two, rel=1e-9, abs=1e-11)
+    chosen = condition(mean, cov, Affine(A, np.zeros(12), noise), y, 0.0)
+    assert np.array_equal(chosen[0], many[0])
