@@ -36,7 +36,7 @@ class Samples:
     requests, evaluations, infeasible
         Per chain: densities asked for, densities evaluated, points the model declared impossible.
     seconds
-        Per chain: time spent, start-up not counted.
+        Per chain: wall time in its process, imports and compiling included.
     log_evidence
         Per chain; None if the method gives none.
     troubles

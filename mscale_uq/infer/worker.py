@@ -1,13 +1,14 @@
 """The process of one chain: talks to its parent, and does not outlive it."""
 
 import os
-import pickle
 import signal
 import threading
 import time
 import traceback
+from copy import copy
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
 from typing import final
 
 from mscale_uq.infer.chain import run_chain
@@ -64,6 +65,8 @@ def _portable(error: Exception) -> Exception:
     for name in [name for name in vars(error) if name.startswith("__")]:
         delattr(error, name)
     try:
-        return pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes, made in this line
-    except Exception:  # noqa: BLE001 - whatever an exception class does when it is pickled
+        ForkingPickler.dumps(error)
+        copy(error)  # makes it anew from its arguments, as the parent will have to
+    except Exception:  # noqa: BLE001 - whatever an exception class does with its own arguments
         return ModelError(f"{type(error).__name__}: {error}")
+    return error

@@ -79,6 +79,17 @@ def bug(values):
     return {"reading": values["level"] + "one"}  # the bug
 
 
+class Fragile(Exception):
+    """Cannot be made again from its message."""
+
+    def __init__(self, what, where):
+        super().__init__(f"{what} {where}")
+
+
+def break_strangely(values):
+    raise Fragile("about the", "cell")
+
+
 def vanish(values):
     os._exit(7)
 

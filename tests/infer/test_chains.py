@@ -9,7 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_posteriors import bug, level_and_slope, limit_with_mass_above, refuse, straight, vanish
+from known_posteriors import (
+    break_strangely,
+    bug,
+    level_and_slope,
+    limit_with_mass_above,
+    refuse,
+    straight,
+    vanish,
+)
 
 from mscale_uq.errors import ParameterError, RunError, WiringError
 from mscale_uq.files import read_records
@@ -57,6 +65,11 @@ def test_under_every_sampler_a_bug_comes_out_as_it_is(sampler, tmp_path):
         sample(target, settings, tmp_path)
     assert caught.traceback[-1].path.name == "known_posteriors.py"
     assert "Apply node" not in str(caught.value)
+
+
+def test_an_exception_that_cannot_travel_still_says_what_it_was(tmp_path):
+    with pytest.raises(Exception, match="Fragile: about the cell"):
+        sample(straight(0.0, break_strangely), Settings(**QUICK, cores=1), tmp_path)
 
 
 def test_the_draws_before_a_bug_stay_on_disk(tmp_path):
