@@ -15,9 +15,9 @@ from mscale_uq.infer.likelihood import Likelihood
 from mscale_uq.infer.target import Target
 from mscale_uq.infer.to_pymc import build_model
 
-# Numba, not C: it needs no compiler on the machine and waits for no lock that other chains hold. Measured, with
-# imports: a chain starts after 3 to 4 s of processor time, the very first on a machine after 8 to 11; with C
-# after 3, 10, and 3 s more for each new model. An evaluation costs 15 us beside the model's own time.
+# Numba, not C: it needs no compiler on the machine and waits for no lock that other chains hold. Imports and
+# compiling take 3 to 4 s, with an empty cache 5 to 10; C takes 3 and 10, and 2 to 3 s more per new model.
+# An evaluation costs 15 us beside the model's own time, with either.
 MODE = "NUMBA"
 
 # z -> (log-density, gradient)
