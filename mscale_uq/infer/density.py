@@ -17,7 +17,7 @@ from mscale_uq.infer.to_pymc import build_model
 
 # Numba, not C: it needs no compiler on the machine and waits for no lock that other chains hold. Imports and
 # compiling take 3 to 4 s, with an empty cache 5 to 10; C takes 3 and 10, and 2 to 3 s more per new model.
-# An evaluation costs 15 us beside the model's own time, with either.
+# An evaluation costs 15 us beside the model's own time.
 MODE = "NUMBA"
 
 # z -> (log-density, gradient)
