@@ -5,7 +5,7 @@ step's result. Simplified Newton: A^-1 has one real and one complex pair of eige
 systems fall into one real and one complex system of size n. The error estimate is that of the embedded
 method of order 3.
 
-In the kernels f is the right-hand side compiled for real, and fc for complex numbers.
+In the kernels f is the right-hand side compiled for real numbers.
 
 Source: E. Hairer, G. Wanner, Stiff differential equations solved by Radau methods, J. Comput. Appl. Math. 111
 (1999) 93-111, doi:10.1016/S0377-0427(99)00134-X.
@@ -18,7 +18,6 @@ import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.solve.dense import factor, solve_factored
-from mscale_uq.solve.rate import fill_jacobian
 
 S6 = np.sqrt(6.0)
 C = np.array([(4 - S6) / 10, (4 + S6) / 10, 1.0])
@@ -30,9 +29,9 @@ A = np.array(
     ]
 )
 ERROR = np.array([-13 - 7 * S6, -13 + 7 * S6, -1.0]) / 3  # of the embedded method, times gamma
-NEWTON_LIMIT = 12
-STAGNATION = 1e-3  # increments below this, in units of the tolerance, may be round-off
-DONE, TOO_MANY_STEPS, STEP_TOO_SMALL, NO_NEWTON, EVENT = range(5)
+NEWTON_LIMIT, PATIENT = 12, 60  # iterations, where a shorter step is the alternative, and where there is none
+STAGNATION = 1e-2  # increments below this, in units of the tolerance, may be round-off
+DONE, TOO_MANY_STEPS, STEP_TOO_SMALL, NO_NEWTON, EVENT, NO_EVENT = range(6)
 
 
 def _eigensystem() -> tuple[float, complex, Array, Array]:
@@ -106,12 +105,12 @@ def norm(x, scale):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def newton(f, t, y, h, p, w, tolerance):
+def newton(f, t, y, h, p, w, tolerance, limit):
     """Solve for the stages, from what `w` holds; returns (converged, iterations, contraction)."""
     transformed, increment = w.rows[TRANSFORMED], w.rows[INCREMENT]
     transform(TI, w.rows[STAGES], transformed)
     before, contraction = 0.0, 1.0
-    for iteration in range(NEWTON_LIMIT):
+    for iteration in range(limit):
         size = _newton_increment(f, t, y, h, p, w)
         if not np.isfinite(size):
             return False, iteration, 1.0
@@ -127,7 +126,7 @@ def newton(f, t, y, h, p, w, tolerance):
         if size == 0 or (iteration > 0 and contraction / (1 - contraction) * size < tolerance):
             return True, iteration + 1, contraction
         before = size
-    return False, NEWTON_LIMIT, contraction
+    return False, limit, contraction
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -188,17 +187,7 @@ def error_estimate(f, t, y, h, p, w, again):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def set_scale(y, rtol, atol, scale):
-    """Fill the error scale atol + rtol |y|."""
+def set_scale(y, expected, rtol, atol, scale):
+    """Fill the error scale atol + rtol |y|, with y at its larger of both ends, as `expected` changes it."""
     for j in range(y.size):
-        scale[j] = atol[j] + rtol * abs(y[j])
-
-
-@numba.njit(cache=True, error_model="numpy")
-def partial_step(f, fc, t, y, h, p, rtol, atol, iteration):
-    """Return (solved, stages) of one step of length h on its own."""
-    w = workspace(y.size)
-    set_scale(y, rtol, atol, w.rows[SCALE])
-    fill_jacobian(fc, t, y, p, w.jacobian)
-    solved = factor_both(w, h) and newton(f, t, y, h, p, w, iteration)[0]
-    return solved, w.rows[STAGES]
+        scale[j] = atol[j] + rtol * max(abs(y[j]), abs(y[j] + expected[j]))

@@ -12,6 +12,7 @@ from mscale_uq.solve.radau import (
     EVENT,
     NEWTON_LIMIT,
     NO_NEWTON,
+    PATIENT,
     SCALE,
     STAGES,
     STEP_TOO_SMALL,
@@ -36,8 +37,10 @@ OLD, FRESH, OUTDATED = 0.0, 1.0, 2.0  # states of the Jacobian
 
 
 @numba.njit(cache=True, error_model="numpy")
-def adaptive(f, fc, level, direction, t, y0, p, stops, rtol, atol, iteration, max_steps):
+def adaptive(f, fc, level, direction, height, t, y0, p, stops, rtol, atol, iteration, max_steps):
     """Step from y0 at t through the `stops`, or to the end of the step in which the level passes zero.
+
+    `height` is the level at the start.
 
     Returns (status, times (N+1,), states (N+1, n), stages (N, 3, n), step numbers of the stops reached).
     """
@@ -47,12 +50,12 @@ def adaptive(f, fc, level, direction, t, y0, p, stops, rtol, atol, iteration, ma
     times[0], states[0] = t, y
     control = np.array([0.0, 0.0, 1.0, 0.0, OUTDATED])
     control[NEXT_H] = first_step(f, t, y, p, stops[-1], rtol, atol, w)
-    height = level(t, y, p)
     while target < stops.size and status == DONE:
         if count + 1 == times.size:
             times, states, stages = doubled(times), doubled(states), doubled(stages)
-        set_scale(y, rtol, atol, w.rows[SCALE])
-        step = next_step(f, fc, t, y, stops[target] - t, p, w, iteration, control, stages[max(count, 1) - 1])
+        step = next_step(
+            f, fc, t, y, stops[target] - t, p, w, rtol, atol, iteration, control, stages[max(count, 1) - 1]
+        )
         if step == 0 or count >= max_steps:
             status = STEP_TOO_SMALL if step == 0 else TOO_MANY_STEPS
             break
@@ -71,7 +74,7 @@ def adaptive(f, fc, level, direction, t, y0, p, stops, rtol, atol, iteration, ma
 
 
 @numba.njit(cache=True, error_model="numpy")
-def next_step(f, fc, t, y, left, p, w, iteration, control, last_stages):
+def next_step(f, fc, t, y, left, p, w, rtol, atol, iteration, control, last_stages):
     """Try steps until one is accepted; its stages lie in `w`. Returns its length, or 0 for giving up."""
     again = control[LAST_H] == 0
     while True:
@@ -81,7 +84,9 @@ def next_step(f, fc, t, y, left, p, w, iteration, control, last_stages):
         if control[JACOBIAN] == OUTDATED:
             fill_jacobian(fc, t, y, p, w.jacobian)
             control[JACOBIAN], control[FACTORED_H] = FRESH, 0.0
-        solved, used, contraction = attempt(f, t, y, step, p, w, iteration, control, last_stages)
+        solved, used, contraction = attempt(
+            f, t, y, step, p, w, rtol, atol, iteration, NEWTON_LIMIT, control, last_stages
+        )
         if not solved:
             control[NEXT_H] = step / 2 if control[JACOBIAN] == FRESH else step
         else:
@@ -109,7 +114,7 @@ def plan_next(error, step, change, contraction, control):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def attempt(f, t, y, step, p, w, iteration, control, last_stages):
+def attempt(f, t, y, step, p, w, rtol, atol, iteration, limit, control, last_stages):
     """Try to solve one step; returns (solved, iterations, contraction)."""
     if step != control[FACTORED_H]:
         if not factor_both(w, step):
@@ -119,13 +124,15 @@ def attempt(f, t, y, step, p, w, iteration, control, last_stages):
         w.rows[STAGES] = 0.0
     else:
         extrapolate(last_stages, step / control[LAST_H], w.rows[STAGES])
-    return newton(f, t, y, step, p, w, iteration)
+    set_scale(y, w.rows[STAGES][2], rtol, atol, w.rows[SCALE])
+    return newton(f, t, y, step, p, w, iteration, limit)
 
 
 @numba.njit(cache=True, error_model="numpy")
 def first_step(f, t, y, p, end, rtol, atol, w):
     """Return a step in which an explicit Euler step would stay far inside the tolerance's reach."""
-    set_scale(y, rtol, atol, w.rows[SCALE])
+    w.rows[ERR] = 0.0
+    set_scale(y, w.rows[ERR], rtol, atol, w.rows[SCALE])
     f(t, y, p, w.rows[ERR])
     speed = norm(w.rows[ERR], w.rows[SCALE])
     return min((end - t) / 2, 0.5 / speed) if speed > 0 else (end - t) / 2
@@ -173,10 +180,9 @@ def along(f, fc, times, y0, p, rtol, atol, iteration):
     states[0], worst, control = y0, 0.0, np.array([0.0, 0.0, 1.0, 0.0, FRESH])
     for i in range(count):
         t, y, h = times[i], states[i], times[i + 1] - times[i]
-        set_scale(y, rtol, atol, w.rows[SCALE])
         fill_jacobian(fc, t, y, p, w.jacobian)
         control[FACTORED_H] = 0.0
-        if not attempt(f, t, y, h, p, w, iteration, control, stages[max(i, 1) - 1])[0]:
+        if not attempt(f, t, y, h, p, w, rtol, atol, iteration, PATIENT, control, stages[max(i, 1) - 1])[0]:
             return NO_NEWTON, states, stages, worst, i
         stages[i], control[LAST_H] = w.rows[STAGES], h
         worst = max(worst, error_estimate(f, t, y, h, p, w, i == 0))

@@ -23,18 +23,18 @@ def step_tangents(fc, t, y, h, z, p, dy, dp, stretch, dt, moved):
     n, k = dy.shape
     system, right = np.eye(3 * n), np.zeros((3 * n, k))
     jacobian, by_parameters, by_time = np.empty((n, n)), np.empty((n, p.size)), np.empty(n)
-    stage, shift = np.empty(n), np.empty(k)
+    stage, shift, active = np.empty(n), np.empty(k), nonzero_rows(dp)
     for j in range(3):
         for a in range(n):
             stage[a] = y[a] + z[j, a]
         for b in range(k):
             shift[b] = dt[b] + C[j] * h * stretch[b]
         fill_jacobian(fc, t + C[j] * h, stage, p, jacobian)
-        fill_slopes(fc, t + C[j] * h, stage, p, by_parameters, by_time)
+        fill_slopes(fc, t + C[j] * h, stage, p, active, by_parameters, by_time)
         for a in range(n):
             for b in range(n):
                 _spread(system, right, a, j, n, b, h, jacobian[a, b], dy[b])
-            for b in range(p.size):
+            for b in active:
                 _load(right, a, j, n, h, by_parameters[a, b], dp[b])
             _load(right, a, j, n, h, by_time[a], shift)
             _load_one(right, j * n + a, z[j, a], stretch)
@@ -44,6 +44,19 @@ def step_tangents(fc, t, y, h, z, p, dy, dp, stretch, dt, moved):
     for a in range(n):
         for b in range(k):
             moved[a, b] = dy[a, b] + right[2 * n + a, b]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def nonzero_rows(a):
+    """Return the numbers of the rows that are not zero: the parameters that change at all."""
+    rows, count = np.empty(a.shape[0], np.int64), 0
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            if a[i, j] != 0:
+                rows[count] = i
+                count += 1
+                break
+    return rows[:count]
 
 
 @numba.njit(cache=True, error_model="numpy")

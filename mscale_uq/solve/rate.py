@@ -97,19 +97,30 @@ class Level:
         """The function compiled for real numbers."""
         return _compiled(self.function, LEVEL_OF_REALS)
 
+    @property
+    def complex(self) -> Any:
+        """The function compiled for complex numbers."""
+        return _compiled(self.function, LEVEL_OF_COMPLEX)
+
     def at(self, t: float, y: Array, p: Array) -> float:
         """Return the level."""
         return float(level_value(self.real, float(t), y, p))
 
+    def along(self, times: Array, states: Array, p: Array) -> Array:
+        """Return the levels ``(N,)`` at times ``(N,)`` and states ``(N, n)``."""
+        made: Array = level_values(self.real, times, states, p)
+        return made
+
     def slopes(self, t: float, y: Array, p: Array) -> tuple[Array, Array, float]:
         """Return the derivatives to the state ``(n,)``, the parameters ``(m,)`` and time."""
-        return level_slopes(_compiled(self.function, LEVEL_OF_COMPLEX), float(t), y, p)
+        return level_slopes(self.complex, float(t), y, p)
 
 
 @cache
 def _compiled(function: Callable[..., Any], signature: Any) -> Any:
-    source = Path(function.__code__.co_filename)
-    return numba.cfunc(signature, cache=source.is_file())(function)
+    plain = getattr(function, "py_func", function)  # a function that numba has compiled already
+    stored = Path(plain.__code__.co_filename).is_file()  # else there is no place for a cache
+    return numba.cfunc(signature, cache=stored, error_model="numpy")(plain)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -141,18 +152,18 @@ def fill_jacobian(rate, t, y, p, jacobian):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def fill_slopes(rate, t, y, p, by_parameters, by_time):
-    """Fill the derivatives of the rate to the parameters ``(n, m)`` and to time ``(n,)``."""
+def fill_slopes(fc, t, y, p, active, by_parameters, by_time):
+    """Fill the derivatives of the rate to time ``(n,)`` and, in ``(n, m)``, to the `active` parameters."""
     n = y.size
     yc, pc, made = y.astype(np.complex128), p.astype(np.complex128), np.empty(n, np.complex128)
-    for j in range(p.size):
+    for j in active:
         h = step_size(p[j])
         pc[j] = complex(p[j], h)
-        rate(complex(t, 0.0), yc, pc, made)
+        fc(complex(t, 0.0), yc, pc, made)
         pc[j] = p[j]
         for i in range(n):
             by_parameters[i, j] = made[i].imag / h
-    rate(complex(t, STEP), yc, pc, made)
+    fc(complex(t, STEP), yc, pc, made)
     for i in range(n):
         by_time[i] = made[i].imag / STEP
 
@@ -166,7 +177,7 @@ def rate_slopes(rate, t, y, p):
         np.empty(y.size),
     )
     fill_jacobian(rate, t, y, p, by_state)
-    fill_slopes(rate, t, y, p, by_parameters, by_time)
+    fill_slopes(rate, t, y, p, np.arange(p.size), by_parameters, by_time)
     return by_state, by_parameters, by_time
 
 
@@ -174,6 +185,15 @@ def rate_slopes(rate, t, y, p):
 def level_value(level, t, y, p):
     """Return the level of an event."""
     return level(t, y, p)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def level_values(level, times, states, p):
+    """Return the levels of an event at many points."""
+    made = np.empty(times.size)
+    for i in range(times.size):
+        made[i] = level(times[i], states[i], p)
+    return made
 
 
 @numba.njit(cache=True, error_model="numpy")

@@ -11,7 +11,7 @@ its sensitivities are those of the continuous equation, right only up to the tol
 of a right-hand side passes through Python.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -19,12 +19,21 @@ from numpy.typing import ArrayLike
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import Infeasible, InputError, SolveFailed, explain
-from mscale_uq.solve.radau import DONE, EVENT, POLYNOMIAL, partial_step
+from mscale_uq.solve.radau import DONE, EVENT, POLYNOMIAL
+from mscale_uq.solve.radau_event import event_step
 from mscale_uq.solve.radau_path import adaptive, along
 from mscale_uq.solve.radau_tangent import path_tangents, step_tangents
 from mscale_uq.solve.rate import Level, Rate
 
-REASONS = ("", "more steps than allowed", "the step length has fallen to round-off", "no Newton convergence")
+ON_LEVEL = 1e-12  # a start this near to an event, as a share of the time span, is at it
+REASONS = (
+    "",
+    "more steps than allowed",
+    "the step length has fallen to round-off",
+    "no Newton convergence",
+    "",
+    "no change of the level's sign",
+)
 
 
 @final
@@ -127,24 +136,25 @@ class Event:
     stages: Array
 
     def tangents(self, dy: Array, dp: Array) -> tuple[Array, Array]:
-        """Return the changes of the event's time ``(k,)`` and state ``(n, k)``; arguments as in `Path`.
+        """Return the changes of the event's time ``(k,)`` and state ``(n, k)``; arguments as in `Path`."""
+        last = self.path.tangents(dy, dp, [len(self.path.stages)])[0]
+        return self.tangents_from(last, dp, np.zeros(dy.shape[1]))
 
-        dt* = -dg / (dg/dt along the step): the step's own derivative, so exact for the discrete method.
+    def tangents_from(self, last: Array, dp: Array, dt: Array) -> tuple[Array, Array]:
+        """Return what `tangents` does, from the changes of the state and the time before the last step.
+
+        The change of that step's length is -dg / (dg/dt along the step): the derivative of the discrete step.
         """
-        k, path = dy.shape[1], self.path
-        dp = np.ascontiguousarray(dp, dtype=float)
-        last = path.tangents(dy, dp, [len(path.stages)])[0]
-        # One more column: the length of the last step.
-        columns = np.hstack([last, np.zeros((len(last), 1))])
-        by_parameters = np.hstack([dp, np.zeros((len(dp), 1))])
-        stretch = np.append(np.zeros(k), 1 / self.length)
+        path, k = self.path, last.shape[1]
+        # One more column: the length of the step.
+        columns, by_parameters = (np.hstack([part, np.zeros((len(part), 1))]) for part in (last, dp))
+        stretch, shift, moved = np.append(np.zeros(k), 1 / self.length), np.append(dt, 0.0), columns.copy()
         start = (path.times[-1], path.states[-1], self.length, self.stages, path.parameters)
-        moved = np.empty_like(columns)
-        step_tangents(path.rate.complex, *start, columns, by_parameters, stretch, np.zeros(k + 1), moved)
+        step_tangents(path.rate.complex, *start, columns, by_parameters, stretch, shift, moved)
         to_state, to_parameters, to_time = self.level.slopes(self.time, self.state, path.parameters)
         speed = to_state @ moved[:, k] + to_time
-        dt: Array = -(to_state @ moved[:, :k] + to_parameters @ dp) / speed
-        return dt, moved[:, :k] + np.outer(moved[:, k], dt)
+        ds = -(to_state @ moved[:, :k] + to_parameters @ dp + to_time * dt) / speed
+        return dt + ds, moved[:, :k] + np.outer(moved[:, k], ds)
 
 
 def _never(t, y, p):  # noqa: ARG001  (an event has time, state and parameters)
@@ -237,29 +247,15 @@ def locate(path: Path, level: Level, step: int, tolerances: Tolerances, name: st
         If the level does not change sign over the step, or the step's equations cannot be solved.
     """
     t, y, p = float(path.times[step]), path.states[step], path.parameters
+    compiled = (path.rate.real, path.rate.complex, level.real, level.complex)
     scales = (tolerances.relative, tolerances.vector(y.size), tolerances.iteration)
-    low, high = 0.0, float(path.times[step + 1]) - t
-    ends = [level.at(t, y, p), level.at(t + high, path.states[step + 1], p)]
-    if ends[0] * ends[1] > 0:
-        raise SolveFailed(name, {}, f"the level keeps its sign from {t:g} to {t + high:g}")
-    length = high * ends[0] / (ends[0] - ends[1]) if ends[0] != 0 else high
-    for _ in range(60):
-        solved, stages = partial_step(*path.rate.both, t, y, length, p, *scales)
-        if not solved:
-            raise SolveFailed(name, {}, f"no Newton convergence towards the event near {t + length:g}")
-        state = y + stages[2]
-        height = level.at(t + length, state, p)
-        to_state, _, to_time = level.slopes(t + length, state, p)
-        low, high = (length, high) if height * ends[1] < 0 else (low, length)
-        move = -height / float(to_state @ path.rate.at(t + length, state, p) + to_time)
-        if abs(move) <= 4 * np.spacing(abs(t) + length):
-            break
-        # Newton, unless it leaves the bracket.
-        length = length + move if low < length + move < high else (low + high) / 2
-    before = Path(
-        path.rate, p, path.times[: step + 1], path.states[: step + 1], path.stages[:step], path.stops
+    status, length, stages = event_step(*compiled, t, y, p, float(path.times[step + 1]) - t, *scales)
+    if status != DONE:
+        raise SolveFailed(name, {}, f"{REASONS[status]} in the step from {t:g}")
+    before = replace(
+        path, times=path.times[: step + 1], states=path.states[: step + 1], stages=path.stages[:step]
     )
-    return Event(before, level, t + length, state, length, stages)
+    return Event(before, level, t + length, y + stages[2], length, stages)
 
 
 def _run(
@@ -268,7 +264,12 @@ def _run(
     if stops.size == 0 or np.any(np.diff(stops, prepend=start) <= 0):
         raise InputError(explain(f"times {stops} from {start:g} on", "increasing times after the start"))
     scales = (tolerances.relative, tolerances.vector(y.size), tolerances.iteration, tolerances.max_steps)
-    status, *arrays = adaptive(*rate.both, level.real, level.direction, float(start), y, p, stops, *scales)
+    height = level.at(start, y, p)
+    speed = level.slopes(start, y, p)
+    if abs(height) <= ON_LEVEL * (stops[-1] - start) * abs(speed[0] @ rate.at(start, y, p) + speed[2]):
+        height = 0.0
+    event = (level.real, level.direction, height)
+    status, *arrays = adaptive(*rate.both, *event, float(start), y, p, stops, *scales)
     return status, Path(rate, p, *arrays)
 
 
