@@ -36,7 +36,7 @@ def film(elements):
 
 def by_quadrature(posterior):
     """Mean and standard deviation ``(2,)`` in sampler coordinates; the trapezoidal rule converges fast."""
-    line = np.linspace(-4.0, 4.0, 41)
+    line = np.linspace(-4.0, 4.0, 33)
     points = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
     density = PlainDensity(posterior, Likelihood(posterior, Ledger(), gradient=False))
     logs = np.array([density(z) for z in points])
@@ -47,8 +47,8 @@ def by_quadrature(posterior):
 
 
 def test_a_mesh_of_three_elements_looks_ahead_and_does_not_bias():
-    fine, coarse = film(64), film(3)
-    settings = Settings(sampler="mlda", draws=900, tune=200, chains=2, cores=0, seed=6)
+    fine, coarse = film(16), film(3)
+    settings = Settings(sampler="mlda", draws=720, tune=200, chains=2, cores=0, seed=6)
     samples = sample(Levels(fine, [coarse], 4), settings)
     draws = np.stack([samples.draws[name] for name in UNKNOWN], axis=-1).reshape(-1, 2)
     z = np.array([to_sampler(fine, theta) for theta in draws])
