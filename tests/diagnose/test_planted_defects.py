@@ -166,7 +166,8 @@ def test_with_nothing_planted_every_sampler_is_called_calibrated(sampler, draws)
 
 
 def test_ranks_of_parameters_catch_a_halved_sigma():
-    calibration = check_calibration(posterior(SigmaHalved()), SETTINGS, **RANKED)
+    # Intervals half as wide push few ranks to the ends: 70 runs leave it to chance whether both show.
+    calibration = check_calibration(posterior(SigmaHalved()), SETTINGS, runs=100, kept=19)
     assert failing(calibration) >= {"amount", "rate"}
     assert "they are too narrow" in calibration.verdict
 

@@ -182,7 +182,7 @@ def test_a_chain_ends_within_five_seconds_of_its_parent_being_killed(tmp_path):
 def test_an_interrupt_leaves_a_checkpoint_behind_every_draw(tmp_path):
     parent, chains = started(tmp_path)
     parent.send_signal(signal.SIGINT)
-    parent.wait(timeout=30)
+    parent.wait(timeout=100)
     assert not any(alive(chain) for chain in chains)
     before = records(tmp_path / "out")
     settings = Settings("slice", draws=before - 1, tune=0, chains=1, cores=0, seed=3)
