@@ -27,6 +27,7 @@ from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.linear_dynamics import LinearReading
 from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.stage import MatrixLinearization, Stage
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, System
 from mscale_uq.macro.linear_sde import LinearSDE, matrix
@@ -83,24 +84,38 @@ def diffuse_space(first_flow=112.0, start=1871.0):
 
 
 @final
-class Path:
-    """The level in the given years, counted in intervals from the first; a plain function that pickles."""
+class Path(Stage):
+    """The flow without reading error in the given years, from the moves of the level up to each."""
 
-    def __init__(self, places):
+    name = "path of the level"
+    inputs = ("moves", "level_sd")
+    outputs = ("flow",)
+
+    def __init__(self, places, level, level_spread, interval):
         self.places = places
-        self.__name__ = "path"
+        self.level = level
+        self.first = level_spread * np.eye(COUNT)[0]
+        self.later = interval**0.5 * (1 - np.eye(COUNT)[0])
 
-    def __call__(self, moves, level_sd, level, level_spread, interval):
+    def value(self, values):
         """Add up the moves."""
-        steps = np.concatenate([level_spread * moves[:1], level_sd * interval**0.5 * moves[1:]])
-        return level + np.cumsum(steps)[self.places]
+        steps = (self.first + values["level_sd"] * self.later) * values["moves"]
+        return {"flow": self.level + np.cumsum(steps)[self.places]}
+
+    def linearize(self, values):
+        """Return the flows and their derivative: a flow knows the moves before it."""
+        before = np.tri(COUNT)[self.places]
+        by_move = before * (self.first + values["level_sd"] * self.later)
+        by_sd = before @ (self.later * values["moves"])
+        blocks = {("flow", "moves"): by_move, ("flow", "level_sd"): by_sd}
+        shapes = {"moves": (COUNT,), "level_sd": ()}
+        return self.value(values), MatrixLinearization(blocks, shapes, {"flow": by_sd.shape})
 
 
 def forward(year=YEARS, level=100.0, level_spread=316.22776601683796, start=1871.0, interval=1.0):
     """Return the flows without reading error, from the moves of the level."""
     places = np.rint((np.asarray(year) - start) / interval).astype(int)
-    constants = {"level": level, "level_spread": level_spread, "interval": interval}
-    return ForwardModel([Formula(Path(places), "flow")], [LEVEL_SD, MOVES], ["flow"], constants)
+    return ForwardModel([Path(places, level, level_spread, interval)], [LEVEL_SD, MOVES], ["flow"])
 
 
 def _constant():

@@ -6,6 +6,7 @@ and a tracer between compartments are of this kind.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
@@ -58,10 +59,10 @@ class LinearSDE(LinearDynamics):
         self, intervals: Intervals, values: Values
     ) -> list[tuple[Transition, dict[str, Transition]]]:
         """Return F, b and Q of each interval and their derivatives to each input."""
-        law, linear = self._law.linearize(values)
-        A, c, G = law["A"], law["c"], law["G"]
-        tangents = Discrete(*(self._directions(linear, *item) for item in (("A", 2), ("c", 1), ("G", 2))))
-        shapes = {name: np.shape(values[name]) for name in self.inputs}
+        given = tuple((name, np.asarray(values[name], dtype=float)) for name in self.inputs)
+        content = tuple((name, array.tobytes(), array.shape) for name, array in given)
+        A, c, G, tangents = _linearized(self._law, self.size, content)
+        shapes = {name: array.shape for name, array in given}
         pairs = [discretise_tangents(A, c, G, tangents, stop - start) for start, stop in intervals]
         return [(Transition(*now), _by_input(moved, shapes)) for now, moved in pairs]
 
@@ -79,10 +80,20 @@ class LinearSDE(LinearDynamics):
         mean = np.asarray(np.linalg.solve(law["A"], -law["c"]))
         return mean, solve_continuous_lyapunov(law["A"], -law["G"])
 
-    def _directions(self, linear: Linearization, output: str, axes: int) -> Array:
-        size = self.size
-        rows = [leading(linear, output, name, axes).reshape((-1, *(size,) * axes)) for name in self.inputs]
-        return np.concatenate(rows) if rows else np.zeros((0, *(size,) * axes))
+
+@lru_cache(maxsize=32)
+def _linearized(
+    law: Formula, n: int, content: tuple[tuple[str, bytes, tuple[int, ...]], ...]
+) -> tuple[Array, Array, Array, Discrete]:
+    """Return A, c, G and their derivatives to every input scalar; remembered, as a path asks at each step."""
+    made, linear = law.linearize({name: np.frombuffer(b).reshape(shape) for name, b, shape in content})
+    tangents = Discrete(*(_directions(law, linear, n, *part) for part in (("A", 2), ("c", 1), ("G", 2))))
+    return made["A"], made["c"], made["G"], tangents
+
+
+def _directions(law: Formula, linear: Linearization, n: int, output: str, axes: int) -> Array:
+    rows = [leading(linear, output, name, axes).reshape((-1, *(n,) * axes)) for name in law.inputs]
+    return np.concatenate(rows) if rows else np.zeros((0, *(n,) * axes))
 
 
 def _by_input(moved: Discrete, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Transition]:

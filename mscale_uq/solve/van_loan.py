@@ -29,32 +29,35 @@ class Discrete(NamedTuple):
 
 
 def discretise(A: Array, c: Array, G: Array, time: float) -> Discrete:
-    """Return F ``(n, n)``, b ``(n,)`` and Q ``(n, n)`` of dx = (A x + c) dt + dW over `time`.
-
-    The last few results are remembered, since readings mostly come at regular times; they are read-only.
-    """
-    return _remembered(len(c), A.tobytes(), c.tobytes(), G.tobytes(), float(time))
-
-
-@lru_cache(maxsize=256)
-def _remembered(n: int, A: bytes, c: bytes, G: bytes, time: float) -> Discrete:
-    matrix, offset, diffusion = (np.frombuffer(part) for part in (A, c, G))
-    law = matrix.reshape(n, n), offset, diffusion.reshape(n, n)
-    none = Discrete(*(part[None][:0] for part in law))
-    made = discretise_tangents(*law, none, time)[0]
-    for part in made:
-        part.flags.writeable = False
-    return made
+    """Return F ``(n, n)``, b ``(n,)`` and Q ``(n, n)`` of dx = (A x + c) dt + dW over `time`; read-only."""
+    none = Discrete(*(part[None][:0] for part in (A, c, G)))
+    return discretise_tangents(A, c, G, none, time)[0]
 
 
 def discretise_tangents(
     A: Array, c: Array, G: Array, tangents: Discrete, time: float
 ) -> tuple[Discrete, Discrete]:
-    """Return `discretise` and its derivatives along k changes of A, c and G, stacked in `tangents`."""
-    doublings = max(0, int(np.ceil(np.log2(max(2 * np.abs(A).sum(axis=0).max(initial=0.0) * time, 1.0)))))
-    now, moved = _series(A, c, G, tangents, time / 2**doublings)
+    """Return `discretise` and its derivatives along k changes of A, c and G, stacked in `tangents`.
+
+    The last few results are remembered, since readings mostly come at regular times.
+    """
+    content = tuple(np.ascontiguousarray(part, dtype=float).tobytes() for part in (A, c, G, *tangents))
+    return _remembered(len(c), len(tangents.F), content, float(time))
+
+
+@lru_cache(maxsize=256)
+def _remembered(n: int, k: int, content: tuple[bytes, ...], time: float) -> tuple[Discrete, Discrete]:
+    shapes = ((n, n), (n,), (n, n), (k, n, n), (k, n), (k, n, n))
+    A, c, G, *moves = (
+        np.frombuffer(part).reshape(shape) for part, shape in zip(content, shapes, strict=True)
+    )
+    largest = np.abs(A).sum(axis=0).max(initial=0.0)
+    doublings = max(0, int(np.ceil(np.log2(max(2 * largest * time, 1.0)))))
+    now, moved = _series(A, c, G, Discrete(*moves), time / 2**doublings)
     for _ in range(doublings):
         now, moved = _doubled(now, moved)
+    for part in (*now, *moved):
+        part.flags.writeable = False
     return now, moved
 
 
