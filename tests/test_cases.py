@@ -8,7 +8,7 @@ from mscale_uq.catalog import cases, find_case
 from mscale_uq.run import fit
 
 pytestmark = pytest.mark.slow
-QUICK = {"draws": 30, "tune": 30, "chains": 2}
+QUICK = {"draws": 12, "tune": 12, "chains": 2}
 TRUTHS = {
     "transport/biofilm_layers": {"cluster_diffusivity": 2e-10, "uptake_rate": 0.01},
     "transport/heat_conduction": {
