@@ -10,22 +10,18 @@ from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
 
 from mscale_uq.core.linear_dynamics import LinearDynamics
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import CovarianceError, InputError, explain
+from mscale_uq.errors import InputError, explain
 from mscale_uq.filters.augmented import AugmentedDynamics
+from mscale_uq.filters.conditioning import Affine, condition, positive
 from mscale_uq.filters.filter import Filter
-from mscale_uq.filters.innovation import whiten
 from mscale_uq.filters.records import GaussianState, StepInfo, Verdict
 from mscale_uq.filters.sight import Sight, look
-
-LOG_2PI = float(np.log(2 * np.pi))
-ROUND_OFF = 1e-10  # a covariance may miss positivity by this part of its trace
 
 
 class Moved(NamedTuple):
@@ -34,14 +30,6 @@ class Moved(NamedTuple):
     mean: Array
     cov: Array
     cross: Array
-
-
-class Affine(NamedTuple):
-    """Readings as A x + b + noise: ``(m, n)``, ``(m,)``, covariance ``(m, m)``."""
-
-    A: Array
-    b: Array
-    noise: Array
 
 
 @dataclass(frozen=True)
@@ -169,49 +157,6 @@ def first_order_move(space: StateSpace, values: Values, state: GaussianState, ti
     return Moved(mean, F @ cross + Q, cross)
 
 
-def condition(
-    mean: Array, cov: Array, affine: Affine, datum: Array, time: float
-) -> tuple[Array, Array, float]:
-    """Return mean and covariance given readings of an affine instrument, and their log-density.
-
-    Entries of the datum that are NaN are left out. Joseph's form; with more readings than states and
-    positive noise, the same in the coordinates of the state, where the matrices are smaller.
-    """
-    seen = ~np.isnan(datum)
-    A, noise = affine.A[seen], affine.noise[np.ix_(seen, seen)]
-    error = datum[seen] - affine.b[seen] - A @ mean
-    if len(error) > len(mean) and np.all(np.diag(noise) > 0):
-        return _condition_many(mean, cov, A, noise, error, time)
-    return _condition_few(mean, cov, A, noise, error, time)
-
-
-def _condition_few(
-    mean: Array, cov: Array, A: Array, noise: Array, error: Array, time: float
-) -> tuple[Array, Array, float]:
-    if not len(error):
-        return mean, cov, 0.0
-    reach = A @ cov
-    L = factored(reach @ A.T + noise, time)
-    K = dpotrs(L, reach, lower=1)[0].T
-    rest = np.eye(len(mean)) - K @ A
-    density = -0.5 * float(error @ dpotrs(L, error, lower=1)[0]) - float(np.log(np.diag(L)).sum())
-    density -= 0.5 * len(error) * LOG_2PI
-    return mean + K @ error, rest @ cov @ rest.T + K @ noise @ K.T, density
-
-
-def _condition_many(
-    mean: Array, cov: Array, A: Array, noise: Array, error: Array, time: float
-) -> tuple[Array, Array, float]:
-    """P+ = L (I + J)^-1 L' with P = L L' and J = L'A' R^-1 A L; |S| = |R| |I + J|."""
-    L, R = root(cov, time), factored(noise, time)
-    seen, white = whiten(R, A @ L), whiten(R, error)
-    inner = np.asarray(np.linalg.cholesky(np.eye(len(mean)) + seen.T @ seen))
-    pull, half = whiten(inner, seen.T @ white), whiten(inner, L.T)
-    density = -0.5 * (white @ white - pull @ pull) - np.log(np.diag(R)).sum()
-    density -= np.log(np.diag(inner)).sum() + 0.5 * len(error) * LOG_2PI
-    return mean + half.T @ pull, half.T @ half, float(density)
-
-
 def iterated(
     linearise: Callable[[Array, Array], Affine],
     sight: Sight,
@@ -255,44 +200,3 @@ def deviations(cov: Array) -> Array:
     """Return the standard deviations ``(n,)``; infinite where the state is known exactly and cannot move."""
     variance = np.diag(cov)
     return np.where(variance > 0, np.sqrt(np.maximum(variance, 0.0)), np.inf)
-
-
-def factored(S: Array, time: float) -> Array:
-    """Return the lower Cholesky factor of the covariance of readings.
-
-    Raises
-    ------
-    CovarianceError
-        If it is not positive definite.
-    """
-    L, failed = dpotrf(S, lower=1)
-    if failed:
-        reason = "is not positive: two exact readings of one thing?"
-        raise CovarianceError("covariance of the readings", {"time": time}, reason)
-    return np.asarray(L)
-
-
-def positive(cov: Array, time: float) -> Array:
-    """Return the covariance, exactly symmetric.
-
-    Raises
-    ------
-    CovarianceError
-        If it has a negative eigenvalue beyond round-off, or is not finite.
-    """
-    symmetric = 0.5 * (cov + cov.T)
-    shift = ROUND_OFF * np.trace(symmetric) / max(len(cov), 1) + np.finfo(float).tiny
-    try:
-        np.linalg.cholesky(symmetric + shift * np.eye(len(cov)))
-    except np.linalg.LinAlgError as error:
-        raise CovarianceError("covariance", {"time": time}, "is not positive") from error
-    return symmetric
-
-
-def root(cov: Array, time: float) -> Array:
-    """Return L with L L' = cov: lower triangular if cov is positive definite, symmetric otherwise."""
-    try:
-        return np.asarray(np.linalg.cholesky(cov))
-    except np.linalg.LinAlgError:
-        size, vectors = np.linalg.eigh(positive(cov, time))
-        return np.asarray((vectors * np.sqrt(np.maximum(size, 0.0))) @ vectors.T)

@@ -11,7 +11,8 @@ from mscale_uq.core.random import generator
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import InputError, explain
-from mscale_uq.filters.gaussian import Affine, GaussianFilter, Moved, Update, first_order_move, iterated
+from mscale_uq.filters.conditioning import Affine
+from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move, iterated
 from mscale_uq.filters.records import GaussianState, Purpose, interval
 from mscale_uq.filters.sight import Sight
 

@@ -12,7 +12,8 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move, root
+from mscale_uq.filters.conditioning import root
+from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move
 from mscale_uq.filters.records import GaussianState
 from mscale_uq.filters.sight import Sight
 

@@ -13,7 +13,8 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.random import generator
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.filters.gaussian import Affine, GaussianFilter, Moved, Update, iterated, noise_at, root
+from mscale_uq.filters.conditioning import Affine, root
+from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, iterated, noise_at
 from mscale_uq.filters.records import GaussianState, Purpose, interval
 from mscale_uq.filters.sight import Sight
 from mscale_uq.filters.sigma_rules import SigmaRule, Unscented

@@ -15,8 +15,9 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import InputError, ParameterError, explain
+from mscale_uq.filters.conditioning import positive
 from mscale_uq.filters.filter import Filter
-from mscale_uq.filters.gaussian import GaussianFilter, Moved, positive
+from mscale_uq.filters.gaussian import GaussianFilter, Moved
 from mscale_uq.filters.loop import check_order, prepared, simultaneous
 from mscale_uq.filters.records import GaussianState
 

@@ -15,8 +15,9 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError
+from mscale_uq.filters.conditioning import LOG_2PI, root
 from mscale_uq.filters.filter import Filter
-from mscale_uq.filters.gaussian import LOG_2PI, Moved, Update, outliers, report, root, transition
+from mscale_uq.filters.gaussian import Moved, Update, outliers, report, transition
 from mscale_uq.filters.innovation import whiten
 from mscale_uq.filters.kalman import check_dynamics, check_readings
 from mscale_uq.filters.records import FactorState, GaussianState, StepInfo

@@ -8,8 +8,8 @@ from mscale_uq.core.linear_dynamics import LinearReading
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.statespace import StateSpace
+from mscale_uq.filters.conditioning import Affine, condition, condition_few, condition_many
 from mscale_uq.filters.extended import ExtendedKalman
-from mscale_uq.filters.gaussian import Affine, _condition_few, _condition_many, condition
 from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.laplace import LaplaceKalman
 from mscale_uq.filters.loop import prepared, run
@@ -193,8 +193,8 @@ def test_many_readings_in_the_coordinates_of_the_state_equal_josephs_form(singul
     if singular:
         L[:, 2] = 0  # one direction of the state is known exactly
     mean, cov, noise, y = rng.normal(size=3), L @ L.T, R @ R.T + np.eye(12), rng.normal(size=12)
-    many = _condition_many(mean, cov, A, noise, y - A @ mean, 0.0)
-    few = _condition_few(mean, cov, A, noise, y - A @ mean, 0.0)
+    many = condition_many(mean, cov, A, noise, y - A @ mean, 0.0)
+    few = condition_few(mean, cov, A, noise, y - A @ mean, 0.0)
     for one, two in zip(many, few, strict=True):
         assert one == pytest.approx(two, rel=1e-9, abs=1e-11)
     chosen = condition(mean, cov, Affine(A, np.zeros(12), noise), y, 0.0)
