@@ -32,8 +32,10 @@ def condition(
     seen = ~np.isnan(datum)
     A, noise = affine.A[seen], affine.noise[np.ix_(seen, seen)]
     error = datum[seen] - affine.b[seen] - A @ mean
-    if len(error) > len(mean) and np.all(np.diag(noise) > 0):
-        return condition_many(mean, cov, A, noise, error, time)
+    if len(error) > len(mean):
+        R, singular = dpotrf(noise, lower=1)
+        if not singular:
+            return condition_many(mean, cov, A, R, error, time)
     return condition_few(mean, cov, A, noise, error, time)
 
 
@@ -53,10 +55,10 @@ def condition_few(
 
 
 def condition_many(
-    mean: Array, cov: Array, A: Array, noise: Array, error: Array, time: float
+    mean: Array, cov: Array, A: Array, R: Array, error: Array, time: float
 ) -> tuple[Array, Array, float]:
-    """P+ = L (I + J)^-1 L' with P = L L' and J = L'A' R^-1 A L; |S| = |R| |I + J|."""
-    L, R = root(cov, time), factored(noise, time)
+    """P+ = L (I + J)^-1 L' with P = L L', J = L'A'(R R')^-1 A L and noise R R'; |S| = |R R'| |I + J|."""
+    L = root(cov, time)
     seen, white = whiten(R, A @ L), whiten(R, error)
     inner = np.asarray(np.linalg.cholesky(np.eye(len(mean)) + seen.T @ seen))
     pull, half = whiten(inner, seen.T @ white), whiten(inner, L.T)

@@ -193,9 +193,20 @@ def test_many_readings_in_the_coordinates_of_the_state_equal_josephs_form(singul
     if singular:
         L[:, 2] = 0  # one direction of the state is known exactly
     mean, cov, noise, y = rng.normal(size=3), L @ L.T, R @ R.T + np.eye(12), rng.normal(size=12)
-    many = condition_many(mean, cov, A, noise, y - A @ mean, 0.0)
+    many = condition_many(mean, cov, A, np.linalg.cholesky(noise), y - A @ mean, 0.0)
     few = condition_few(mean, cov, A, noise, y - A @ mean, 0.0)
     for one, two in zip(many, few, strict=True):
         assert one == pytest.approx(two, rel=1e-9, abs=1e-11)
     chosen = condition(mean, cov, Affine(A, np.zeros(12), noise), y, 0.0)
     assert np.array_equal(chosen[0], many[0])
+
+
+def test_many_readings_with_one_common_error_are_one_reading():
+    # Noise of rank one: five readings that are all off by the same amount say what one of them says.
+    A, y = np.ones((5, 1)), np.full(5, 2.0)
+    together = condition(
+        np.zeros(1), np.eye(1), Affine(A, np.zeros(5), np.full((5, 5), 0.5) + 1e-9 * np.eye(5)), y, 0.0
+    )
+    alone = condition(np.zeros(1), np.eye(1), Affine(A[:1], np.zeros(1), np.array([[0.5]])), y[:1], 0.0)
+    assert together[0] == pytest.approx(alone[0], rel=1e-6)
+    assert together[1] == pytest.approx(alone[1], rel=1e-6)
