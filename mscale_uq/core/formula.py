@@ -168,10 +168,32 @@ def step_along(
         # The same call has just worked on real numbers, so it is the guard that refuses.
         raise NoGradient(f"formula {stage.name!r}: {refusal}") from refusal
     step = size if entry is None else size[entry]
-    return {
+    slopes = {
         output: _slope(stage, output, made[output], array, step, point[name])
         for output, array in moved.items()
     }
+    if any(_suspicious(moved[output], made[output]) for output in moved):
+        inputs = [
+            GuardedArray.step(array, 2 * direction) if key == name else array for key, array in point.items()
+        ]
+        _check_linear(stage, moved, evaluate(stage, function, inputs))
+    return slopes
+
+
+def _suspicious(moved: Any, value: Array) -> bool:
+    """Whether the imaginary part is larger than a step of 1e-40 explains, unless the value cancels."""
+    return isinstance(moved, GuardedArray) and _largest(moved.parts()[1]) > 1e-30 * _largest(value)
+
+
+def _check_linear(stage: Stage, once: Mapping[str, Any], twice: Mapping[str, Any]) -> None:
+    """Refuse an imaginary part that does not double with the step: it is round-off of a branch cut."""
+    for output, array in once.items():
+        if isinstance(array, GuardedArray):
+            single, double = array.parts()[1], twice[output].parts()[1]
+            if not _largest(double - 2 * single) <= 1e-6 * _largest(single):
+                raise NoGradient(
+                    f"formula {stage.name!r}: {output!r} is not analytic at this point (a branch cut)"
+                )
 
 
 def _slope(stage: Stage, output: str, value: Array, moved: Any, step: Array, x: Array) -> Array:

@@ -80,6 +80,9 @@ class Implicit(Stage):
         """Return the solution and its derivative by the implicit function theorem."""
         known, inner = self._chain.linearize({**values, self._unknown: self._solve(values)})
         jacobian = self._jacobian(inner)
+        if not np.linalg.cond(jacobian) < 1 / np.finfo(float).eps:
+            shown = {name: values[name] for name in self.inputs}
+            raise SolveFailed(self.name, shown, "the solution sits on a fold, where it has no derivative")
         made = {name: known[name] for name in self.outputs}
         return made, ImplicitLinearization(
             inner, jacobian, self._unknown, self._residual, self.inputs, self._start

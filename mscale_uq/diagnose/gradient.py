@@ -14,6 +14,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.errors import ForwardFailure
 
 STEPS = 10.0 ** -np.arange(1.0, 6.0, 0.25)
+FEWEST = 6  # steps with a value, below which a check says nothing
 ROUND_OFF = 1e-11  # relative size of remainders that are round-off, with margin for the solvers' condition
 
 
@@ -40,12 +41,12 @@ class GradientCheck:
     @property
     def ok(self) -> bool:
         """Whether every slope is at least 1.9 and the two directions agree to 1e-10."""
-        return min(self.slopes) >= 1.9 and self.dot_error <= 1e-10
+        return all(slope >= 1.9 for slope in self.slopes) and self.dot_error <= 1e-10
 
     @property
     def worst(self) -> tuple[str, float]:
         """The direction with the smallest slope, and that slope."""
-        position = int(np.argmin(self.slopes))
+        position = int(np.argmin(self.slopes))  # NaN, nothing checked, counts as the worst
         return self.directions[position], self.slopes[position]
 
 
@@ -100,6 +101,8 @@ def _slope(
         except ForwardFailure:
             continue  # a large step may leave the domain; smaller ones decide
         points.append((step, float(np.linalg.norm(weight * (moved - data - step * first)))))
+    if len(points) < FEWEST:
+        return np.nan  # too few steps have a value: nothing was checked
     floor = ROUND_OFF * np.sqrt(data.size)
     clear = [(step, remainder) for step, remainder in points if remainder > floor]
     if len(clear) < 3:

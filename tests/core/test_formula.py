@@ -118,6 +118,25 @@ def test_a_pole_of_the_derivative_is_refused():
         Formula(lambda x: np.sqrt(x), "y").linearize({"x": 0.0})
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda x: (x - 2.9) ** 101.0,
+        lambda x: np.power(-2.0, x + 1.0),
+        lambda x: special.gamma(x - 3.5),
+    ],
+)
+def test_round_off_of_a_branch_cut_is_no_derivative(cut):
+    """Complex powers and gamma functions of negative numbers have imaginary parts that no step made."""
+    stage = Formula(cut, "y", name="cut")
+    try:
+        slope = float(stage.linearize({"x": 2.0})[1].jvp({"x": 1.0})["y"])
+    except NoGradient:
+        return
+    central = (cut(2.0 + 1e-6) - cut(2.0 - 1e-6)) / 2e-6
+    assert slope == pytest.approx(central, rel=1e-4)
+
+
 def test_a_residual_that_cancels_to_round_off_keeps_its_derivative():
     root = 0.2591711018190737  # of 0.2 exp(u) = u
     slope = Formula(lambda u: 0.2 * np.exp(u) - u, "r").linearize({"u": root})[1].jvp({"u": 1.0})["r"]
