@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscale_uq.errors import CaseError
@@ -19,6 +19,7 @@ tables = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(tables)
 def test_what_is_written_reads_back_as_the_same(content):
     assert tomllib.loads(write_toml(content)) == content

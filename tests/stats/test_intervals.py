@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscale_uq.errors import ParameterError
@@ -17,6 +17,7 @@ def tails(prior, lower, upper):
 
 
 @pytest.mark.parametrize("family", ["normal", "lognormal", "gamma"])
+@settings(deadline=None)
 @given(start=st.floats(-3, 3), width=st.floats(0.01, 3), mass=masses)
 def test_both_tails_hold_what_the_interval_leaves(family, start, width, mass):
     lower, upper = 10**start, 10 ** (start + width)
@@ -25,6 +26,7 @@ def test_both_tails_hold_what_the_interval_leaves(family, start, width, mass):
     assert tails(prior, lower, upper) == pytest.approx(((1 - mass) / 2,) * 2, rel=1e-5)
 
 
+@settings(deadline=None)
 @given(ends=st.lists(st.floats(0.001, 0.999), min_size=2, max_size=2), mass=masses)
 def test_both_tails_of_a_beta_prior_hold_what_the_interval_leaves(ends, mass):
     lower, upper = sorted(ends)
@@ -34,6 +36,7 @@ def test_both_tails_of_a_beta_prior_hold_what_the_interval_leaves(ends, mass):
 
 
 @pytest.mark.parametrize("family", ["halfnormal", "exponential"])
+@settings(deadline=None)
 @given(upper=st.floats(1e-6, 1e6), mass=masses)
 def test_a_prior_from_zero_on_has_its_mass_below_the_upper_end(family, upper, mass):
     for prior in (from_upper(family, upper, mass), from_interval(family, 0.0, upper, mass)):
