@@ -1,0 +1,1 @@
+"""Hearts, tumours and other organs."""

@@ -1,0 +1,216 @@
+"""Sheet B18: published features, drugs, sensitivities; the receptor's balance (B16); SciPy as a witness."""
+
+import csv
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from mscale_uq.models.physiology import _severi2012 as severi
+from mscale_uq.models.physiology._beat import KNOWN_STATE, Beat
+from mscale_uq.models.physiology.sinoatrial_cell import OUTPUTS, forward
+from scipy.integrate import solve_ivp
+
+from mscale_uq.errors import Infeasible
+from mscale_uq.solve.rate import Rate
+from mscale_uq.solve.stiff import Tolerances, integrate
+
+NAMES = [output.name for output in OUTPUTS]
+EIGHT = severi.SCALES[:8]  # those of the sheet
+NOISE = {
+    "cycle_length": 7.1,
+    "diastolic_potential": 1.0,
+    "overshoot": 1.0,
+    "upstroke_velocity": 0.58,
+    "apd50": 3.24,
+    "diastolic_slope": 8.59,
+    "calcium_low": 8.4,
+    "calcium_high": 32.0,
+}  # fmt: skip  (2 %, 1 mV, 1 mV, 8 %, 3 %, 10 %, 10 %, 10 %)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return forward()
+
+
+@pytest.fixture(scope="module")
+def sensitivities(model):
+    """d feature / d ln scale, at the published cell."""
+    return model.jacobian(model.theta())
+
+
+def parameters(**changes):
+    p = np.array([*np.ones(12), 0.0, 0.0, 0.0, 0.0])
+    for name, value in changes.items():
+        p[(*severi.SCALES, *severi.DRUGS).index(name)] = value
+    return p
+
+
+def features_after(seconds, p):
+    """Features of a beat that a run from the published start has after some time, off samples at 20 kHz."""
+    start, rate = np.array([severi.START[name] for name in severi.STATES]), Rate(severi.rate)
+    settled = integrate(rate, start, p, 0.0, [seconds], Tolerances(1e-5, 1e-8)).states[-1]
+    times = np.arange(0.0, 1.2, 5e-5)
+    path = integrate(rate, settled, p, 0.0, [1.2], Tolerances(1e-6, 1e-9))(times)
+    V, Ca = path[:, 29], path[:, 26]
+    ups = np.flatnonzero((V[:-1] < -20) & (V[1:] >= -20))
+    crossed = times[ups] + (-20 - V[ups]) / (V[ups + 1] - V[ups]) * 5e-5
+    beat = slice(ups[0], ups[1])
+    dV, middle, low = np.gradient(V, 5e-5)[beat], (V[beat].max() + V[beat].min()) / 2, V[beat].argmin()
+    up = dV.argmax()
+    half = np.flatnonzero(V[beat][up:] < middle)[0] + up
+    share = (middle - V[beat][half]) / (V[beat][half - 1] - V[beat][half])
+    rise = np.interp(times[beat][low] + 0.1, times, V) - V[beat].min()
+    return np.array([
+        1e3 * (crossed[1] - crossed[0]), V[beat].min(), V[beat].max(), 1e-3 * dV.max(),
+        1e3 * (half - share - up) * 5e-5, rise / 0.1, 1e6 * Ca[beat].min(), 1e6 * Ca[beat].max(),
+    ])  # fmt: skip
+
+
+def test_the_published_cell_beats_as_published(model):
+    known = model.trace(model.theta())
+    assert known["cycle_length"] == pytest.approx(352, rel=0.01)
+    assert known["diastolic_potential"] == pytest.approx(-58, abs=0.1)
+    assert known["overshoot"] - known["diastolic_potential"] == pytest.approx(80, abs=0.5)
+    assert known["apd50"] == pytest.approx(108, abs=0.5)
+    assert known["upstroke_velocity"] == pytest.approx(7.1, rel=0.02)
+    # The sheet's own run, 13 to 20 s from the published start, is within a few tenths of the cycle.
+    assert known["diastolic_potential"] == pytest.approx(-58.00, abs=0.02)
+    assert known["overshoot"] == pytest.approx(22.28, abs=0.1)
+    assert known["upstroke_velocity"] == pytest.approx(7.206, rel=0.005)
+    assert known["diastolic_slope"] == pytest.approx(85.8, rel=0.005)
+    assert [known["calcium_low"], known["calcium_high"]] == pytest.approx([84, 320], rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("change", "length"),
+    [
+        ({}, 354.8),
+        ({"funny_left": 0.34}, 448.8),
+        ({"caesium": 1.0}, 437.6),
+        ({"P_up": 0.5}, 382.3),
+        ({"g_Kr": 0.8}, 368.4),
+        ({"P_CaL": 0.8}, 363.2),
+    ],
+)
+def test_runs_from_the_published_start_have_the_cycle_lengths_of_the_sheet(change, length):
+    # Drift of sodium: the sheet's runs are 13 to 20 s long, over which the drugged cell still gains 0.3 ms.
+    assert features_after(13.0, parameters(**change))[0] == pytest.approx(length, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("treatment", "published", "within"),
+    [
+        ("ivabradine", -0.22, 0.005),
+        ("caesium", -0.20, 0.005),
+        ("acetylcholine", -0.20, 0.005),
+        ("isoprenaline", 0.28, 0.03),
+    ],
+)
+def test_drugs_change_the_rate_as_published(treatment, published, within):
+    model = forward(predict=treatment, steps="chosen")
+    known = model.trace(model.theta())
+    assert known["cycle_length"] / known["predicted_cycle_length"] - 1 == pytest.approx(published, abs=within)
+
+
+def test_the_periodic_orbit_is_periodic_for_another_program():
+    @numba.njit
+    def velocity(t, s, p):
+        made = np.empty_like(s)
+        severi.rate(t, s, p, made)
+        return made
+
+    cycle = Beat(Tolerances(1e-7, 1e-10, 1e-6)).cycle(dict.fromkeys(severi.SCALES, np.array(1.0)))
+    start = cycle.path.states[0]
+    run = solve_ivp(velocity, (0, cycle.period), start, "LSODA", args=(parameters(),), rtol=1e-10, atol=1e-13)
+    assert run.y[:, -1] == pytest.approx(start, rel=1e-5, abs=1e-10)
+
+
+def test_features_hold_to_a_ten_thousandth_at_the_tolerance_of_sampling(model):
+    fine = forward(tolerance=1e-7, steps="chosen")
+    assert model.value(model.theta()) == pytest.approx(fine.value(fine.theta()), rel=2e-5)
+
+
+def test_chosen_and_kept_steps_agree_away_from_the_published_cell(model):
+    theta = model.theta(g_f=1.1, g_Kr=0.93, P_CaL=1.05, K_NaCa=0.95)
+    assert forward(steps="chosen").value(theta) == pytest.approx(model.value(theta), rel=1e-4)
+
+
+def test_the_beat_tells_five_scales_and_not_the_other_three(sensitivities):
+    weighted = sensitivities[:, :8] / np.array([NOISE[name] for name in NAMES])[:, None]
+    sd = np.sqrt(np.diag(np.linalg.inv(weighted.T @ weighted + np.eye(8) / 0.3**2)))
+    told = dict(zip(EIGHT, sd, strict=True))
+    assert max(told[name] for name in ("g_Kr", "P_CaL", "K_NaCa", "P_up", "g_f")) < 0.19
+    assert min(told[name] for name in ("P_CaT", "k_s", "g_to")) > 0.26
+
+
+@pytest.mark.slow
+def test_runs_that_have_not_settled_have_the_sensitivities_of_the_sheet():
+    # On the cycle itself, where sodium has answered too, g_Kr counts nearly twice as much: -0.307.
+    base = parameters()
+    features, slopes = features_after(13.0, base), []
+    for name in EIGHT:
+        more, less = (features_after(13.0, parameters(**{name: scale})) for scale in (1.05, 0.95))
+        slopes.append((more - less) / np.log(1.05 / 0.95))
+    slopes = np.array(slopes).T
+    sheet = [-0.201, -0.172, -0.095, 0.076, -0.183, -0.025, -0.028, 0.010]
+    assert slopes[0] / features[0] == pytest.approx(sheet, abs=0.004)
+    weighted = slopes / np.array([NOISE[name] for name in NAMES])[:, None]
+    information = weighted.T @ weighted
+    sd = np.sqrt(np.diag(np.linalg.inv(information + np.eye(8) / 0.3**2)))
+    assert sd == pytest.approx([0.176, 0.072, 0.069, 0.135, 0.136, 0.279, 0.271, 0.275], rel=0.04)
+    assert np.sqrt(np.linalg.eigvalsh(information))[:0:-1] == pytest.approx(
+        [27.7, 19.2, 11.0, 8.2, 4.2, 1.6, 1.1], rel=0.04
+    )
+
+
+def test_the_receptor_keeps_detailed_balance():
+    # B16: P_O = ko Ca^2/(ko Ca^2 + kom) kim/(ki Ca + kim), times the sum that is conserved.
+    for Ca, store, open_share in [
+        (1e-4, 1.0, 6.069755e-7),
+        (1e-3, 1.0, 4.916784e-5),
+        (1e-4, 0.3, 1.328767e-7),
+    ]:
+        slow = 15 - 14 / (1 + (0.45 / store) ** 2.5)
+        ko, ki = 1e4 / slow * Ca**2, 500 * slow * Ca
+        P_open = ko / (ko + 60) * 5 / (ki + 5)
+        assert P_open == pytest.approx(open_share, rel=1e-6)
+        state = KNOWN_STATE.copy()
+        state[24], state[28] = store, Ca
+        state[15:18] = severi.RYR_SUM * np.array([
+            60 / (ko + 60) * 5 / (ki + 5), P_open, ko / (ko + 60) * ki / (ki + 5),
+        ])  # fmt: skip
+        assert Rate(severi.rate).at(0.0, state, parameters())[15:18] == pytest.approx(0, abs=1e-12)
+
+
+def test_removable_singularities_are_removed():
+    state = KNOWN_STATE.copy()
+    for potential in (-41.8, -41.0, -6.8, -1.8, 0.0):
+        made = []
+        for shift in (-1e-6, 0.0, 1e-6):
+            state[29] = potential + shift
+            made.append(Rate(severi.rate).at(0.0, state, parameters()))
+        assert np.all(np.isfinite(made))
+        assert made[1] == pytest.approx((made[0] + made[2]) / 2, rel=1e-6, abs=1e-9)
+
+
+def test_the_right_hand_side_is_analytic():
+    drugged = parameters(caesium=0.5, acetylcholine=1e-5, isoprenaline=0.5)
+    Rate(severi.rate).check_analytic(0.0, KNOWN_STATE, drugged)
+
+
+def test_a_cell_without_its_calcium_current_is_quiescent():
+    values = {**dict.fromkeys(severi.SCALES, np.array(1.0)), "P_CaL": np.array(0.02)}
+    with pytest.raises(Infeasible, match="potential"):
+        Beat(Tolerances(1e-4, 1e-7, 1e-6)).value(values)
+
+
+def test_the_held_out_drug_was_not_fitted():
+    folder = Path(__file__).parents[2] / "data" / "sinoatrial_cell"
+    case = (Path(__file__).parents[2] / "models" / "physiology" / "sinoatrial_cell.toml").read_text()
+    assert 'data = "sinoatrial_cell/cell.csv"' in case
+    assert 'sinoatrial_cell/ivabradine.csv"' not in case
+    with (folder / "ivabradine.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert 400 < float(row["cycle_length [ms]"]) < 500
