@@ -206,9 +206,9 @@ def describe(name, log_a, seconds, evaluations):
     symmetry(log_a)
 
 
-def diagnostics(log_a):
+def diagnostics(log_a, method="bulk"):
     data = az.convert_to_dataset({"x": log_a})
-    return az.ess(data)["x"].to_numpy(), az.rhat(data)["x"].to_numpy()
+    return az.ess(data, method=method)["x"].to_numpy(), az.rhat(data)["x"].to_numpy()
 
 
 def symmetry(log_a):
@@ -216,7 +216,7 @@ def symmetry(log_a):
     upper = [(i, j) for i in range(SQUARES) for j in range(i)]
     here, there = np.array([8 * i + j for i, j in upper]), np.array([8 * j + i for i, j in upper])
     difference = log_a[..., here] - log_a[..., there]
-    spread = difference.std(axis=(0, 1)) / np.sqrt(diagnostics(difference)[0])
+    spread = difference.std(axis=(0, 1)) / np.sqrt(diagnostics(difference, "mean")[0])
     z = difference.mean(axis=(0, 1)) / spread
     worst = chi2.sf(np.max(z**2), 1)
     print(
@@ -235,7 +235,7 @@ def pcn_draws(folder):
 
 def run_agree(options):
     first, second = nuts_draws(Path(options.folder)), pcn_draws(Path(options.other))
-    ess = np.array([diagnostics(draws)[0] for draws in (first, second)])
+    ess = np.array([diagnostics(draws, "mean")[0] for draws in (first, second)])
     both = np.all(ess >= ENOUGH, axis=0)
     mean, sd = ([statistic(d, axis=(0, 1)) for d in (first, second)] for statistic in (np.mean, np.std))
     errors = [s / np.sqrt(e) for s, e in zip(sd, ess, strict=True)]
