@@ -146,26 +146,19 @@ def test_parameters_are_those_of_the_perturbation():
 def density(z, tables, left_out):
     """Log-density of the case proteome_holdout for many rows of unknowns, written out without the package.
 
-    Columns of z: log kappa_t, m, log s, log r_0, log r_max, log rna_scatter, log growth_scatter, and the
-    standardised log capacities; as a density of z.
+    Columns of z: log kappa_t, m, log r_0, log r_max, log rna_scatter, log growth_scatter, and the log
+    capacities less m; as a density of z.
     """
-    making, offset, rna_max, noise, scatter = np.exp(z[:, [0, 3, 4, 5, 6]]).T
-    typical, spread = z[:, 1], np.exp(z[:, 2])
+    making, offset, rna_max, noise, scatter = np.exp(z[:, [0, 2, 3, 4, 5]]).T
+    typical = z[:, 1]
     total = normal(z[:, 0], np.log(4), np.log(3) / 1.959964) + normal(typical, 0.7, 1.0)
-    total += (
-        half_normal(spread, 1.0)
-        + z[:, 2]
-        + half_normal(noise, 0.1)
-        + z[:, 5]
-        + half_normal(scatter, 0.1)
-        + z[:, 6]
-    )
-    for column, (low, high) in ((3, (0.01, 0.2)), (4, (0.4, 1.2))):
+    total += half_normal(noise, 0.1) + z[:, 4] + half_normal(scatter, 0.1) + z[:, 5]
+    for column, (low, high) in ((2, (0.01, 0.2)), (3, (0.4, 1.2))):
         middle, width = np.log(low * high) / 2, np.log(high / low) / 2 / 1.959964
         total += normal(z[:, column], middle, width)
-    total += normal(z[:, 7:]).sum(axis=1)
+    total += normal(z[:, 6:]).sum(axis=1)
     for number, (medium, (growth, rna)) in enumerate(tables.items()):
-        feeding = np.exp(typical + spread * z[:, 7 + number])
+        feeding = np.exp(typical + z[:, 6 + number])
         rate = (rna_max - offset) * making * feeding / (making + feeding)
         sd = np.hypot(noise[:, None], 0.03 * growth[1:] / feeding[:, None])
         total += normal(rna[1:], rna_max[:, None] - growth[1:] / feeding[:, None], sd).sum(axis=1)
@@ -187,15 +180,14 @@ def test_the_held_out_case_is_the_density_written_out_by_hand(tables):
     """Differences between thetas; the package's density is of the physical unknowns."""
     posterior = read_case(MODELS / "proteome_holdout.toml").posterior()
     rng = np.random.default_rng(5)
-    z = np.array([1.4, 0.7, -0.3, -2.6, -0.3, -3.0, -2.5, *np.zeros(6)]) + 0.2 * rng.standard_normal((8, 13))
-    typical, spread = z[:, 1], np.exp(z[:, 2])
+    z = np.array([1.4, 0.7, -2.6, -0.3, -3.0, -2.5, *np.zeros(6)]) + 0.2 * rng.standard_normal((8, 12))
     ours = []
-    for row, m, s in zip(z, typical, spread, strict=True):
-        capacities = np.exp(m + s * row[7:])
-        values = {"typical_log_capacity": m, "spread_of_media": s, "nutritional_capacity": capacities}
+    for row in z:
+        capacities = np.exp(row[1] + row[6:])
+        values = {"typical_log_capacity": row[1], "nutritional_capacity": capacities}
         names = ("translational_capacity", "rna_offset", "rna_max", "rna_scatter", "growth_scatter")
-        values |= dict(zip(names, np.exp(row[[0, 3, 4, 5, 6]]), strict=True))
-        log_slope = row[[0, 2, 3, 4, 5, 6]].sum() + np.sum(np.log(capacities) + np.log(s))
+        values |= dict(zip(names, np.exp(row[[0, 2, 3, 4, 5]]), strict=True))
+        log_slope = row[[0, 2, 3, 4, 5]].sum() + np.sum(np.log(capacities))
         ours.append(posterior.logpdf(posterior.pack(values)) + log_slope)
     assert ours == pytest.approx(density(z, tables, "cAA glucose"), rel=1e-6)
 
@@ -229,14 +221,14 @@ def test_held_out_growth_rates_lie_in_their_predicted_intervals(tables):
     The two media that least squares misses by 13 % lie inside their 95 % intervals, too.
     """
     rng = np.random.default_rng(20261120)
-    middle = np.array([1.4, 0.7, -0.3, -2.6, -0.3, -3.0, -2.5, *np.linspace(-1, 1, 6)])
+    middle = np.array([1.4, 0.7, -2.6, -0.3, -3.0, -2.5, *np.linspace(-1, 1, 6)])
     for number, (medium, (growth, _)) in enumerate(tables.items()):
-        start = middle + 0.1 * rng.standard_normal((120, 13))
+        start = middle + 0.1 * rng.standard_normal((120, 12))
         z = stretched(lambda rows, out=medium: density(rows, tables, out), start, 2500, rng)
-        making, offset, rna_max = np.exp(z[:, [0, 3, 4]]).T
-        feeding = np.exp(z[:, 1] + np.exp(z[:, 2]) * z[:, 7 + number])
+        making, offset, rna_max = np.exp(z[:, [0, 2, 3]]).T
+        feeding = np.exp(z[:, 1] + z[:, 6 + number])
         rate = (rna_max - offset) * making * feeding / (making + feeding)
-        reading = rate * (1 + np.exp(z[:, 6]) * rng.standard_normal(len(z)))
+        reading = rate * (1 + np.exp(z[:, 5]) * rng.standard_normal(len(z)))
         low, median, high = np.quantile(reading, [0.025, 0.5, 0.975])
         print(f"{medium}: {median:.3f} [{low:.3f}, {high:.3f}], measured {growth[0]:.2f} 1/h")
         assert low < growth[0] < high
