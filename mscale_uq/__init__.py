@@ -17,7 +17,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "mscale_uq.case": ("Case", "read_case"),
+    "mscale_uq.case.read": ("Case", "read_case"),
     "mscale_uq.catalog": ("load_system",),
     "mscale_uq.cell.conduction": ("effective_conductivity",),
     "mscale_uq.core.dynamics": ("Dynamics",),
@@ -33,8 +33,8 @@ _HOMES = {
         "OutOfLimits", "ParameterError", "RunError", "SolveFailed", "UnitError", "WiringError",
     ),
     "mscale_uq.infer.to_pymc": ("to_pymc",),
-    "mscale_uq.results": ("Result",),
-    "mscale_uq.run": ("fit",),
+    "mscale_uq.results.result": ("Result",),
+    "mscale_uq.run.calibrate": ("fit",),
     "mscale_uq.stats.posterior": ("Posterior",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -1,5 +1,5 @@
 """``python -m mscale_uq`` is ``mscale``."""
 
-from mscale_uq.cli import main
+from mscale_uq.cli.commands import main
 
 main()

@@ -44,7 +44,7 @@ def line_run(tmp_path_factory):
     """Calibrate the line once; its posterior is known."""
     from known_line import write_case
 
-    from mscale_uq.run import fit
+    from mscale_uq.run.calibrate import fit
 
     folder = tmp_path_factory.mktemp("line")
     with toy_systems():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mscale_uq.case import read_case
+from mscale_uq.case.read import read_case
 from mscale_uq.catalog import cases, find_case
 from mscale_uq.errors import CaseError, DataError, InputError, UnitError
 

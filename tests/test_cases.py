@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mscale_uq.case import read_case
+from mscale_uq.case.read import read_case
 from mscale_uq.catalog import cases, find_case
-from mscale_uq.run import fit
+from mscale_uq.run.calibrate import fit
 
 pytestmark = pytest.mark.slow
 QUICK = {"draws": 12, "tune": 12, "chains": 2}

@@ -12,8 +12,8 @@ import pytest
 from known_line import CASE, write_case
 from typer.testing import CliRunner
 
-from mscale_uq import cli_fit
-from mscale_uq.cli import app
+from mscale_uq.cli import fit as cli_fit
+from mscale_uq.cli.commands import app
 
 pytestmark = pytest.mark.usefixtures("toys")
 

@@ -48,11 +48,8 @@ ONE_MODULE = {"arviz": {"results"}}  # types of these stay behind one module
 
 
 def layer_of(module: str) -> str:
-    """``mscale_uq.macro.mesh`` -> ``macro``; files named ``case_*.py`` belong to ``case``, and so on."""
-    name = module.split(".")[1]
-    return next(
-        (layer for layer in ("case", "results", "run", "cli", "catalog") if name.startswith(layer)), name
-    )
+    """``mscale_uq.macro.mesh`` -> ``macro``."""
+    return module.split(".")[1]
 
 
 def sources() -> dict[str, Path]:

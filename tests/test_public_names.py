@@ -74,7 +74,7 @@ def test_help_costs_less_than_half_a_second():
 
 
 @pytest.mark.parametrize(
-    "code", ["import mscale_uq", "import mscale_uq.cli", "import mscale_uq.infer.methods"]
+    "code", ["import mscale_uq", "import mscale_uq.cli.commands", "import mscale_uq.infer.methods"]
 )
 def test_nothing_heavy_comes_along(code):
     said = subprocess.check_output(

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from known_line import CASE, exact_posterior, write_case
 
-from mscale_uq.case import read_case
+from mscale_uq.case.read import read_case
 from mscale_uq.errors import CaseError, RunError
-from mscale_uq.results import read_result
-from mscale_uq.run import fit
+from mscale_uq.results.result import read_result
+from mscale_uq.run.calibrate import fit
 from mscale_uq.stats.priors import Normal
 
 pytestmark = pytest.mark.usefixtures("toys")

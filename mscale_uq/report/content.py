@@ -11,8 +11,8 @@ import pandas as pd
 from mscale_uq.core.parameter import Array
 from mscale_uq.report.figures import Band
 from mscale_uq.report.text import exact, interval, number, pretty_unit, share, words
-from mscale_uq.results import Result
-from mscale_uq.results_summary import LARGEST_RHAT, SMALLEST_ESS, derived, scalars
+from mscale_uq.results.result import Result
+from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, scalars
 
 STRONG, WEAK = 0.9, 0.2  # contraction above which data speak clearly, below which they hardly speak
 

@@ -23,7 +23,7 @@ from mscale_uq.report.content import (
 )
 from mscale_uq.report.figures import Axis
 from mscale_uq.report.text import share, words
-from mscale_uq.results import Result
+from mscale_uq.results.result import Result
 
 MOST_PAIRS = 7  # unknowns in the pair plot; more cannot be read
 MOST_PANELS = 24  # of one kind

@@ -26,7 +26,7 @@ from scipy.linalg.lapack import dpbtrf, dpbtrs
 from scipy.sparse import coo_array
 from scipy.stats import chi2
 
-from mscale_uq.case import read_case
+from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
 from mscale_uq.infer.chains import sample
 from mscale_uq.infer.metropolis import Metropolis

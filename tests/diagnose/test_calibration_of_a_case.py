@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from mscale_uq.case import read_case
+from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
 from mscale_uq.diagnose.sbc import check_calibration
 from mscale_uq.infer.pool import process_pool

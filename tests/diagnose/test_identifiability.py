@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mscale_uq.case import read_case
+from mscale_uq.case.read import read_case
 from mscale_uq.cell.layered import LayeredCell
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel

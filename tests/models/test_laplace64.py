@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mscale_uq.models.reference.laplace64 import forward
 
-from mscale_uq.case import read_case
+from mscale_uq.case.read import read_case
 from mscale_uq.diagnose.gradient import check_gradient
 
 CASE = Path(__file__).parents[2] / "models/reference/laplace64.toml"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mscale_uq.models.transport.porous_medium import forward
 
-from mscale_uq.case import read_case
+from mscale_uq.case.read import read_case
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.errors import Infeasible
 

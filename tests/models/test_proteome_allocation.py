@@ -8,7 +8,7 @@ from mscale_uq.models.cells.proteome_allocation import forward
 from scipy.optimize import least_squares
 from scipy.stats import norm
 
-from mscale_uq.case import read_case
+from mscale_uq.case.read import read_case
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.observe.laws import Gaussian

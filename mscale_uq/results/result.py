@@ -16,7 +16,7 @@ import pandas as pd
 from mscale_uq.errors import RunError, explain
 from mscale_uq.files import replace, sync_folder
 from mscale_uq.infer.ledger import Failure
-from mscale_uq.results_summary import Diagnostics, derived, diagnose, summarize
+from mscale_uq.results.summary import Diagnostics, derived, diagnose, summarize
 
 POSTERIOR, FAILURES, REPORT = "posterior.nc", "failures.csv", "report.html"
 

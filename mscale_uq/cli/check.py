@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from mscale_uq.case import Case
+from mscale_uq.case.read import Case
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.system import System
 from mscale_uq.diagnose.contracts import CONTRACTS, ContractBroken, units_are_consistent

@@ -14,9 +14,9 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from mscale_uq.case import Case
-from mscale_uq.case_model import Plan
-from mscale_uq.case_priors import Unknown
+from mscale_uq.case.model import Plan
+from mscale_uq.case.priors import Unknown
+from mscale_uq.case.read import Case
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.system import System
 from mscale_uq.infer.samples import Samples

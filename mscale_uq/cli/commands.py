@@ -62,7 +62,7 @@ def list_systems(as_json: Annotated[bool, typer.Option("--json", help="For progr
         rows = [{"name": name, "summary": text, "cases": list(cases[name])} for name, text in found.items()]
         typer.echo(json.dumps(rows, indent=2))
         return
-    from mscale_uq.cli_tables import catalogue, console
+    from mscale_uq.cli.tables import catalogue, console
 
     console().print(catalogue(found, cases))
 
@@ -72,7 +72,7 @@ def show(system: Annotated[str, typer.Argument(metavar="SYSTEM")], debug: Debug 
     """Show what a system is, and what can be set in it."""
     with told(debug):
         from mscale_uq.catalog import load_system
-        from mscale_uq.cli_tables import console, system_tables
+        from mscale_uq.cli.tables import console, system_tables
 
         found = load_system(system)
         out = console()
@@ -90,7 +90,7 @@ def check(
     """Check a case or a system before it is run."""
     with told(debug):
         from mscale_uq.catalog import find_case, load_system, names
-        from mscale_uq.cli_check import check_case, check_system
+        from mscale_uq.cli.check import check_case, check_system
 
         try:
             findings = check_case(_read(find_case(case)))
@@ -146,7 +146,7 @@ def report(
     """Write the report of a finished run anew."""
     with told(debug):
         from mscale_uq.report.page import write_report
-        from mscale_uq.results import read_result
+        from mscale_uq.results.result import read_result
 
         result = read_result(run)
         write_report(result)
@@ -154,16 +154,16 @@ def report(
 
 
 def _read(path: Path) -> Any:
-    from mscale_uq.case import read_case
+    from mscale_uq.case.read import read_case
 
     return read_case(path)
 
 
 def _fit(case: str, out: Path | None, fresh: bool, quiet: bool, settings: dict[str, Any]) -> Any:
     from mscale_uq.catalog import find_case
-    from mscale_uq.cli_fit import Bars, LogLines, silent
-    from mscale_uq.run import fit as run
-    from mscale_uq.run import with_changes
+    from mscale_uq.cli.fit import Bars, LogLines, silent
+    from mscale_uq.run.calibrate import fit as run
+    from mscale_uq.run.calibrate import with_changes
 
     read = with_changes(_read(find_case(case)), settings)
     total = read.method.draws + read.method.tune
@@ -173,8 +173,8 @@ def _fit(case: str, out: Path | None, fresh: bool, quiet: bool, settings: dict[s
 
 
 def _print_result(result: Any) -> None:
-    from mscale_uq.cli_fit import result_tables, verdict_lines
-    from mscale_uq.cli_tables import console
+    from mscale_uq.cli.fit import result_tables, verdict_lines
+    from mscale_uq.cli.tables import console
 
     terminal = console()
     terminal.print()

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import final
 
-from mscale_uq.case_model import Link, Plan
-from mscale_uq.case_schema import PriorSpec
+from mscale_uq.case.model import Link, Plan
+from mscale_uq.case.schema import PriorSpec
 from mscale_uq.core.parameter import Parameter, check_name
 from mscale_uq.errors import CaseError, ParameterError, explain, near_match
 from mscale_uq.io.mistakes import Mistakes

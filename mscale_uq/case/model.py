@@ -9,8 +9,8 @@ from typing import Any, final
 
 import numpy as np
 
-from mscale_uq.case_data import DataFile, find_data, read_data
-from mscale_uq.case_schema import CaseSpec, ExperimentSpec, LawSpec
+from mscale_uq.case.data import DataFile, find_data, read_data
+from mscale_uq.case.schema import CaseSpec, ExperimentSpec, LawSpec
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import Law, ObservationOperator
 from mscale_uq.core.parameter import Array, Parameter, Quantity

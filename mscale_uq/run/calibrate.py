@@ -14,8 +14,8 @@ from typing import Any, Self, final
 import numpy as np
 from pydantic import ValidationError
 
-from mscale_uq.case import Case, read_case
-from mscale_uq.case_schema import MethodSpec
+from mscale_uq.case.read import Case, read_case
+from mscale_uq.case.schema import MethodSpec
 from mscale_uq.catalog import find_case, summaries
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import CaseError, explain, near_match
@@ -24,9 +24,9 @@ from mscale_uq.infer.methods import METHODS, choose
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
 from mscale_uq.report.page import write_report
-from mscale_uq.results import Result, is_finished, read_result, write_result
-from mscale_uq.results_idata import inference_data
-from mscale_uq.run_folder import CHAINS, PROGRESS, prepare
+from mscale_uq.results.idata import inference_data
+from mscale_uq.results.result import Result, is_finished, read_result, write_result
+from mscale_uq.run.folder import CHAINS, PROGRESS, prepare
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import predict
 

@@ -13,9 +13,9 @@ from typing import Any, final
 
 import numpy as np
 
-from mscale_uq.case_model import LAWS, Link, Plan, plan_experiments
-from mscale_uq.case_priors import Unknown, bindings, unknowns
-from mscale_uq.case_schema import CaseSpec, ExpectSpec, MethodSpec, check_form
+from mscale_uq.case.model import LAWS, Link, Plan, plan_experiments
+from mscale_uq.case.priors import Unknown, bindings, unknowns
+from mscale_uq.case.schema import CaseSpec, ExpectSpec, MethodSpec, check_form
 from mscale_uq.catalog import load_system
 from mscale_uq.core.law import Law
 from mscale_uq.core.system import Smoothness, System

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mscale_uq.cli_tables import console, table
+from mscale_uq.cli.tables import console, table
 from mscale_uq.report.content import Scalar, effective, table_row, unknowns, verdicts
-from mscale_uq.results import Result
+from mscale_uq.results.result import Result
 
 LOG_INTERVAL = 30.0  # seconds
 MOST_ROWS = 30

@@ -5,11 +5,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from mscale_uq.case import Case
+from mscale_uq.case.read import Case
 from mscale_uq.errors import RunError, explain
 from mscale_uq.files import replace
 from mscale_uq.io.toml import write_toml
-from mscale_uq.results import FAILURES, POSTERIOR, REPORT
+from mscale_uq.results.result import FAILURES, POSTERIOR, REPORT
 
 CASE, PROGRESS, CHAINS, DATA = "case.toml", "progress.jsonl", "chains", "data"
 OURS = (CASE, POSTERIOR, FAILURES, REPORT, PROGRESS, CHAINS, DATA)

@@ -1,0 +1,1 @@
+"""What a finished run holds: draws, statistics, and what they say."""
