@@ -6,50 +6,24 @@ Everything that takes time to import is imported by the command that needs it.
 
 import json
 import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mscale_uq.errors import InputError, MscaleError
-
-FAILED, BAD_INPUT, NOT_MET = 1, 3, 4
+from mscale_uq.cli.shell import FAILED, NOT_MET, Debug, told
+from mscale_uq.errors import InputError
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Calibrate multiscale models: from a case file and its data to a posterior and a report.",
 )  # fmt: skip
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def main() -> None:
     """Run the command line."""
     app(prog_name="mscale")
-
-
-@contextmanager
-def told(debug: bool) -> Iterator[None]:
-    """Turn an error into one line and an exit status."""
-    try:
-        yield
-    except (typer.Exit, typer.Abort):
-        raise
-    except KeyboardInterrupt:
-        _say("stopped; the same command goes on from here")
-        raise typer.Exit(FAILED) from None
-    except Exception as error:
-        if debug:
-            raise
-        if isinstance(error, MscaleError):
-            _say(str(error))
-        else:
-            _say(
-                f"{type(error).__name__}: {error} ({_place(error)}); hint: --debug shows where it comes from"
-            )
-        raise typer.Exit(BAD_INPUT if isinstance(error, InputError) else FAILED) from error
 
 
 @app.command("list")
@@ -184,12 +158,3 @@ def _print_result(result: Any) -> None:
     for line in verdict_lines(result):
         terminal.print(line, markup=False)
     terminal.print(f"report: {result.report}", markup=False, soft_wrap=True)
-
-
-def _say(message: str) -> None:
-    typer.echo(f"mscale: {message}", err=True)
-
-
-def _place(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "no line known"

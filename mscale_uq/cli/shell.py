@@ -1,0 +1,46 @@
+"""What every command shares: exit statuses, and how an error is told."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mscale_uq.errors import InputError, MscaleError
+
+FAILED, BAD_INPUT, NOT_MET = 1, 3, 4
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@contextmanager
+def told(debug: bool) -> Iterator[None]:
+    """Turn an error into one line and an exit status."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except KeyboardInterrupt:
+        _say("stopped; the same command goes on from here")
+        raise typer.Exit(FAILED) from None
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, MscaleError):
+            _say(str(error))
+        else:
+            _say(
+                f"{type(error).__name__}: {error} ({_place(error)}); hint: --debug shows where it comes from"
+            )
+        raise typer.Exit(BAD_INPUT if isinstance(error, InputError) else FAILED) from error
+
+
+def _say(message: str) -> None:
+    typer.echo(f"mscale: {message}", err=True)
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "no line known"
