@@ -32,7 +32,7 @@ def cases_by_system() -> dict[str, tuple[str, ...]]:
 
 def summaries() -> dict[str, str]:
     """Return system -> first line of its docstring, read without importing anything."""
-    return {name: _first_line(path) for name, path in sorted(_files(".py").items())}
+    return {name: _first_line(paths[0]) for name, paths in sorted(_files(".py").items())}
 
 
 def full_name(name: str) -> str:
@@ -55,15 +55,8 @@ def load_system(name: str) -> System:
         If there is no such system, or its file does not declare it.
     """
     full = full_name(name)
-    path = _files(".py")[full]
-    module_name = f"mscale_uq.models.{full.replace('/', '.')}"
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name != module_name:
-            raise
-        hint = "a private family needs a name of its own; a shipped family hides it"
-        raise InputError(explain(f"{path} cannot be imported as {module_name}", hint=hint)) from None
+    path = _only(_files(".py")[full], f"systems are called {full!r}")
+    module = importlib.import_module(f"mscale_uq.models.{full.replace('/', '.')}")
     system = getattr(module, "SYSTEM", None)
     if not isinstance(system, System):
         raise InputError(explain(f"{path} declares no SYSTEM", "SYSTEM = System(...)"))
@@ -86,7 +79,18 @@ def find_case(name_or_path: str | Path) -> Path:
     if path.suffix == ".toml" or path.is_dir():
         given = f"no case file {str(path)!r}"
         raise InputError(explain(given, f"a TOML file, or a shipped case: {', '.join(cases())}"))
-    return _files(".toml")[_unique(str(name_or_path), cases(), "case")]
+    full = _unique(str(name_or_path), cases(), "case")
+    return _only(_files(".toml")[full], f"cases are called {full!r}")
+
+
+def sources(name: str) -> tuple[Path, ...]:
+    """Return the file of a system, and those that its family shares (``_<source>.py``) and it imports."""
+    found = [_files(".py")[full_name(name)][0]]
+    for path in found:  # grows as it is walked: what is shared may itself import what is shared
+        imported = _imported_words(path)
+        shared = sorted(path.parent.glob("_*.py"))
+        found += [other for other in shared if other.stem in imported and other not in found]
+    return tuple(found)
 
 
 def data_root() -> Path:
@@ -96,15 +100,32 @@ def data_root() -> Path:
     return inside if inside.is_dir() else package.parent / "data"
 
 
-def _files(suffix: str) -> dict[str, Path]:
-    """Return ``family/stem`` -> file; a file earlier on the path hides a later one, as in an import."""
+def _files(suffix: str) -> dict[str, list[Path]]:
+    """Return ``family/stem`` -> its files, in the order of the path; `_only` refuses more than one."""
     models = importlib.import_module("mscale_uq.models")
-    found: dict[str, Path] = {}
-    for root in models.__path__:
-        for path in Path(root).glob(f"*/*{suffix}"):
+    found: dict[str, list[Path]] = {}
+    for root in dict.fromkeys(Path(folder).resolve() for folder in models.__path__):
+        for path in root.glob(f"*/*{suffix}"):
             if not path.name.startswith("_") and (path.parent / "__init__.py").is_file():
-                found.setdefault(f"{path.parent.name}/{path.stem}", path)
+                found.setdefault(f"{path.parent.name}/{path.stem}", []).append(path)
     return found
+
+
+def _only(paths: list[Path], what: str) -> Path:
+    if len(paths) > 1:
+        listed = " and ".join(map(str, paths))
+        raise InputError(explain(f"{len(paths)} {what}: {listed}", "one", "rename your own"))
+    return paths[0]
+
+
+def _imported_words(path: Path) -> set[str]:
+    """Return every word of the import statements of a file."""
+    words: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            words.update(word for alias in node.names for word in alias.name.split("."))
+            words.update((getattr(node, "module", None) or "").split("."))
+    return words
 
 
 def _unique(name: str, known: tuple[str, ...], what: str) -> str:

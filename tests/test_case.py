@@ -204,6 +204,23 @@ def test_a_better_question_and_more_draws_are_the_same_calibration(tmp_path):
     assert read_case(written(tmp_path, text)).hash == before.hash
 
 
+def test_what_a_family_shares_is_part_of_the_system(tmp_path, monkeypatch):
+    import mscale_uq.models as models
+
+    family = tmp_path / "shared_line"
+    family.mkdir()
+    (family / "__init__.py").write_text("")
+    (family / "_ruler.py").write_text("LENGTH = 1.0\n")
+    text = (Path(__file__).parent / "systems/toys/line.py").read_text()
+    text = text.replace("toys/line", "shared_line/line")
+    (family / "line.py").write_text(f"from mscale_uq.models.shared_line._ruler import LENGTH\n{text}")
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
+    case = read_case(written(tmp_path, GOOD.replace("toys/line", "shared_line/line")))
+    before = case.identity
+    (family / "_ruler.py").write_text("LENGTH = 2.0\n")
+    assert {key for key in before if before[key] != case.identity[key]} == {"system"}
+
+
 PLANTED = tomllib.loads((Path(__file__).parent / "planted_mistakes.toml").read_text())["mistake"]
 
 

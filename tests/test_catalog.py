@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from mscale_uq.catalog import cases, data_root, find_case, load_system, names, summaries
+from mscale_uq.catalog import cases, data_root, find_case, load_system, names, sources, summaries
 from mscale_uq.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_a_system_has_a_full_and_a_short_name():
@@ -64,16 +67,39 @@ def test_a_file_that_is_no_python_is_listed_as_such(tmp_path):
     assert ask(tmp_path, "print(summaries()['wild/mine'])").stdout.startswith("(cannot be read: ")
 
 
-@pytest.mark.parametrize(
-    ("family", "text", "said"),
-    [
-        ("wild", "x = 1\n", "declares no SYSTEM; allowed: SYSTEM = System(...)"),
-        ("transport", "x = 1\n", "a private family needs a name of its own"),
-    ],
-)
-def test_a_private_file_that_cannot_be_a_system_is_refused(tmp_path, family, text, said):
-    private(tmp_path, family, text)
-    assert said in ask(tmp_path, f"load_system('{family}/mine')").stderr
+def test_a_private_file_that_is_no_system_is_refused(tmp_path):
+    private(tmp_path, "wild", "x = 1\n")
+    assert "declares no SYSTEM; allowed: SYSTEM = System(...)" in ask(tmp_path, "load_system('mine')").stderr
+
+
+def test_a_family_may_have_members_in_several_folders(tmp_path):
+    text = (ROOT / "models/reference/linear_gaussian.py").read_text()
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        private(tmp_path / folder, "reference", "x = 1\n")
+        (tmp_path / folder / "reference/mine.py").unlink()
+        own = tmp_path / folder / "reference" / f"line_{folder}.py"
+        own.write_text(text.replace("reference/linear_gaussian", f"reference/line_{folder}"))
+    code = "print(*[load_system(name).name for name in ('line_a', 'line_b', 'laplace64')])"
+    done = ask(f"{tmp_path}/a{os.pathsep}{tmp_path}/b", code)
+    assert done.stdout.split() == ["reference/line_a", "reference/line_b", "reference/laplace64"], done.stderr
+
+
+@pytest.mark.parametrize(("suffix", "call"), [(".py", "load_system"), (".toml", "find_case")])
+def test_two_of_one_name_are_refused_with_both_places(tmp_path, suffix, call):
+    private(tmp_path, "reference", "x = 1\n")
+    (tmp_path / "reference" / f"laplace64{suffix}").write_text("x = 1\n")
+    said = ask(tmp_path, f"{call}('laplace64')").stderr
+    assert "are called 'reference/laplace64': " in said
+    for folder in (ROOT / "models", tmp_path):
+        assert str(folder / "reference" / f"laplace64{suffix}") in said
+    assert said.rstrip().endswith("; allowed: one; hint: rename your own")
+
+
+def test_the_sources_of_a_system_are_its_file_and_what_it_imports_of_its_familys():
+    found = [path.name for path in sources("sinoatrial_cell")]
+    assert found == ["sinoatrial_cell.py", "_beat.py", "_severi2012.py"]
+    assert [path.name for path in sources("laplace64")] == ["laplace64.py"]
 
 
 def test_the_summaries_are_those_of_the_systems():

@@ -4,7 +4,6 @@ Every mistake in the file is reported at once, with its key, what is allowed, an
 """
 
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -16,7 +15,7 @@ import numpy as np
 from mscale_uq.case.model import LAWS, Link, Plan, plan_experiments
 from mscale_uq.case.priors import Unknown, bindings, unknowns
 from mscale_uq.case.schema import CaseSpec, ExpectSpec, MethodSpec, check_form
-from mscale_uq.catalog import load_system
+from mscale_uq.catalog import load_system, sources
 from mscale_uq.core.law import Law
 from mscale_uq.core.system import Smoothness, System
 from mscale_uq.errors import CaseError, explain, near_match
@@ -112,13 +111,11 @@ class Case:
     def identity(self) -> dict[str, str]:
         """What decides the draws, part by part: a hash each of model, data, priors, sampler, and the seed."""
         whole = self.resolved()
-        source = Path(inspect.getsourcefile(self.system.forward) or "")
+        texts = [path.read_text(encoding="utf-8") for path in sources(self.system.name)]
         settings = {key: whole["method"][key] for key in ("sampler", "tune", "chains", "target_accept")}
         experiments = [{key: e[key] for key in e if key != "data"} for e in whole["experiment"]]
         return {
-            "system": _hash(
-                [whole["system"], source.read_text(encoding="utf-8") if source.is_file() else ""]
-            ),
+            "system": _hash([whole["system"], *texts]),
             "experiments": _hash(experiments),
             "data": _hash([[file.digest for file in plan.files] for plan in self.plans]),
             "priors": _hash(whole["prior"]),

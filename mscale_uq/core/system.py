@@ -11,6 +11,7 @@ from mscale_uq.errors import InputError, ParameterError, explain, near_match
 
 Smoothness = Literal["smooth", "piecewise", "stochastic"]
 SMOOTHNESS: tuple[Smoothness, ...] = ("smooth", "piecewise", "stochastic")
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
 @final
@@ -47,7 +48,7 @@ class Option:
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value, fits = float(value), True
         if not fits or (self.choices and value not in self.choices):
-            allowed = " or ".join(map(repr, self.choices)) or f"a {kind.__name__}"
+            allowed = " or ".join(map(repr, self.choices)) or KINDS[kind]
             hint = near_match(value, self.choices) if isinstance(value, str) else ""
             raise ParameterError(explain(f"option {self.name} = {value!r}{hint}", allowed))
         return value  # type: ignore[no-any-return]
