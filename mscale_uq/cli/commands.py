@@ -1,4 +1,4 @@
-"""The command line: ``mscale list``, ``show``, ``check``, ``fit``, ``report``.
+"""The command line: ``mscale list``, ``show``, ``check``, ``fit``, ``report``, ``compare``.
 
 Exit status: 0 ok, 1 failed, 2 usage, 3 bad data or case, 4 diagnostics not met.
 Everything that takes time to import is imported by the command that needs it.
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mscale_uq.cli import compare
 from mscale_uq.cli.shell import FAILED, NOT_MET, Debug, told
 from mscale_uq.errors import InputError
 
@@ -19,6 +20,8 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Calibrate multiscale models: from a case file and its data to a posterior and a report.",
 )  # fmt: skip
+
+app.command("compare")(compare.compare)
 
 
 def main() -> None:

@@ -54,6 +54,13 @@ class Law(ABC):
     def logpdf(self, data: Array, prediction: Array, variance: Array, values: Values) -> LawTerms:
         """Return the log-density of the data with its derivatives."""
 
+    def held_out(self, data: Array, prediction: Array, variance: Array, values: Values) -> Array:
+        """Return the log-density of each datum given all the others, shaped like the data, for leave-one-out.
+
+        Where data are independent this is each datum's own density; a law of correlated data has its own way.
+        """
+        return self.logpdf(data, prediction, variance, values).pointwise
+
     @abstractmethod
     def mean(self, prediction: Array, values: Values) -> Array:
         """Return the expected data, shaped like the prediction."""
@@ -103,6 +110,12 @@ class ObservationOperator:
     def logpdf(self, datum: Array, values: Values) -> LawTerms:
         """Return the log-density of the datum given the named values, with derivatives."""
         return self.law.logpdf(
+            np.asarray(datum), np.asarray(values[self.quantity]), self.variance(values), values
+        )
+
+    def held_out(self, datum: Array, values: Values) -> Array:
+        """Return the log-density of each entry of the datum given its others and the named values."""
+        return self.law.held_out(
             np.asarray(datum), np.asarray(values[self.quantity]), self.variance(values), values
         )
 

@@ -27,6 +27,7 @@ UNRELIABLE = (
     0.7  # Pareto shape above which the weighted draws do not stand for the posterior without the datum
 )
 CLEAR = 2.0  # standard errors a difference must have to be called one
+WORTH = 1.0  # nats below which no difference is worth a word: odds below three to one
 
 
 @final
@@ -70,7 +71,7 @@ class Score:
     elpd
         ``(data,)``, log-density of each datum given all others.
     error
-        (experiment, quantity) -> root mean square of datum minus its expectation given all others.
+        (experiment, quantity) -> root mean square of datum minus its prediction from all others, in its unit.
     unreliable
         Data whose leaving out cannot be had by weighting.
     """
@@ -81,6 +82,11 @@ class Score:
     elpd: Array
     error: dict[Key, float]
     unreliable: int
+
+    @property
+    def elpd_error(self) -> float:
+        """Standard error of the sum of `elpd`: other data would give another."""
+        return _error_of_sum(self.elpd)
 
 
 @final
@@ -106,7 +112,12 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Sentences for people."""
+        """All sentences."""
+        return " ".join(self.sentences)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What this says to people."""
         said = [
             self._sentence("evidence", self.evidence, self.evidence_error),
             self._sentence("leave-one-out", self.elpd, self.elpd_error),
@@ -116,14 +127,18 @@ class Comparison:
                 said.append(
                     f"{score.unreliable} data weigh too much in {score.name} to be left out by weighting."
                 )
-        return " ".join(said)
+        return tuple(said)
 
     def _sentence(self, what: str, difference: float, error: float) -> str:
-        if not np.isfinite(difference):
+        if np.isnan(difference):
             return f"By {what}: unknown, use the sampler 'smc' for both."
         first, second = (score.name for score in self.scores)
         told = f"{abs(difference):.1f} nats, standard error {error:.1f}"
-        if abs(difference) <= CLEAR * error:
+        if np.isnan(error):
+            return (
+                f"By {what}: {abs(difference):.1f} nats apart, with an error that one chain or datum hides."
+            )
+        if abs(difference) <= max(CLEAR * error, WORTH):
             return f"By {what}: no clear difference ({told})."
         return f"By {what}: {first if difference > 0 else second} ({told})."
 
@@ -155,7 +170,7 @@ def compare(first: Candidate, second: Candidate, smooth: Smooth) -> Comparison:
         If the data are not the same.
     """
     if first.keys != second.keys or not np.array_equal(first.data, second.data):
-        given = f"{first.name} has {first.data.size} data, {second.name} {second.data.size}, not all the same"
+        given = f"{first.name} and {second.name}: {_difference(first, second)}"
         hint = "evidence and predictive densities of different data cannot be compared"
         raise CaseError(explain(given, "two cases with the same data", hint))
     scores = score(first, smooth), score(second, smooth)
@@ -165,8 +180,24 @@ def compare(first: Candidate, second: Candidate, smooth: Smooth) -> Comparison:
         evidence=scores[0].log_evidence - scores[1].log_evidence,
         evidence_error=float(np.hypot(scores[0].evidence_error, scores[1].evidence_error)),
         elpd=float(difference.sum()),
-        elpd_error=float(np.sqrt(difference.size * np.var(difference, ddof=1))),
+        elpd_error=_error_of_sum(difference),
     )
+
+
+def _difference(first: Candidate, second: Candidate) -> str:
+    """Say in what the data differ, the coarsest difference first."""
+    for one, other in ((first, second), (second, first)):
+        for experiment, quantity in dict.fromkeys(one.keys):
+            if (experiment, quantity) not in other.keys:
+                return f"{quantity!r} of {experiment!r} is in {one.name} only"
+    if first.data.size != second.data.size:
+        return f"{first.data.size} data against {second.data.size}"
+    return "the same quantities, not all of the same values"
+
+
+def _error_of_sum(terms: Array) -> float:
+    """Standard error of a sum of independent terms; NaN for a single one."""
+    return float(np.sqrt(terms.size * np.var(terms, ddof=1))) if terms.size > 1 else np.nan
 
 
 def score(candidate: Candidate, smooth: Smooth) -> Score:

@@ -28,7 +28,8 @@ class Predictions:
     replicated
         Observed quantities with noise drawn from their law.
     pointwise
-        Log-density of each datum.
+        Log-density of each datum given the others of its quantity, for leave-one-out; where errors are
+        correlated these do not add up to the log-likelihood.
     made
         What the stages make on the way, where it is small enough.
     failures
@@ -88,7 +89,7 @@ def _one(
             key = (experiment.name, quantity)
             predicted[key] = np.asarray(known[quantity])
             replicated[key] = np.asarray(operator.sample(known, rng))
-            pointwise[key] = operator.logpdf(experiment.observed[quantity], known).pointwise
+            pointwise[key] = operator.held_out(experiment.observed[quantity], known)
         for name in experiment.model.chain.made:
             if np.size(known[name]) <= largest and name not in experiment.operators:
                 made[experiment.name, name] = np.asarray(known[name])

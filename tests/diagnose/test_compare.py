@@ -1,13 +1,22 @@
 import arviz as az
 import numpy as np
 import pytest
+from known_posteriors import NOISE as NOISE_OF_FIVE
 from known_posteriors import PLACES as FIVE_PLACES
+from known_posteriors import PRIOR_MEAN as FIVE_PRIOR_MEAN
+from known_posteriors import PRIOR_SD as FIVE_PRIOR_SD
+from known_posteriors import READINGS as FIVE_READINGS
 from known_posteriors import log_evidence, straight
 
+from mscale_uq.core.law import ObservationOperator
 from mscale_uq.diagnose.compare import Candidate, candidate, combined_evidence, compare, score
 from mscale_uq.errors import CaseError
 from mscale_uq.infer.chains import sample
 from mscale_uq.infer.settings import Settings
+from mscale_uq.observe.approximation import ApproximationError
+from mscale_uq.observe.correlated import GaussianCorrelated
+from mscale_uq.observe.laws import Gaussian
+from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import predict
 
 COUNT, NOISE, PRIOR_MEAN, PRIOR_SD = 16, 0.5, np.array([0.5, 0.5]), np.array([2.0, 1.5])
@@ -93,7 +102,7 @@ def test_an_explanation_is_not_clearly_better_than_itself():
 
 def test_different_data_cannot_be_compared():
     other = Candidate("other", KEYS, READINGS + 1.0, LINE.pointwise, LINE.predicted, np.array([]))
-    with pytest.raises(CaseError, match=r"not all the same.*the same data"):
+    with pytest.raises(CaseError, match=r"not all of the same values.*the same data"):
         compare(LINE, other, plain)
 
 
@@ -117,6 +126,28 @@ def test_the_error_of_smcs_evidence_is_what_it_says():
     mean, error = combined_evidence(sample(straight(), settings).log_evidence)
     assert error < 0.1
     assert abs(mean - log_evidence()) < 4 * error
+
+
+def test_where_errors_hang_together_each_datum_is_left_out_given_the_others():
+    """One error common to all readings and noise: leave-one-out by normal algebra, with no draws at all."""
+    common = np.full((5, 5), 0.3**2)
+    law = GaussianCorrelated(Gaussian(NOISE_OF_FIVE), (ApproximationError(np.zeros(5), common),))
+    plain_posterior = straight()
+    experiment = plain_posterior.experiments[0]
+    correlated = experiment.changed(operators={"reading": ObservationOperator("reading", law)})
+    posterior = Posterior(plain_posterior.priors, [correlated])
+    design = np.c_[np.ones(5), FIVE_PLACES]
+    error_cov = common + NOISE_OF_FIVE**2 * np.eye(5)
+    joint = np.linalg.inv(design @ np.diag(FIVE_PRIOR_SD**2) @ design.T + error_cov)
+    variance = 1 / np.diag(joint)
+    away = variance * (joint @ (FIVE_READINGS - design @ FIVE_PRIOR_MEAN))
+    exact_density = -0.5 * (np.log(2 * np.pi * variance) + away**2 / variance)
+    precision = design.T @ np.linalg.solve(error_cov, design) + np.diag(FIVE_PRIOR_SD**-2.0)
+    pull = design.T @ np.linalg.solve(error_cov, FIVE_READINGS) + FIVE_PRIOR_MEAN / FIVE_PRIOR_SD**2
+    rng = np.random.default_rng(3)
+    thetas = rng.multivariate_normal(np.linalg.solve(precision, pull), np.linalg.inv(precision), size=2000)
+    found = score(candidate("line", posterior, predict(posterior, thetas, rng)), smooth)
+    assert found.elpd == pytest.approx(exact_density, abs=0.15)
 
 
 def test_predictions_at_posterior_draws_make_a_candidate():

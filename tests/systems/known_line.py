@@ -56,21 +56,50 @@ def write_case(folder: Path, text: str = CASE) -> Path:
     return folder / "line.toml"
 
 
+# one row per reading: stretch, time, reading, sd
+ROWS = np.array(
+    [
+        (1.0, 0, 0.52, 0.1),
+        (1.0, 1, 2.41, 0.1),
+        (1.0, 3, 6.6, 0.1),
+        (1.0, 10, 20.6, 0.2),
+        (1.1, 1, 2.8, 0.1),
+        (1.1, 2, 4.9, 0.1),
+    ]
+)
+
+
+def _parts() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return design ``(6, 2)``, readings ``(6,)`` and their sd."""
+    stretch, time, reading, sd = ROWS.T
+    return stretch[:, None] * np.stack([np.ones_like(time), time], axis=1), reading, sd
+
+
 def exact_posterior() -> tuple[np.ndarray, np.ndarray]:
     """Return mean ``(2,)`` and covariance ``(2, 2)`` of (offset, speed), by linear algebra alone."""
-    # one row per reading: stretch, time, reading, sd
-    rows = np.array(
-        [
-            (1.0, 0, 0.52, 0.1),
-            (1.0, 1, 2.41, 0.1),
-            (1.0, 3, 6.6, 0.1),
-            (1.0, 10, 20.6, 0.2),
-            (1.1, 1, 2.8, 0.1),
-            (1.1, 2, 4.9, 0.1),
-        ]
-    )
-    stretch, time, reading, sd = rows.T
-    design = stretch[:, None] * np.stack([np.ones_like(time), time], axis=1) / sd[:, None]
-    precision = design.T @ design + np.diag([1.0, 0.01])
+    design, reading, sd = _parts()
+    precision = (design / sd[:, None] ** 2).T @ design + np.diag([1.0, 0.01])
     covariance = np.linalg.inv(precision)
-    return covariance @ design.T @ (reading / sd), covariance
+    return covariance @ design.T @ (reading / sd**2), covariance
+
+
+def _predicted(prior: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return error ``(6,)`` and covariance of the readings, before any is seen; `prior` of the speed."""
+    design, reading, sd = _parts()
+    covariance = design @ np.diag([1.0, prior[1] ** 2]) @ design.T + np.diag(sd**2)
+    return reading - design @ [0.0, prior[0]], covariance
+
+
+def exact_evidence(prior: tuple[float, float]) -> float:
+    """Return the log of the marginal likelihood, given mean and sd of the prior of the speed."""
+    error, covariance = _predicted(prior)
+    spread = np.linalg.slogdet(2 * np.pi * covariance)[1]
+    return float(-0.5 * error @ np.linalg.solve(covariance, error) - 0.5 * spread)
+
+
+def exact_held_out(prior: tuple[float, float]) -> np.ndarray:
+    """Return the log-density ``(6,)`` of each reading given the others, from the joint law of all."""
+    error, covariance = _predicted(prior)
+    precision = np.linalg.inv(covariance)
+    variance = 1 / np.diag(precision)
+    return -0.5 * (np.log(2 * np.pi * variance) + variance * (precision @ error) ** 2)
