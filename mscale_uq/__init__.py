@@ -34,6 +34,7 @@ _HOMES = {
     ),
     "mscale_uq.infer.to_pymc": ("to_pymc",),
     "mscale_uq.results.result": ("Result",),
+    "mscale_uq.run.assimilate": ("assimilate",),
     "mscale_uq.run.calibrate": ("fit",),
     "mscale_uq.stats.posterior": ("Posterior",),
 }  # fmt: skip

@@ -12,7 +12,7 @@ PINNED = """
 Case CaseError DataError Dynamics Formula ForwardFailure ForwardModel Implicit Infeasible InputError
 MscaleError NoGradient OutOfLimits Parameter ParameterError Posterior Result RunError SolveFailed
 Stage StateSpace System UnitError WiringError effective_conductivity fit load_system read_case
-to_pymc
+to_pymc assimilate
 """.split()
 HEAVY = "pymc pytensor arviz pint matplotlib pandas xarray scipy pydantic skfem numba".split()
 

@@ -1,7 +1,8 @@
 """The right-hand sides of Lorenz (1963) and Lorenz (1996), their tangents and adjoints, for many members.
 
 Rows are members; a column of `parameters` is one parameter. Each function is checked against the others by
-the contract tests (Taylor remainder, dot product). `Reading` picks readings from a path.
+the contract tests (Taylor remainder, dot product). `Reading` picks
+readings from a path, `Entries` from a state.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Linearization, Named, Stage, Values
+from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 
 
 @numba.njit(cache=True)
@@ -147,3 +148,25 @@ class ReadingLinearization(Linearization):
     def vjp(self, cotangents: Values) -> Named:
         """Put the weights where the entries come from."""
         return {self.reading.inputs[0]: self.reading.scatter(cotangents[self.reading.outputs[0]], self.shape)}
+
+
+@final
+class Entries(Stage):
+    """Entries of a state ``(n,)`` as a reading, shaped like `entries`."""
+
+    def __init__(self, state: str, output: str, entries: ArrayLike) -> None:
+        self.name = f"{output} of {state}"
+        self.inputs = (state,)
+        self.outputs = (output,)
+        self._entries = np.asarray(entries, dtype=int)
+
+    def value(self, values: Values) -> Named:
+        """Return the entries."""
+        return {self.outputs[0]: np.asarray(values[self.inputs[0]])[self._entries]}
+
+    def linearize(self, values: Values) -> tuple[Named, Linearization]:
+        """Return the entries and the derivative, rows of the identity."""
+        (state,), (output,), made = self.inputs, self.outputs, self.value(values)
+        shape = np.shape(values[state])
+        block = {(output, state): np.eye(*shape)[self._entries]}
+        return made, MatrixLinearization(block, {state: shape}, {output: made[output].shape})

@@ -13,7 +13,7 @@ doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2.
 """
 
 import numpy as np
-from mscale_uq.models.reference._lorenz import Reading, adjoint63, rate63, tangent63
+from mscale_uq.models.reference._lorenz import Entries, Reading, adjoint63, rate63, tangent63
 
 from mscale_uq.core.dynamics import Rollout
 from mscale_uq.core.formula import Formula
@@ -64,11 +64,15 @@ def forward(time=TIMES, longest_step=0.01):
 
 
 def space(longest_step=0.01, sd=1.0, initial_variance=2.0):
-    """Return the state space in which one source, `probe`, reads the whole position."""
-    probe = ObservationOperator("position", Gaussian(sd=sd))
+    """Return the state space in which `probe` reads the whole position, and `x`, `y`, `z` an axis each."""
+    law = Gaussian(sd=sd)
+    sources = {"probe": ObservationOperator("position", law)}
+    for column, axis in enumerate(AXES):
+        sources[axis] = ObservationOperator(axis, law, Entries("position", axis, column))
     constants = {"position_initial_var": np.full(3, initial_variance)}
-    stages = [Formula(begin, "position_initial")]
-    return StateSpace(stages, dynamics(longest_step), {"probe": probe}, PARAMETERS, constants)
+    return StateSpace(
+        [Formula(begin, "position_initial")], dynamics(longest_step), sources, PARAMETERS, constants
+    )
 
 
 def _steady():

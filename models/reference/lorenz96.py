@@ -14,12 +14,13 @@ doi:10.1175/1520-0469(1998)055<0399:OSFSWO>2.0.CO;2.
 """
 
 import numpy as np
-from mscale_uq.models.reference._lorenz import Reading, adjoint96, rate96, tangent96
+from mscale_uq.models.reference._lorenz import Entries, Reading, adjoint96, rate96, tangent96
 
 from mscale_uq.core.dynamics import Rollout
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.places import Places
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, System
 from mscale_uq.observe.laws import Gaussian
@@ -47,11 +48,15 @@ def forward(time=TIMES, site=SITES, sites=40, longest_step=0.05):
     return ForwardModel(stages, PARAMETERS, ["reading"], {"x_initial": np.eye(sites)[0]})
 
 
-def space(sites=40, longest_step=0.05, sd=1.0, initial_variance=0.001):
-    """Return the state space in which one source, `stations`, reads every site."""
-    stations = ObservationOperator("x", Gaussian(sd=sd))
+def space(site=None, sites=40, longest_step=0.05, sd=1.0, initial_variance=0.001):
+    """Return the state space whose one source, `stations`, reads x at each `site`; at every one if None."""
+    here = np.arange(sites) if site is None else np.asarray(site, dtype=int)
+    stage = None if site is None else Entries("x", "reading", here)
+    stations = ObservationOperator("x" if site is None else "reading", Gaussian(sd=sd), stage)
     constants = {"x_initial": np.eye(sites)[0], "x_initial_var": np.full(sites, initial_variance)}
-    return StateSpace([], dynamics(sites, longest_step), {"stations": stations}, PARAMETERS, constants)
+    ring = Places({"x": np.arange(sites)}, {"stations": here}, "1", period=sites)
+    circle = dynamics(sites, longest_step)
+    return StateSpace([], circle, {"stations": stations}, PARAMETERS, constants, places=ring)
 
 
 def _rest():

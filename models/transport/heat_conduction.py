@@ -26,6 +26,7 @@ from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.places import Places
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, System
 from mscale_uq.macro.boundary import Dirichlet, Robin, Source
@@ -104,15 +105,25 @@ def mesh_of(side, elements):
     return Basis(tensor_mesh(x, y), ElementQuad1())
 
 
-def space(x=X, y=Y, side=0.04, cell_elements=32, elements=24, max_step=20.0, thermocouple_sd=0.2):
-    """Return the plate in time, seen by thermocouples at the points (x, y) in m."""
-    basis = mesh_of(side, elements)
-    sensors = PointSensors(basis, np.stack([x, y], axis=1), field="T", output="thermocouples")
+def space(
+    x=X,
+    y=Y,
+    side=0.04,
+    cell_elements=32,
+    elements=24,
+    max_step=20.0,
+    thermocouple_sd=0.2,
+    reading="temperature",
+):
+    """Return the plate in time, its `reading` seen by thermocouples at the points (x, y) in m."""
+    basis, points = mesh_of(side, elements), np.stack([x, y], axis=1)
+    sensors = PointSensors(basis, points, field="T", output=reading)
     return StateSpace(
         [*cell(cell_elements), Formula(mean_capacity, "heat_capacity"), Formula(at_first, "T_initial")],
         TransientDiffusion(plate(basis, side, storage="heat_capacity"), max_step, field="T", unit="K"),
-        {"thermocouples": ObservationOperator("thermocouples", Gaussian(thermocouple_sd), sensors)},
+        {"thermocouples": ObservationOperator(reading, Gaussian(thermocouple_sd), sensors)},
         (*STEADY, *IN_TIME),
+        places=Places({"T": basis.doflocs.T}, {"thermocouples": points}, "m"),
     )
 
 
@@ -130,7 +141,8 @@ def forward(x=X, y=Y, time=None, mode="steady", side=0.04, cell_elements=32, ele
         return steady(x, y, side, cell_elements, elements)
     times, at_time = grid_of({"time": np.ones(len(x)) if time is None else time})
     points, at_point = grid_of({"x": x, "y": y})
-    path = space(points[:, 0], points[:, 1], side, cell_elements, elements, max_step).forward(times[:, 0])
+    places, sizes = (points[:, 0], points[:, 1]), (side, cell_elements, elements, max_step)
+    path = space(*places, *sizes, reading="thermocouples").forward(times[:, 0])
     return path.then([Rows(at_time, at_point, "thermocouples", "temperature")], ["temperature"])
 
 

@@ -12,6 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
+from mscale_uq.case.assimilate import Assimilating, plan_assimilation
 from mscale_uq.case.model import LAWS, Link, Plan, plan_experiments
 from mscale_uq.case.priors import Unknown, bindings, unknowns
 from mscale_uq.case.schema import CaseSpec, ExpectSpec, MethodSpec, check_form
@@ -61,6 +62,8 @@ class Case:
         Unknown -> unit, shape and prior.
     expect
         Unknown or effective quantity -> expected number.
+    assimilating
+        How a filter takes in the data, if the case says so.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Case:
     plans: tuple[Plan, ...]
     unknowns: Mapping[str, Unknown]
     expect: Mapping[str, Expected]
+    assimilating: Assimilating | None = None
 
     @property
     def smoothness(self) -> Smoothness:
@@ -100,6 +104,7 @@ class Case:
             "experiment": [self._experiment(plan, data_folder) for plan in self.plans],
             "prior": {name: _prior(unknown) for name, unknown in self.unknowns.items()},
             "method": self.method.model_dump(),
+            **({"assimilate": dict(self.assimilating.settings)} if self.assimilating else {}),
             "expect": {name: _filled(expected) for name, expected in self.expect.items()},
         }
 
@@ -166,7 +171,8 @@ def read_case(path: str | Path) -> Case:
     mistakes.stop()
     expect = _expected(spec.expect, system, known, mistakes)
     name, method = spec.name or path.stem, spec.method
-    case = Case(name, spec.question, path, system, spec.seed, method, tuple(plans), known, expect)
+    filtering = plan_assimilation(spec.assimilate, system, plans, known, mistakes)
+    case = Case(name, spec.question, path, system, spec.seed, method, tuple(plans), known, expect, filtering)
     with mistakes.at("prior"):
         case.posterior()
     mistakes.stop()

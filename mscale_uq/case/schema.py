@@ -81,6 +81,7 @@ Shape = Annotated[Any, BeforeValidator(_shape), WithJsonSchema(_SHAPES)]
 Label = Annotated[str, BeforeValidator(_label)]
 Sampler = Annotated[str, BeforeValidator(_sampler), WithJsonSchema({"enum": list(SAMPLERS)})]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
 
 
 class Section(BaseModel):
@@ -140,6 +141,26 @@ class MethodSpec(Section):
     target_accept: Annotated[float, Field(gt=0, lt=1)] = 0.9
 
 
+class AssimilateSpec(Section):
+    """How the data are taken in one after the other by a filter."""
+
+    filter: str
+    experiment: Label | None = None
+    members: Annotated[int, Field(ge=2, strict=True)] | None = None
+    learn: list[str] = []
+    drift: dict[str, Number] = {}
+    at: dict[str, Numbers] = {}
+    inflation_on_anomalies: Annotated[float, Field(gt=0)] | None = None
+    inflation_on_variance: Annotated[float, Field(gt=0)] | None = None
+    inflation_when: Literal["prior", "posterior"] | None = None
+    relax_to_prior_spread: Annotated[float, Field(ge=0, le=1)] | None = None
+    localisation_half_width: Number | None = None
+    rotation: Switch | None = None
+    jitter: Annotated[float, Field(ge=0)] | None = None
+    outlier_sd: Annotated[float, Field(gt=0)] | None = None
+    smooth: Switch = False
+
+
 class ExpectSpec(Section):
     """Expected numbers: the truth behind synthetic data, or a published mean and sd."""
 
@@ -163,6 +184,7 @@ class CaseSpec(Section):
     law: dict[str, LawSpec] = {}
     prior: dict[str, PriorSpec] = {}
     method: MethodSpec = MethodSpec()
+    assimilate: AssimilateSpec | None = None
     expect: dict[str, ExpectSpec] = {}
     run: Annotated[dict[str, Any], Field(description="written by a run, not read")] = {}
 
@@ -176,8 +198,15 @@ ALLOWED = {
     "string_type": "text in quotes",
     "int_type": "a whole number",
     "float_type": "a number",
+    "bool_type": "true or false",
 }
-SECTIONS: dict[str, type[Section]] = {"law": LawSpec, "prior": PriorSpec, "expect": ExpectSpec}
+SECTIONS: dict[str, type[Section]] = {
+    "law": LawSpec,
+    "prior": PriorSpec,
+    "method": MethodSpec,
+    "assimilate": AssimilateSpec,
+    "expect": ExpectSpec,
+}
 
 
 def check_form(tables: dict[str, Any], mistakes: Mistakes) -> CaseSpec:
@@ -220,7 +249,7 @@ def _keys_beside(place: tuple[Any, ...]) -> list[str]:
     if place[0] == "experiment" and len(place) > 2:
         section, place = ExperimentSpec, place[2:]
     if len(place) > 1:
-        section = MethodSpec if place[0] == "method" else SECTIONS[place[0]]
+        section = SECTIONS[place[0]]
     return list(section.model_fields)
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``mscale list``, ``show``, ``check``, ``fit``, ``report``, ``compare``.
+"""The command line: ``mscale list``, ``show``, ``check``, ``fit``, ``report``, ``compare``, ``assimilate``.
 
 Exit status: 0 ok, 1 failed, 2 usage, 3 bad data or case, 4 diagnostics not met.
 Everything that takes time to import is imported by the command that needs it.
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mscale_uq.cli import compare
+from mscale_uq.cli import assimilate, compare
 from mscale_uq.cli.shell import FAILED, NOT_MET, Debug, told
 from mscale_uq.errors import InputError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 app.command("compare")(compare.compare)
+app.command("assimilate")(assimilate.assimilate)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """`StateSpace`: one declaration from which the forward model for MCMC and every filter are made."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import ArrayLike
 from mscale_uq.core.chain import Chain
 from mscale_uq.core.dynamics import Dynamics, Rollout, increasing, initial_name
 from mscale_uq.core.forward import ForwardModel
-from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.law import Law, ObservationOperator
 from mscale_uq.core.parameter import Array, Parameter
+from mscale_uq.core.places import Places
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import ParameterError, WiringError, explain, near_match
 
@@ -32,6 +34,8 @@ class StateSpace:
         constant or a stage, and its variance as ``<variable>_initial_var`` (zero if nobody gives it).
     start
         Time of the initial state.
+    places
+        Where state and readings lie, for localisation; None if the model has no distances.
 
     Raises
     ------
@@ -47,6 +51,7 @@ class StateSpace:
         parameters: Sequence[Parameter],
         constants: Mapping[str, ArrayLike] | None = None,
         start: float = 0.0,
+        places: Places | None = None,
     ) -> None:
         self.stages = tuple(stages)
         self.dynamics = dynamics
@@ -54,6 +59,7 @@ class StateSpace:
         self.parameters = tuple(parameters)
         self.constants = dict(constants or {})
         self.start = float(start)
+        self.places = places
         self._before = Chain(self.stages, [*(p.name for p in self.parameters), *self.constants])
         self.forward(self.start)  # checks the wiring of the whole
 
@@ -73,6 +79,24 @@ class StateSpace:
         ]
         outputs = [sight.outputs[0] for sight in sights]
         return ForwardModel([*self.stages, rollout, *sights], self.parameters, outputs, self.constants, key)
+
+    def with_laws(self, laws: Mapping[str, Law]) -> "StateSpace":
+        """Return the same model with other laws of some sources; raises `WiringError` for an unknown one."""
+        for source in laws:
+            self._check_source(source)
+        observations = {
+            source: replace(operator, law=laws.get(source, operator.law))
+            for source, operator in self.observations.items()
+        }
+        return StateSpace(
+            self.stages,
+            self.dynamics,
+            observations,
+            self.parameters,
+            self.constants,
+            self.start,
+            self.places,
+        )
 
     def prepare(self, theta: Values) -> Named:
         """Return every named value at the given parameter values; run once, before a filter starts."""
@@ -101,26 +125,20 @@ class StateSpace:
 
     def observe(self, source: str, state: Array, values: Values) -> Named:
         """Return the named values with the source's quantity in it, at one state ``(n,)``."""
-        if source not in self.observations:
-            raise WiringError(
-                explain(
-                    f"source {source!r}{near_match(source, self.observations)}", ", ".join(self.observations)
-                )
-            )
+        self._check_source(source)
         return self.observations[source].predict({**values, **self.dynamics.split(state)})
 
     def _times(self, times: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Array]:
         if not isinstance(times, Mapping):
             return dict.fromkeys(self.observations, increasing(times, self.start))
         for source in times:
-            if source not in self.observations:
-                raise WiringError(
-                    explain(
-                        f"source {source!r}{near_match(source, self.observations)}",
-                        ", ".join(self.observations),
-                    )
-                )
+            self._check_source(source)
         return {source: increasing(chosen, self.start) for source, chosen in times.items()}
+
+    def _check_source(self, source: str) -> None:
+        if source not in self.observations:
+            hint = near_match(source, self.observations)
+            raise WiringError(explain(f"source {source!r}{hint}", ", ".join(self.observations)))
 
 
 @final

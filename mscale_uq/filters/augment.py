@@ -74,6 +74,7 @@ def augment(space: StateSpace, unknowns: Mapping[str, Unknown]) -> StateSpace:
         [parameter for parameter in space.parameters if parameter.name not in unknowns],
         constants,
         space.start,
+        space.places,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import final
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
+from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import InputError, explain, near_match
 
 
@@ -38,7 +40,8 @@ class Localisation:
     half_width
         Of the Gaspari-Cohn taper: a reading has no effect from twice this distance on.
     state
-        Position of each entry of the state vector: ``(n,)``, or ``(n, d)`` in d dimensions.
+        Position of each entry of the state vector: ``(n,)``, or ``(n, d)`` in d dimensions. NaN is nowhere in
+        particular, as of a parameter that is learned: every reading reaches it.
     sources
         Positions of the readings of each source, in the order of its flattened value: ``(m,)`` or ``(m, d)``.
     period
@@ -64,6 +67,28 @@ class Localisation:
             raise InputError(
                 explain(f"localisation: positions in {sorted(dimensions)} dimensions", "one number")
             )
+
+    @classmethod
+    def of(cls, space: StateSpace, half_width: float) -> "Localisation":
+        """Return the localisation by the places of a state space; what has no place is reached everywhere.
+
+        Raises
+        ------
+        InputError
+            If the space states no places.
+        """
+        places = space.places
+        if places is None:
+            given = f"{space.dynamics.name}: no places of states and readings"
+            raise InputError(explain(given, "a state space with `places`", "filter it without localisation"))
+        dimensions = points(next(iter(places.state.values()))).shape[1]
+        state = [
+            points(places.state[variable.name])
+            if variable.name in places.state
+            else np.full((prod(variable.shape), dimensions), np.nan)
+            for variable in space.dynamics.state
+        ]
+        return cls(half_width, np.concatenate(state), places.sources, places.period)
 
     def readings(self, observations: Sequence[Observation]) -> Array:
         """Return the positions ``(m, d)`` of all readings of the observations, in their order.
@@ -92,7 +117,8 @@ class Localisation:
         """Return the taper between two sets of positions, ``(a, d)`` and ``(b, d)``, as ``(a, b)``."""
         apart = np.abs(here[:, None, :] - there[None, :, :])
         apart = np.minimum(apart, np.abs(np.asarray(self.period) - apart))
-        return gaspari_cohn(np.sqrt((apart**2).sum(axis=-1)), self.half_width)
+        distance = np.sqrt((apart**2).sum(axis=-1))
+        return np.where(np.isnan(distance), 1.0, gaspari_cohn(distance, self.half_width))
 
 
 def points(positions: ArrayLike) -> Array:

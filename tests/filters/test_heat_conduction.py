@@ -73,7 +73,7 @@ def exact():
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_filter_learns_a_micro_parameter_through_cell_and_plate(name):
     stream = [
-        Observation(time, "thermocouples", "thermocouples", row)
+        Observation(time, "thermocouples", "temperature", row)
         for time, row in zip(TIMES, readings(), strict=True)
     ]
     space = augment(plate(), {NAME: Unknown(CENTRE, SPREAD)})
@@ -85,9 +85,9 @@ def test_a_filter_learns_a_micro_parameter_through_cell_and_plate(name):
 
 
 def test_a_plate_whose_parameters_are_known_is_affine_and_one_with_unknowns_is_not():
-    stream = [Observation(300.0, "thermocouples", "thermocouples", readings()[0])]
+    stream = [Observation(300.0, "thermocouples", "temperature", readings()[0])]
     state, _ = next(iter(run(Kalman(), plate(), defaults(), stream)))
-    seen = plate().observe("thermocouples", state.mean, plate().prepare(defaults()))["thermocouples"]
+    seen = plate().observe("thermocouples", state.mean, plate().prepare(defaults()))["temperature"]
     assert seen == pytest.approx(model().value(model().theta())[:3], rel=1e-12)
     with pytest.raises(InputError, match="not affine"):
         list(run(Kalman(), augment(plate(), {NAME: Unknown(CENTRE, SPREAD)}), defaults([NAME]), stream))
@@ -95,9 +95,9 @@ def test_a_plate_whose_parameters_are_known_is_affine_and_one_with_unknowns_is_n
 
 @pytest.mark.slow
 def test_a_sampler_on_the_same_object_finds_what_the_filters_find():
-    operators = {"thermocouples": ObservationOperator("thermocouples", Gaussian(SD))}
+    operators = {"temperature": ObservationOperator("temperature", Gaussian(SD))}
     fixed = {name: Fixed(value) for name, value in defaults(without=[NAME]).items()}
-    experiment = Experiment("plate", model(), {"thermocouples": readings()}, operators, fixed)
+    experiment = Experiment("plate", model(), {"temperature": readings()}, operators, fixed)
     posterior = Posterior({NAME: LogNormal(np.log(CENTRE), SPREAD)}, [experiment])
     draws = sample(posterior, Settings("nuts", draws=600, tune=200, chains=2, cores=0, seed=5)).draws
     found = np.log(draws[NAME].ravel())

@@ -1,0 +1,49 @@
+"""What a filter's state says in numbers: spread of the state, and the readings it expects without noise."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.filters.draws import root
+from mscale_uq.filters.sight import look
+
+
+def deviation(state: Any) -> Array:
+    """Return the standard deviations ``(n,)`` of any filter's state."""
+    if not hasattr(state, "members"):
+        return np.sqrt(np.maximum(np.diag(state.cov), 0.0))
+    weights = getattr(state, "weights", None)
+    squares = (state.members - state.mean) ** 2
+    freedom = 1 - 1 / len(squares) if weights is None else 1.0
+    return np.sqrt(np.average(squares, axis=0, weights=weights) / freedom)
+
+
+def expected_readings(
+    space: StateSpace, values: Values, state: Any, observations: Sequence[Observation]
+) -> tuple[Array, Array]:
+    """Return mean and standard deviation ``(m,)`` of what a state expects to be read, noise left out.
+
+    A normal law is represented by cubature points, which are exact for affine readings; an ensemble by its
+    members. The order is that of the sources' names, as in `StepInfo`.
+    """
+    rows, weights, freedom = _points(state)
+    sight = look(space, values, sorted(observations, key=attrgetter("source")), state.time)
+    expected = sight.members(rows)
+    mean = np.average(expected, axis=0, weights=weights)
+    variance = np.average((expected - mean) ** 2, axis=0, weights=weights) / freedom
+    return mean, np.sqrt(variance)
+
+
+def _points(state: Any) -> tuple[Array, Array | None, float]:
+    """Return rows ``(k, n)`` that stand for a state, their weights, and what their variance is divided by."""
+    if hasattr(state, "members"):
+        weights = getattr(state, "weights", None)
+        return state.members, weights, 1.0 if weights is not None else 1 - 1 / len(state.members)
+    arms = np.sqrt(state.mean.size) * root(state.cov)
+    return np.concatenate([state.mean + arms.T, state.mean - arms.T]), None, 1.0

@@ -1,0 +1,83 @@
+"""`assimilate`: from a case with a section ``[assimilate]`` to a folder with its records and a page."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from mscale_uq.case.assimilate import Assimilating
+from mscale_uq.case.read import Case, read_case
+from mscale_uq.catalog import find_case, summaries
+from mscale_uq.errors import CaseError, explain
+from mscale_uq.filters.follow import follow
+from mscale_uq.io.toml import write_toml
+from mscale_uq.report.assimilation import write_page
+from mscale_uq.results.assimilation import Assimilated, assimilated, prepare, write
+
+
+def assimilate(case: Case | str | Path, *, out: str | Path | None = None) -> Assimilated:
+    """Take in the data of a case one time after the other, by the filter it names.
+
+    Parameters
+    ----------
+    case
+        A case, its file, or a shipped name.
+    out
+        Folder of the result; ``runs/<case>-assimilated`` if not said.
+
+    Raises
+    ------
+    CaseError, DataError, UnitError
+        If the case is wrong, or has no section ``[assimilate]``.
+    RunError
+        If the folder holds something else.
+    SolveFailed, Infeasible, NoGradient
+        From the model, if the filter cannot go on.
+    """
+    if not isinstance(case, Case):
+        case = read_case(find_case(case))
+    folder = Path(out) if out is not None else Path("runs") / f"{case.name}-assimilated"
+    prepare(folder)
+    result = take_in(case, folder)
+    write(result)
+    write_page(result)
+    return result
+
+
+def take_in(case: Case, folder: Path = Path()) -> Assimilated:
+    """Return the numbers of an assimilation whose files shall lie in `folder`; none is written.
+
+    Raises
+    ------
+    CaseError
+        If the case has no section ``[assimilate]``.
+    """
+    plan = case.assimilating
+    if plan is None:
+        given = f"{case.path.name}: no section [assimilate]"
+        raise CaseError(explain(given, "a case that names a filter", '[assimilate] filter = "kalman"'))
+    followed = follow(plan.filter, plan.space, plan.theta, plan.stream.observations, plan.smooth, case.seed)
+    return assimilated(folder, case, plan, followed, _facts(case, plan))
+
+
+def _facts(case: Case, plan: Assimilating) -> dict[str, object]:
+    """Return what is known about the run, as plain numbers and words."""
+    return {
+        "case": case.name,
+        "question": case.question,
+        "system": case.system.name,
+        "summary": summaries()[case.system.name],
+        "experiment": plan.experiment,
+        "section": write_toml({"assimilate": dict(plan.settings)}),
+        "seed": case.seed,
+        "time": [plan.stream.time.name, plan.stream.time.unit],
+        "meanings": {
+            **{output.name: output.meaning for output in plan.stream.outputs.values()},
+            **{name: parameter.meaning for name, parameter in plan.learned.items()},
+        },
+        "expected": _expected(case),
+        "versions": {name: version(name) for name in ("mscale_uq", "numpy", "scipy")},
+    }
+
+
+def _expected(case: Case) -> dict[str, float]:
+    numbers = {name: e.mean if e.truth is None else e.truth for name, e in case.expect.items()}
+    return {name: number for name, number in numbers.items() if number is not None}

@@ -1,0 +1,322 @@
+"""The section ``[assimilate]`` of a case, and what ``mscale assimilate`` makes of it."""
+
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.optimize import minimize
+from typer.testing import CliRunner
+
+from mscale_uq.case.assimilate import as_state
+from mscale_uq.case.read import read_case
+from mscale_uq.case.stream import time_of
+from mscale_uq.catalog import find_case, load_system, names
+from mscale_uq.cli.commands import app
+from mscale_uq.core.parameter import Parameter
+from mscale_uq.errors import CaseError, RunError
+from mscale_uq.filters.augment import unknown_values
+from mscale_uq.filters.loop import run
+from mscale_uq.run.assimilate import assimilate, take_in
+from mscale_uq.stats.priors import LogNormal, Normal, Uniform
+
+
+def changed(name, folder, *pairs):
+    """Write a shipped case with some of its text changed, and return its path."""
+    text = find_case(name).read_text(encoding="utf-8")
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mscale(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+NILE = [  # the published variances and start, which are in units ten times as small
+    ('level_spread = "30 km^3"', "level = 0\nlevel_spread = 316.22776601683796"),
+    (
+        'reading_sd = "12.288 km^3", level_sd = 3.833',
+        f"reading_sd = {15099**0.5 / 10}, level_sd = {1469.1**0.5 / 10}",
+    ),
+]
+
+
+@pytest.mark.parametrize("filter", ["kalman", "square_root", "extended", "cubature", "laplace"])
+def test_the_case_of_the_nile_gives_the_published_likelihood_and_level(filter, tmp_path):
+    smooth = ("smooth = true", "smooth = false")
+    case = changed("local_level", tmp_path, *NILE, ('filter = "kalman"', f'filter = "{filter}"'), smooth)
+    result = take_in(read_case(case))
+    later = result.steps["log_evidence"].to_numpy()[1:]
+    assert later.sum() - 99 * np.log(10) == pytest.approx(-632.54421, abs=6e-6)
+    assert 10 * result.readings["filtered"].iloc[-1] == pytest.approx(798.37029, abs=1e-4)
+    assert 10 * result.readings["filtered_sd"].iloc[-1] == pytest.approx(4032.15794**0.5, abs=1e-4)
+
+
+@pytest.mark.parametrize("filter", ["kalman", "extended", "unscented"])
+def test_smoothed_levels_of_the_nile_are_the_published_ones(filter, tmp_path):
+    # The published ones start diffuse; the wide start moves them by the variance over 1e7.
+    case = changed("local_level", tmp_path, *NILE, ('filter = "kalman"', f'filter = "{filter}"'))
+    rows = take_in(read_case(case)).readings
+    assert 10 * rows["smoothed"].iloc[:2].to_numpy() == pytest.approx([1111.66832, 1110.85766], rel=5e-4)
+    assert 10 * rows["smoothed_sd"].iloc[:2].to_numpy() == pytest.approx(
+        np.sqrt([4032.15794, 3242.93007]), rel=5e-4
+    )
+
+
+def test_an_ensemble_learns_the_forcing_of_lorenz_96_as_the_posterior_of_the_same_case_has_it():
+    case = read_case(find_case("lorenz96"))
+    posterior, grid = case.posterior(), np.linspace(7.4, 8.9, 31)
+    log = np.array([posterior.logpdf_gradient(np.array([forcing]))[0] for forcing in grid])
+    weights = np.exp(log - log.max())
+    weights /= weights.sum()
+    mean = weights @ grid
+    sd = np.sqrt(weights @ (grid - mean) ** 2)
+    low, middle, high = take_in(case).data["filtered_parameter"][-1, 0].to_numpy()
+    # The filter's start is uncertain by 0.03, the sampler's is exact.
+    assert abs(middle - mean) < 0.25 * sd
+    assert (high - low) / (2 * 1.96) == pytest.approx(sd, rel=0.1)
+
+
+@pytest.mark.slow
+def test_one_case_of_heat_conduction_is_sampled_and_filtered_alike():
+    """The filter's last word is the mode and the curvature of the same case's posterior."""
+    case = read_case(find_case("heat_conduction_warming"))
+    target = case.posterior()
+    start = np.log([{"heat_transfer": 10.0, "matrix_conductivity": 0.2}[name] for name in target.names])
+
+    def minus(u):  # the density of the logarithms
+        value, slope = target.logpdf_gradient(np.exp(u))
+        return -value - u.sum(), -slope * np.exp(u) - 1
+
+    mode = minimize(minus, start, jac=True, method="BFGS", options={"gtol": 1e-3})
+    curvature = [(minus(mode.x + 1e-3 * e)[1] - minus(mode.x - 1e-3 * e)[1]) / 2e-3 for e in np.eye(2)]
+    sd = np.sqrt(np.diag(np.linalg.inv(curvature)))
+    result = take_in(case)
+    order = [list(result.data["parameter"].to_numpy()).index(name) for name in target.names]
+    low, middle, high = np.log(result.data["filtered_parameter"][-1].to_numpy()[order]).T
+    assert np.all(np.abs(middle - mode.x) < 0.4 * sd)  # 40 members
+    assert (high - low) / (2 * 1.96) == pytest.approx(sd, rel=0.15)
+    assert result.consistency.ok
+
+
+def test_rows_in_any_order_and_missing_readings_make_the_same_stream(tmp_path):
+    header, *rows = (find_case("lorenz96").parents[2] / "data/lorenz96/stations.csv").read_text().splitlines()
+    shuffled = [rows[i] for i in np.random.default_rng(0).permutation(len(rows))]
+    shuffled[3] = re.sub(r",[^,]*$", ",", shuffled[3])
+    (tmp_path / "shuffled.csv").write_text("\n".join([header, *shuffled]) + "\n")
+    path = changed("lorenz96", tmp_path, ("lorenz96/stations.csv", "shuffled.csv"))
+    plan = read_case(path).assimilating
+    assert [o.time for o in plan.stream.observations] == [0.2, 0.4, 0.6, 0.8, 1.0]
+    table = read_case(path).plans[0].data
+    for observation, rows_ in zip(plan.stream.observations, plan.stream.rows, strict=True):
+        assert np.array_equal(observation.value, table.outputs["reading"][rows_], equal_nan=True)
+        assert np.array_equal(table.coordinates["site"][rows_], np.arange(0, 40, 4))
+        assert np.all(table.coordinates["time"][rows_] == observation.time)
+    result = take_in(read_case(path))
+    assert (result.readings["verdict"] == "missing").sum() == 1
+    assert result.steps["used"].sum() == 49
+
+
+def test_different_sensors_at_each_time_and_repeated_readings_are_taken_in(tmp_path):
+    lines = ["time [1],site [1],reading [1]", "0.2,0,1.5", "0.2,8,1.6", "0.4,4,2.5", "0.4,4,2.7", "0.4,0,2.2"]
+    (tmp_path / "few.csv").write_text("\n".join(lines) + "\n")
+    path = changed("lorenz96", tmp_path, ("lorenz96/stations.csv", "few.csv"))
+    result = take_in(read_case(path))
+    assert list(result.steps["used"]) == [2, 3]
+    assert list(result.readings["value"]) == [1.5, 1.6, 2.2, 2.5, 2.7]
+    assert list(result.readings["site [1]"]) == [0, 8, 0, 4, 4]
+    assert result.readings["filtered"].iloc[3] == result.readings["filtered"].iloc[4]
+
+
+def test_an_outlier_is_left_out_and_said(tmp_path):
+    given = ('filter = "kalman"', 'filter = "kalman"\noutlier_sd = 3.0')
+    result = take_in(read_case(changed("local_level", tmp_path, given)))
+    out = result.readings[result.readings["verdict"] == "outlier"]
+    off = np.abs(out["value"] - out["forecast"]) / out["forecast_sd"]
+    assert (off > 3).all()
+    kept = result.readings[result.readings["verdict"] == "used"]
+    assert (np.abs(kept["value"] - kept["forecast"]) <= 3 * kept["forecast_sd"]).all()
+
+
+def test_the_ensemble_smoother_looks_back_over_the_whole_stream(tmp_path):
+    path = changed("lorenz96", tmp_path, ("members = 100", "members = 100\nsmooth = true"))
+    data = take_in(read_case(path)).data
+    last = data["filtered_parameter"][-1].to_numpy()
+    # A parameter that does not move is known as well at the first time as at the last, in hindsight.
+    assert data["smoothed_parameter"].to_numpy() == pytest.approx(np.broadcast_to(last, (5, 1, 3)), rel=1e-9)
+    assert (data["smoothed_sd"] <= data["filtered_sd"] * (1 + 1e-9)).all()
+
+
+def test_files_agree_and_the_page_needs_no_network(tmp_path):
+    result = assimilate("local_level", out=tmp_path)
+    with xr.open_dataset(tmp_path / "assimilation.nc", engine="h5netcdf") as data:
+        assert data["nis"].to_numpy() == pytest.approx(result.steps["nis"].to_numpy())
+        assert data["reading_filtered"].to_numpy() == pytest.approx(result.readings["filtered"].to_numpy())
+        assert data["reading_verdict"].attrs["flag_meanings"].split()[0] == "used"
+        assert set(data["filtered_mean"].dims) == {"time", "state"}
+    assert len((tmp_path / "readings.csv").read_text().splitlines()) == 101
+    page = (tmp_path / "assimilation.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert not re.search(r"(src|href)=\"(?!#)", page)
+    assert assimilate("local_level", out=tmp_path).page.read_text() == page  # the same call, the same page
+
+
+def test_the_command_tells_what_was_learned(tmp_path):
+    rows = ["time [1],site [1],reading [1]", "0.2,0,1.6", "0.4,0,3.1"]
+    (tmp_path / "one.csv").write_text("\n".join(rows) + "\n")
+    path = changed("lorenz96", tmp_path, ("lorenz96/stations.csv", "one.csv"))
+    done = mscale("assimilate", path, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"forcing +[\d.]+ +[\d.]+ +[\d.]+ to [\d.]+ +8", done.output)
+    assert "2 times; readings: 2 used" in done.output
+    assert mscale("assimilate", path, "--out", tmp_path / "out", "--quiet").output == ""
+
+
+def test_a_filter_that_is_too_sure_ends_with_status_4(tmp_path):
+    path = changed("local_level", tmp_path, ('reading_sd = "12.288 km^3"', 'reading_sd = "4 km^3"'))
+    done = mscale("assimilate", path, "--out", tmp_path / "out")
+    assert done.exit_code == 4
+    assert "do not trust this filter yet: the filter is too sure of itself" in done.output
+
+
+def test_a_folder_with_something_else_is_not_touched(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="holds something else"):
+        assimilate("local_level", out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+MISTAKES = {
+    "filter": ("local_level", ('"kalman"', '"kalmann"'), r"filter = 'kalmann' \(did you mean 'kalman'\?\)"),
+    "key": (
+        "local_level",
+        ("smooth = true", "smoth = true"),
+        r"assimilate.smoth: unknown key \(did you mean 'smooth'",
+    ),
+    "type": (
+        "local_level",
+        ("smooth = true", 'smooth = "yes"'),
+        "assimilate.smooth: 'yes'; allowed: true or false",
+    ),
+    "setting": ("local_level", ("smooth = true", "members = 20"), "members: 'kalman' has no such setting"),
+    "no number": ("local_level", (", level_sd = 3.833", ""), "no number for 'level_sd'.*learn = "),
+    "wrong unit": ("local_level", ('"12.288 km^3"', '"12 km"'), "assimilate.at.reading_sd: .*km"),
+    "noise": ("local_level", ("smooth = true", 'learn = ["reading_sd"]'), "'reading_sd' is a noise level"),
+    "both": (
+        "local_level",
+        ("smooth = true", 'learn = ["level_sd"]'),
+        "assimilate.at.level_sd: 'level_sd' is learned",
+    ),
+    "unknown": (
+        "lorenz96",
+        ('learn = ["forcing"]', 'learn = ["forcin"]'),
+        r"no unknown 'forcin' \(did you mean 'forcing'",
+    ),
+    "drift": (
+        "lorenz96",
+        ('learn = ["forcing"]', 'learn = ["forcing"]\ndrift = { force = 1 }'),
+        "'force' is not learned",
+    ),
+    "letkf": ("lorenz96", ('"etkf"', '"letkf"'), "letkf without localisation_half_width"),
+    "looks back": ("lorenz96", ('"etkf"', '"particle"\nsmooth = true'), "'particle' does not look back"),
+    "two inflations": (
+        "lorenz96",
+        ('"etkf"', '"etkf"\ninflation_on_anomalies = 1.1\ninflation_on_variance = 1.1'),
+        "one of the two",
+    ),
+    "steady": (
+        "biofilm_layers",
+        ("[method]", '[assimilate]\nfilter = "kalman"\n[method]'),
+        "is no model in time",
+    ),
+    "which experiment": (
+        "heat_conduction",
+        ("[method]", '[assimilate]\nfilter = "kalman"\n[method]'),
+        "allowed: '20 % filler', '40 % filler', '60 % filler'",
+    ),
+    "no time": (
+        "heat_conduction",
+        ("[method]", '[assimilate]\nfilter = "kalman"\nexperiment = "20 % filler"\n[method]'),
+        "the data have no column 'time'",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_its_key(mistake, tmp_path):
+    name, pair, message = MISTAKES[mistake]
+    path = changed(name, tmp_path, pair)
+    with pytest.raises(ValueError, match=message):
+        read_case(path)
+    assert mscale("assimilate", path, "--out", tmp_path / "out").exit_code == 3
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_mistakes_are_told_at_once(tmp_path):
+    pairs = [('"kalman"', '"kalmann"'), (", level_sd = 3.833", ", level_ds = 3")]
+    with pytest.raises(CaseError, match="3 mistakes") as caught:
+        read_case(changed("local_level", tmp_path, *pairs))
+    for words in ("kalmann", "level_ds", "no number for 'level_sd'"):
+        assert words in str(caught.value)
+
+
+def test_a_case_without_the_section_says_so(tmp_path):
+    with pytest.raises(CaseError, match=r"no section \[assimilate\]"):
+        assimilate("biofilm_layers", out=tmp_path / "out")
+    assert mscale("assimilate", "biofilm_layers", "--out", tmp_path / "out").exit_code == 3
+
+
+def test_a_resolved_case_keeps_its_section(tmp_path):
+    case = read_case(find_case("lorenz96"))
+    (tmp_path / "again.toml").write_text(case.resolved_toml())
+    again = read_case(tmp_path / "again.toml")
+    assert again.assimilating.filter == case.assimilating.filter
+    assert again.identity["priors"] == case.identity["priors"]
+
+
+def test_a_prior_becomes_the_law_of_its_coordinate():
+    positive = Parameter("rate", "1/s", 1.0, lower=0.0)
+    free = Parameter("shift", "m", 0.0)
+    share = Parameter("share", "1", 0.5, lower=0.0, upper=1.0)
+    exact = as_state(LogNormal(np.log(3.0), 0.7), positive, 0.0)
+    assert (float(exact.centre), float(exact.sd)) == pytest.approx((3.0, 0.7))
+    exact = as_state(Normal(2.0, 0.5), free, 0.1)
+    assert (float(exact.centre), float(exact.sd), exact.drift) == pytest.approx((2.0, 0.5, 0.1))
+    # The logit of a uniform share is logistic: mean 0, variance pi^2 / 3.
+    exact = as_state(Uniform(0.0, 1.0), share, 0.0)
+    assert (float(exact.centre), float(exact.sd)) == pytest.approx((0.5, np.pi / 3**0.5), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name in names() if load_system(name).space is not None])
+def test_every_model_in_time_reads_its_outputs_along_time(name):
+    system = load_system(name)
+    time = time_of(system)
+    read = {operator.quantity for operator in system.space().observations.values()}
+    if name == "reference/lorenz96":  # reads every site, unless it is told which
+        read |= {operator.quantity for operator in system.space(site=[0]).observations.values()}
+    assert {o.name for o in system.outputs if time.name in o.coordinates} <= read
+
+
+NAMED = {
+    "stochastic": "members = 200",
+    "denkf": "members = 60\nlocalisation_half_width = 20",
+    "serial": "members = 100",
+    "letkf": "members = 60\nlocalisation_half_width = 20",
+    "particle": "members = 1000",
+    "unscented": "",
+    "posterior_linearisation": "",
+    "iterated_extended": "",
+}
+
+
+@pytest.mark.parametrize("filter", NAMED)
+def test_every_filter_with_a_name_comes_near_the_exact_posterior_of_the_case(filter, tmp_path):
+    given = ('filter = "etkf"\nmembers = 100\n', f'filter = "{filter}"\n{NAMED[filter]}\n')
+    plan = read_case(changed("lorenz96", tmp_path, given)).assimilating
+    state, _ = list(run(plan.filter, plan.space, plan.theta, plan.stream.observations, 1))[-1]
+    # That is 8.166 +- 0.158, see the test of the ETKF.
+    assert abs(unknown_values(plan.space, state.mean)["forcing"] - 8.166) < 2.5 * 0.158
