@@ -29,6 +29,7 @@ from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.places import Places
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.errors import ParameterError, explain
 from mscale_uq.macro.boundary import Dirichlet, Robin, Source
 from mscale_uq.macro.coefficient import Coefficient
 from mscale_uq.macro.diffusion import DiffusionProblem
@@ -137,9 +138,13 @@ def steady(x, y, side, cell_elements, elements):
 
 def forward(x=X, y=Y, time=None, mode="steady", side=0.04, cell_elements=32, elements=24, max_step=20.0):
     """Return the model for thermocouples at (x, y) in m, one reading a row; with `time` in s if in time."""
+    if (mode == "steady") != (time is None):
+        given = "readings with a time" if mode == "steady" else "readings without a time"
+        allowed = "mode 'steady' for readings of x and y, mode 'transient' for readings of time, x and y"
+        raise ParameterError(explain(f"heat_conduction: {given} in mode {mode!r}", allowed))
     if mode == "steady":
         return steady(x, y, side, cell_elements, elements)
-    times, at_time = grid_of({"time": np.ones(len(x)) if time is None else time})
+    times, at_time = grid_of({"time": time})
     points, at_point = grid_of({"x": x, "y": y})
     places, sizes = (points[:, 0], points[:, 1]), (side, cell_elements, elements, max_step)
     path = space(*places, *sizes, reading="thermocouples").forward(times[:, 0])

@@ -7,7 +7,7 @@ lam = (4/pi) arctan(sqrt(k_min/k_max)), where four pixels of two phases meet in 
 """
 
 from collections.abc import Mapping
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +21,7 @@ INSULATOR = "for an insulating phase give a small value, such as 1e-9 of the lar
 
 
 def effective_conductivity(
-    k: ArrayLike, lengths: tuple[float, float] = (1.0, 1.0), phases: Mapping[int, float] | None = None
+    k: ArrayLike, lengths: tuple[float, float] = (1.0, 1.0), phases: Mapping[Any, float] | None = None
 ) -> Array:
     """Return the effective conductivity tensor ``(2, 2)`` of a periodic 2-D image, in the unit of k.
 
@@ -33,7 +33,7 @@ def effective_conductivity(
     lengths
         Sides of the image along y1 and y2; only their ratio matters.
     phases
-        Conductivity of every label of the image.
+        Conductivity of every label of the image; labels are numbers or words.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _conductivities(image: Array) -> Array:
     return image.astype(float)
 
 
-def _labelled(image: Array, phases: Mapping[int, float]) -> Array:
+def _labelled(image: Array, phases: Mapping[Any, float]) -> Array:
     """Return the conductivity of every pixel of an image of labels."""
     labels, place = np.unique(image, return_inverse=True)
     missing = [label for label in labels.tolist() if label not in phases]

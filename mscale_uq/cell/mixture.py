@@ -8,6 +8,10 @@ arithmetic mean (the same statement by Keller's duality):
     k_i >= k_m:   1/k = s/k_i + (1 - s)/k_m          k_i < k_m:   k = s k_i + (1 - s) k_m
 
 Both have the same value and first derivatives at k_i = k_m, so the switch is continuously differentiable.
+
+Either way a cut element is wrong by something of its own size, and the effective tensor converges with order
+one at least: observed between 16 and 128 elements a side, for square and hexagonal arrays of disks with
+f = 0.3 and 0.5, are orders 1.2 to 2.6 at contrast 10 and 1.1 to 1.25 at contrast 1/10.
 """
 
 from dataclasses import dataclass

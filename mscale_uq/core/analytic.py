@@ -3,12 +3,16 @@
 The complex step f'(x) = Im f(x + ih)/h is exact to round-off for analytic f, and silently wrong when f
 drops the imaginary part (abs, conj, max, .real, float()). This array therefore only knows functions that
 are analytic, and raises `NoGradient` with the function's name for everything else, also when somebody turns
-it into a plain array. Comparisons look at the real part: a branch is taken as the real number would.
+it into a plain array. Comparisons look at the real part: a branch is taken as the real number would, and
+`comparisons` tells that one was taken, since a search that only compares (a bisection) hides derivatives.
 
 Source: J. R. R. A. Martins, P. Sturdza, J. J. Alonso, ACM Trans. Math. Softw. 29 (2003) 245-262,
 doi:10.1145/838250.838251.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Never, final
 
 import numpy as np
@@ -22,7 +26,8 @@ ANALYTIC_UFUNCS = frozenset(
     "log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh "
     "matmul matvec erf erfc erfcx erfi wofz gamma loggamma psi digamma".split()
 )
-COMPARISONS = frozenset("less less_equal greater greater_equal equal not_equal isfinite isnan isinf".split())
+COMPARISONS = frozenset("less less_equal greater greater_equal equal not_equal".split())
+QUESTIONS = frozenset("isfinite isnan isinf".split())
 ANALYTIC_FUNCTIONS = frozenset(
     "sum mean prod cumsum cumprod dot matmul inner outer tensordot einsum kron trace stack concatenate "
     "hstack vstack column_stack where reshape ravel transpose swapaxes moveaxis squeeze expand_dims "
@@ -30,6 +35,19 @@ ANALYTIC_FUNCTIONS = frozenset(
     "ones_like full_like shape size ndim solve inv det cross polyval trapezoid average copy split "
     "array_split".split()
 )
+# For each comparison on a stepped number, while somebody listens: whether it compared two equal numbers.
+_heard: ContextVar[list[bool] | None] = ContextVar("_heard", default=None)
+
+
+@contextmanager
+def comparisons() -> Iterator[list[bool]]:
+    """Collect the comparisons that decide on a stepped number: for each, whether a tie was among them."""
+    heard: list[bool] = []
+    token = _heard.set(heard)
+    try:
+        yield heard
+    finally:
+        _heard.reset(token)
 
 
 @final
@@ -52,6 +70,8 @@ class GuardedArray(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if ufunc.__name__ in COMPARISONS and method == "__call__":
+            _tell(*inputs)
+        if ufunc.__name__ in COMPARISONS | QUESTIONS and method == "__call__":
             return ufunc(*(_real(item) for item in inputs), **options)
         plain_method = method == "__call__" or ufunc.__name__ in ("add", "multiply")
         if ufunc.__name__ not in ANALYTIC_UFUNCS or not plain_method or "out" in options:
@@ -75,6 +95,7 @@ class GuardedArray(NDArrayOperatorsMixin):
         _refuse("abs")
 
     def __bool__(self) -> bool:
+        _tell(self, 0.0)
         return bool(np.real(self._z))
 
     def __getitem__(self, index: Any) -> "GuardedArray":
@@ -115,6 +136,16 @@ def _open(item: Any) -> Any:
 
 def _real(item: Any) -> Any:
     return np.real(item._z) if isinstance(item, GuardedArray) else item
+
+
+def _tell(left: Any, right: Any) -> None:
+    """Note a comparison for `comparisons`, if the step can have a say in it."""
+    heard = _heard.get()
+    if heard is None:
+        return
+    stepped = sum(np.imag(side._z) != 0 for side in (left, right) if isinstance(side, GuardedArray))
+    if np.any(stepped):
+        heard.append(bool(np.any((_real(left) == _real(right)) & (stepped > 0))))
 
 
 def _wrap(result: Any) -> Any:

@@ -6,7 +6,8 @@ from typing import Any, final
 
 import numpy as np
 
-from mscale_uq.core.analytic import GuardedArray
+from mscale_uq.core.analytic import GuardedArray, comparisons
+from mscale_uq.core.branches import hides_a_slope
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, PointwiseStage, Stage, Values
 from mscale_uq.errors import NoGradient, WiringError, explain
@@ -152,7 +153,7 @@ def evaluate(stage: Stage, function: Callable[..., Any], inputs: list[Any]) -> d
 def step_along(
     stage: Stage,
     function: Callable[..., Any],
-    point: Mapping[str, Array],
+    point: Named,
     made: Named,
     name: str,
     entry: tuple[int, ...] | None,
@@ -163,7 +164,8 @@ def step_along(
     # Only the stepped input is complex: what the function does to the others cannot hide this derivative.
     inputs = [GuardedArray.step(array, direction) if key == name else array for key, array in point.items()]
     try:
-        moved = evaluate(stage, function, inputs)
+        with comparisons() as ties:
+            moved = evaluate(stage, function, inputs)
     except (NoGradient, TypeError, ValueError, AttributeError) as refusal:
         # The same call has just worked on real numbers, so it is the guard that refuses.
         raise NoGradient(f"formula {stage.name!r}: {refusal}") from refusal
@@ -177,7 +179,35 @@ def step_along(
             GuardedArray.step(array, 2 * direction) if key == name else array for key, array in point.items()
         ]
         _check_linear(stage, moved, evaluate(stage, function, inputs))
+    if ties:
+        _check_branches(stage, function, point, made, name, entry, slopes, any(ties))
     return slopes
+
+
+def _check_branches(
+    stage: Stage,
+    function: Callable[..., Any],
+    point: Named,
+    made: Named,
+    name: str,
+    entry: tuple[int, ...] | None,
+    slopes: Named,
+    tie: bool,
+) -> None:
+    """Refuse slopes along an input that comparisons have hidden."""
+
+    def moved(step: Array) -> Named:
+        x = point[name] + (step if entry is None else _only(np.broadcast_to(step, point[name].shape), entry))
+        return evaluate(stage, function, list({**point, name: x}.values()))
+
+    x = point[name] if entry is None else point[name][entry]
+    output = hides_a_slope(moved, np.asarray(x), made, slopes, tie)
+    if output is not None:
+        raise NoGradient(
+            f"formula {stage.name!r}: {output!r} takes its value from comparisons of {name!r} (a search, or "
+            "a kink at this point), where the complex step sees no derivative; "
+            "hint: a root belongs into an Implicit stage, a kink needs a smooth law"
+        )
 
 
 def _suspicious(moved: Any, value: Array) -> bool:

@@ -27,11 +27,19 @@ class ContractBroken(MscaleError):
 
 
 def nearby_thetas(model: ForwardModel, count: int, rng: np.random.Generator) -> Array:
-    """Return thetas ``(count, n)``: the defaults, and points around them inside the limits."""
+    """Return thetas ``(count, n)``: the defaults, and points around them inside the limits.
+
+    Entries move by a factor, so a default of zero stays; a move that leaves the limits is halved, and since
+    the limits are open and hold the default, some part of it always fits.
+    """
     default = model.theta()
-    spread = default * np.exp(SPREAD * rng.standard_normal((count, default.size)))
-    spread[0] = default
-    return np.array([theta if _inside(model, theta) else default for theta in spread])
+    thetas = [default]
+    for _ in range(count - 1):
+        move = SPREAD * rng.standard_normal(default.size)
+        while not _inside(model, default * np.exp(move)):
+            move = move / 2
+        thetas.append(default * np.exp(move))
+    return np.array(thetas)
 
 
 def defaults_agree(system: System) -> str:

@@ -137,6 +137,60 @@ def test_round_off_of_a_branch_cut_is_no_derivative(cut):
     assert slope == pytest.approx(central, rel=1e-4)
 
 
+def bisected(x):
+    """The root of u^3 + u = x, found by comparisons alone."""
+    low, high = 0.0, 10.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if middle**3 + middle < x else (low, middle)
+    return low
+
+
+HIDDEN_BY_COMPARISONS = {
+    "bisection": (bisected, 2.0),
+    "bisection beside x": (lambda x: x * bisected(x), 2.0),
+    "kink, value 0": (lambda x: np.where(x > 0, x, 0.0), 0.0),
+    "kink, value 2": (lambda x: np.where(x > 2.0, 3 * x, x + 4), 2.0),
+    "kink in an if": (lambda x: x if x >= 0 else -x, 0.0),
+    "jump": (lambda x: np.where(x < 1.0, x, x + 1), 1.0),
+}
+
+
+@pytest.mark.parametrize("what", HIDDEN_BY_COMPARISONS)
+@pytest.mark.parametrize("kind", [Formula, PointwiseFormula])
+def test_a_derivative_hidden_by_comparisons_is_refused(kind, what):
+    function, x = HIDDEN_BY_COMPARISONS[what]
+    with pytest.raises(NoGradient, match=r"formula 'hidden': 'y' takes its value from comparisons of 'x'"):
+        kind(function, "y", name="hidden").linearize({"x": np.array(x)})
+
+
+@pytest.mark.parametrize("x", [2.0 - 3e-7, 2.0 + 3e-7, 1.0, 5.0])
+def test_close_to_a_kink_the_slope_is_that_of_its_side(x):
+    slope = (
+        Formula(lambda x: np.where(x > 2.0, 3 * x, x + 4), "y").linearize({"x": x})[1].jvp({"x": 1.0})["y"]
+    )
+    assert slope == (3 if x > 2 else 1)
+
+
+def test_branches_that_meet_with_one_slope_have_it_on_the_border_too():
+    def huber(x):
+        return np.where(x * x <= 1, x * x / 2, x - 0.5)
+
+    assert Formula(huber, "y").linearize({"x": 1.0})[1].jvp({"x": 1.0})["y"] == 1
+
+
+def test_a_rate_that_begins_with_slope_zero_is_differentiable_at_zero():
+    stage = PointwiseFormula(lambda c, k: np.where(c > 0, c**2 / (k + c), 0.0), "y")
+    _, tangent = stage.tangent({"c": np.array([0.0, 1.0]), "k": 1.0})
+    assert tangent[:, 0, :] == pytest.approx(np.array([[0.0, 0.0], [0.75, -0.25]]))
+
+
+def test_a_step_function_is_flat_beside_its_step():
+    assert (
+        Formula(lambda x: np.where(x > 1, 2.0, 1.0), "y").linearize({"x": 3.0})[1].jvp({"x": 1.0})["y"] == 0
+    )
+
+
 def test_a_residual_that_cancels_to_round_off_keeps_its_derivative():
     root = 0.2591711018190737  # of 0.2 exp(u) = u
     slope = Formula(lambda u: 0.2 * np.exp(u) - u, "r").linearize({"u": root})[1].jvp({"u": 1.0})["r"]

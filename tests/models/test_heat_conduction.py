@@ -5,6 +5,7 @@ import pytest
 from mscale_uq.models.transport.heat_conduction import X, Y, forward, space
 
 from mscale_uq.diagnose.gradient import check_gradient
+from mscale_uq.errors import ParameterError
 
 
 def test_only_temperature_differences_drive_heat():
@@ -93,3 +94,9 @@ def test_the_gradient_in_time_is_exact():
     theta = model.theta(filler_fraction=0.37)
     check = check_gradient(model, theta, np.random.default_rng(0))
     assert check.ok, check
+
+
+@pytest.mark.parametrize(("mode", "time"), [("transient", None), ("steady", np.full(len(X), 60.0))])
+def test_readings_in_time_and_the_steady_plate_are_not_mixed_up(mode, time):
+    with pytest.raises(ParameterError, match=f"in mode '{mode}'"):
+        forward(time=time, mode=mode)

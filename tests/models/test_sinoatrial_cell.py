@@ -161,8 +161,8 @@ def test_runs_that_have_not_settled_have_the_sensitivities_of_the_sheet():
     sd = np.sqrt(np.diag(np.linalg.inv(information + np.eye(8) / 0.3**2)))
     assert sd == pytest.approx([0.176, 0.072, 0.069, 0.135, 0.136, 0.279, 0.271, 0.275], rel=0.04)
     assert np.sqrt(np.linalg.eigvalsh(information))[:0:-1] == pytest.approx(
-        [27.7, 19.2, 11.0, 8.2, 4.2, 1.6, 1.1], rel=0.04
-    )
+        [27.7, 19.2, 11.0, 8.2, 4.2, 1.6, 1.1], rel=0.04, abs=0.05
+    )  # the sheet prints one digit after the point
 
 
 def test_the_receptor_keeps_detailed_balance():

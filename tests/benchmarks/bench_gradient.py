@@ -1,0 +1,46 @@
+"""What a derivative costs beside its value, for every smooth system: `python bench_gradient.py`.
+
+Both are timed in turn in one process, so the ratio hardly depends on the machine. Goal: at most 1.5 for the
+steady two-dimensional model, whose factorisation serves value, tangent and adjoint.
+"""
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import numpy as np  # noqa: E402
+
+from mscale_uq.catalog import load_system, names  # noqa: E402
+from mscale_uq.core.forward import ForwardModel  # noqa: E402
+from mscale_uq.diagnose.cost import Cost, cost  # noqa: E402
+
+ROUNDS = 3
+GOALS = {"transport/heat_conduction": 1.5}
+
+
+def best(model: ForwardModel) -> Cost:
+    """Return the round with the lowest ratio: what else runs on the machine only adds."""
+    theta = model.theta()
+    weights = np.ones(model.value(theta).size)
+
+    def gradient() -> object:
+        return model.linearize(theta)[1].vjp(weights)
+
+    return min((cost(lambda: model.value(theta), gradient) for _ in range(ROUNDS)), key=lambda c: c.ratio)
+
+
+def main() -> None:
+    """Print one row per smooth system."""
+    print(f"{'system':32s} {'value':>10s} {'gradient':>10s} {'ratio':>6s} {'goal':>5s}")
+    for name in names():
+        system = load_system(name)
+        if system.smoothness != "smooth":
+            continue
+        found = best(system.forward())
+        times = f"{found.value * 1e3:7.2f} ms {found.gradient * 1e3:7.2f} ms"
+        print(f"{name:32s} {times} {found.ratio:6.2f} {GOALS.get(name, ''):>5}")
+
+
+if __name__ == "__main__":
+    main()
