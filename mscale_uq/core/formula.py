@@ -1,7 +1,8 @@
 """`Formula`: a stage made from one plain function, differentiated by the complex step."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from typing import Any, final
 
 import numpy as np
@@ -48,6 +49,13 @@ class Formula(Stage):
         self.inputs = arguments(function)
         self.outputs = (outputs,) if isinstance(outputs, str) else tuple(outputs)
         self.name = name or function.__name__
+        self._moved = self.inputs
+
+    def moved_by(self, names: Collection[str]) -> "Formula":
+        """Return the formula differentiated along these inputs alone; each entry of an input costs a call."""
+        here = copy(self)
+        here._moved = tuple(name for name in self.inputs if name in names)
+        return here
 
     def value(self, values: Values) -> Named:
         """Return the function's result by name."""
@@ -57,19 +65,19 @@ class Formula(Stage):
         """Return the result and its exact derivative, one complex evaluation per scalar input."""
         point = {name: np.asarray(values[name], dtype=float) for name in self.inputs}
         made = evaluate(self, self._function, list(point.values()))
-        shapes = {name: array.shape for name, array in point.items()}
+        shapes = {name: point[name].shape for name in self._moved}
         columns = {
             name: [
                 step_along(self, self._function, point, made, name, entry) for entry in _entries(point[name])
             ]
-            for name in self.inputs
+            for name in self._moved
         }
         blocks = {
             (output, name): np.stack([column[output] for column in columns[name]], axis=-1).reshape(
                 made[output].shape + shapes[name]
             )
             for output in self.outputs
-            for name in self.inputs
+            for name in self._moved
         }
         return made, MatrixLinearization(
             blocks, shapes, {output: made[output].shape for output in self.outputs}
@@ -91,6 +99,13 @@ class PointwiseFormula(PointwiseStage):
         self.inputs = arguments(function)
         self.outputs = (outputs,) if isinstance(outputs, str) else tuple(outputs)
         self.name = name or function.__name__
+        self._moved = self.inputs
+
+    def moved_by(self, names: Collection[str]) -> "PointwiseFormula":
+        """Return the formula differentiated along these inputs alone; each costs a call."""
+        here = copy(self)
+        here._moved = tuple(name for name in self.inputs if name in names)
+        return here
 
     def value(self, values: Values) -> Named:
         """Return the function's result by name, ``(points,)`` each."""
@@ -101,8 +116,10 @@ class PointwiseFormula(PointwiseStage):
         """Return the result and the derivatives ``(points, n_outputs, n_inputs)``."""
         point = self._points(values)
         made = self._spread(evaluate(self, self._function, list(point.values())), point)
-        table = np.empty((_count(point), len(self.outputs), len(self.inputs)))
+        table = np.zeros((_count(point), len(self.outputs), len(self.inputs)))
         for column, name in enumerate(self.inputs):
+            if name not in self._moved:
+                continue
             slope = step_along(self, self._function, point, made, name, None)
             for row, output in enumerate(self.outputs):
                 table[:, row, column] = slope[output]

@@ -267,10 +267,12 @@ def _split(chain: Chain, moving: Sequence[str], constants: Values) -> tuple[Chai
     idle: list[Stage] = []
     live: list[Stage] = []
     for stage in chain.stages:
-        target = live if moved.intersection(stage.inputs) else idle
-        target.append(stage)
-        if target is live:
+        here = moved.intersection(stage.inputs)
+        if here:
+            live.append(stage.moved_by(here))
             moved |= set(stage.outputs)
+        else:
+            idle.append(stage)
     made = [name for stage in idle for name in stage.outputs]
     return Chain(idle, constants), Chain(live, [*constants, *made, *moving], moving)
 

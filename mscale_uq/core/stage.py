@@ -7,7 +7,7 @@ dictionary means zero.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -69,6 +69,10 @@ class Stage(ABC):
         raise NoGradient(
             f"stage {self.name!r} has no derivative: use a gradient-free sampler such as demetropolisz"
         )
+
+    def moved_by(self, names: Collection[str]) -> "Stage":
+        """Return the stage where only these inputs move; it may leave the other derivatives out."""
+        return self
 
 
 class PointwiseStage(Stage):

@@ -242,3 +242,20 @@ def power_of_half(x):
 def test_a_derivative_is_exact_at_the_smallest_numbers_a_sampler_tries(x):
     linear = Formula(power_of_half, "y").linearize({"x": np.array(x)})[1]
     assert linear.jvp({"x": np.array(1.0)})["y"] == pytest.approx(-np.log(2), rel=1e-12)
+
+
+def test_only_what_moves_is_differentiated():
+    calls = []
+
+    def decay(rate, time, floor):
+        calls.append(rate)
+        return floor + np.exp(-rate * time)
+
+    stage = Formula(decay, "level")
+    point = {"rate": np.array(0.3), "time": np.linspace(0, 1, 50), "floor": np.array(0.1)}
+    whole = stage.linearize(point)[1].vjp({"level": np.ones(50)})
+    calls.clear()
+    some = stage.moved_by({"rate"}).linearize(point)[1].vjp({"level": np.ones(50)})
+    assert len(calls) == 2  # the value, and one step along the rate
+    assert set(some) == {"rate"}
+    assert some["rate"] == whole["rate"]

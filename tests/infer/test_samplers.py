@@ -40,17 +40,6 @@ def test_a_conjugate_posterior_is_met(sampler):
     assert samples.failures == ()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("sampler", DRAWN)
-def test_a_conjugate_posterior_is_met_within_five_percent(sampler):
-    draws = {"demetropolisz": 60_000, "slice": 12_000}.get(sampler, 8000)
-    samples = here(straight(), sampler, draws)
-    for (name, array), m, s in zip(samples.draws.items(), *exact(), strict=True):
-        assert float(az.ess(array)) >= 4000, name
-        assert array.mean() == pytest.approx(m, abs=0.05 * s), name
-        assert array.std() == pytest.approx(s, rel=0.05), name
-
-
 def test_the_most_probable_point_of_a_normal_posterior_is_its_mean():
     samples = here(straight(), "map", draws=1)
     assert samples.troubles == ()

@@ -75,9 +75,13 @@ def _parts() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return stretch[:, None] * np.stack([np.ones_like(time), time], axis=1), reading, sd
 
 
-def exact_posterior() -> tuple[np.ndarray, np.ndarray]:
-    """Return mean ``(2,)`` and covariance ``(2, 2)`` of (offset, speed), by linear algebra alone."""
+def exact_posterior(noise: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean ``(2,)`` and covariance ``(2, 2)`` of (offset, speed), by linear algebra alone.
+
+    The readings' sds are the case's, times `noise`.
+    """
     design, reading, sd = _parts()
+    sd = noise * sd
     precision = (design / sd[:, None] ** 2).T @ design + np.diag([1.0, 0.01])
     covariance = np.linalg.inv(precision)
     return covariance @ design.T @ (reading / sd**2), covariance
