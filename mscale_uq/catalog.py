@@ -8,6 +8,12 @@ from mscale_uq.core.system import System
 from mscale_uq.errors import InputError, explain, near_match
 
 
+def roots() -> tuple[Path, ...]:
+    """Return the folders in which families lie: the shipped one, and those in ``MSCALE_UQ_MODELS``."""
+    models = importlib.import_module("mscale_uq.models")
+    return tuple(dict.fromkeys(Path(folder).resolve() for folder in models.__path__))
+
+
 def names() -> tuple[str, ...]:
     """Return every system as ``family/system``, sorted."""
     return tuple(sorted(_files(".py")))
@@ -93,6 +99,11 @@ def sources(name: str) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def is_system_alone(name: str) -> bool:
+    """Whether a name is that of a system, and neither a shipped case's nor a file's."""
+    return bool(_fitting(name, names())) and not _fitting(name, cases()) and not Path(name).is_file()
+
+
 def data_root() -> Path:
     """Return the folder of the shipped data: inside the wheel, or the checkout's top-level ``data/``."""
     package = Path(__file__).resolve().parent
@@ -102,9 +113,8 @@ def data_root() -> Path:
 
 def _files(suffix: str) -> dict[str, list[Path]]:
     """Return ``family/stem`` -> its files, in the order of the path; `_only` refuses more than one."""
-    models = importlib.import_module("mscale_uq.models")
     found: dict[str, list[Path]] = {}
-    for root in dict.fromkeys(Path(folder).resolve() for folder in models.__path__):
+    for root in roots():
         for path in root.glob(f"*/*{suffix}"):
             if not path.name.startswith("_") and (path.parent / "__init__.py").is_file():
                 found.setdefault(f"{path.parent.name}/{path.stem}", []).append(path)
@@ -129,7 +139,7 @@ def _imported_words(path: Path) -> set[str]:
 
 
 def _unique(name: str, known: tuple[str, ...], what: str) -> str:
-    fits = [full for full in known if name in (full, full.partition("/")[2])]
+    fits = _fitting(name, known)
     if len(fits) == 1:
         return fits[0]
     if fits:
@@ -137,6 +147,10 @@ def _unique(name: str, known: tuple[str, ...], what: str) -> str:
     short = [full.partition("/")[2] for full in known]
     hint = near_match(name, [*known, *short])
     raise InputError(explain(f"no {what} {name!r}{hint}", ", ".join(known) or "none is installed"))
+
+
+def _fitting(name: str, known: tuple[str, ...]) -> list[str]:
+    return [full for full in known if name in (full, full.partition("/")[2])]
 
 
 def _first_line(path: Path) -> str:

@@ -18,18 +18,30 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE / "numba"))
 os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={CACHE / 'pytensor'}")
 
 
-@contextmanager
 def toy_systems():
-    """Put the systems of tests/systems into the catalogue, also that of spawned workers."""
+    """Put the systems of tests/systems into the catalogue."""
+    return systems_in(Path(__file__).parent / "systems")
+
+
+@contextmanager
+def systems_in(path):
+    """Put the systems of a folder into the catalogue, also that of spawned workers."""
     import mscale_uq.models as models
 
-    folder = str(Path(__file__).parent / "systems")
+    folder, before = str(path), set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MSCALE_UQ_MODELS", folder)
         patch.setattr(models, "__path__", [*models.__path__, folder])
         yield
-    for name in [name for name in sys.modules if name.startswith("mscale_uq.models.toys")]:
+    families = tuple(f"mscale_uq.models.{init.parent.name}" for init in path.glob("*/__init__.py"))
+    for name in [name for name in set(sys.modules) - before if name.startswith(families)]:
         del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def in_catalogue():
+    """`systems_in`, for tests that make systems of their own."""
+    return systems_in
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,11 @@
 """What `mscale check` looks at, before anybody waits for draws."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 
 from mscale_uq.case.read import Case
+from mscale_uq.cli.shell import Finding
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.system import System
 from mscale_uq.diagnose.contracts import CONTRACTS, ContractBroken, units_are_consistent
@@ -20,16 +19,6 @@ from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import predict
 
 PRIOR_DRAWS = 200
-
-
-@final
-@dataclass(frozen=True)
-class Finding:
-    """One line of a check: good, bad or (None) for people to judge; what was looked at; what was found."""
-
-    good: bool | None
-    what: str
-    found: str
 
 
 def check_system(system: System) -> Iterator[Finding]:

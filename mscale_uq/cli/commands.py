@@ -1,4 +1,4 @@
-"""The command line: ``mscale list``, ``show``, ``check``, ``fit``, ``report``, ``compare``, ``assimilate``.
+"""The command line, ``mscale``.
 
 Exit status: 0 ok, 1 failed, 2 usage, 3 bad data or case, 4 diagnostics not met.
 Everything that takes time to import is imported by the command that needs it.
@@ -13,16 +13,16 @@ from typing import Annotated, Any
 import typer
 
 from mscale_uq.cli import assimilate, compare
-from mscale_uq.cli.shell import FAILED, NOT_MET, Debug, told
-from mscale_uq.errors import InputError
+from mscale_uq.cli.doctor import doctor
+from mscale_uq.cli.new import new
+from mscale_uq.cli.schema import schema
+from mscale_uq.cli.shell import FAILED, NOT_MET, Debug, tell, told
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Calibrate multiscale models: from a case file and its data to a posterior and a report.",
 )  # fmt: skip
 
-app.command("compare")(compare.compare)
-app.command("assimilate")(assimilate.assimilate)
 
 
 def main() -> None:
@@ -63,25 +63,23 @@ def show(system: Annotated[str, typer.Argument(metavar="SYSTEM")], debug: Debug 
 
 @app.command()
 def check(
-    case: Annotated[str, typer.Argument(metavar="CASE", help="A case, or a system.")], debug: Debug = False
+    case: Annotated[str, typer.Argument(metavar="CASE", help="A case, or a system.")],
+    system: Annotated[
+        bool, typer.Option("--system", help="CASE is a system, also if a case has its name.")
+    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Check a case or a system before it is run."""
     with told(debug):
-        from mscale_uq.catalog import find_case, load_system, names
+        from mscale_uq.catalog import find_case, is_system_alone, load_system
         from mscale_uq.cli.check import check_case, check_system
 
-        try:
-            findings = check_case(_read(find_case(case)))
-        except InputError:
-            if not any(case in (name, name.partition("/")[2]) for name in names()):
-                raise
+        if system or is_system_alone(case):
             findings = check_system(load_system(case))
-        bad = 0
-        for finding in findings:
-            bad += finding.good is False
-            mark = {True: "ok   ", False: "BAD  ", None: "     "}[finding.good]
-            typer.echo(f"{mark}{finding.what + ': ' if finding.what else ''}{finding.found}")
-    if bad:
+        else:
+            findings = check_case(_read(find_case(case)))
+        all_good = tell(findings)
+    if not all_good:
         raise typer.Exit(FAILED)
 
 
@@ -129,6 +127,14 @@ def report(
         result = read_result(run)
         write_report(result)
         _print_result(result)
+
+
+# Commands with a file of their own.
+app.command("compare")(compare.compare)
+app.command("assimilate")(assimilate.assimilate)
+app.command()(new)
+app.command()(schema)
+app.command()(doctor)
 
 
 def _read(path: Path) -> Any:

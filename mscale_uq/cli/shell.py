@@ -1,10 +1,11 @@
-"""What every command shares: exit statuses, and how an error is told."""
+"""What every command shares: exit statuses, how findings are printed, how an error is told."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, final
 
 import typer
 
@@ -13,6 +14,26 @@ from mscale_uq.errors import InputError, MscaleError
 FAILED, BAD_INPUT, NOT_MET = 1, 3, 4
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """One line of a check: good, bad or (None) for people to judge; what was looked at; what was found."""
+
+    good: bool | None
+    what: str
+    found: str
+
+
+def tell(findings: Iterable[Finding]) -> bool:
+    """Print findings as they come, and return whether none is bad."""
+    bad = 0
+    for finding in findings:
+        bad += finding.good is False
+        mark = {True: "ok   ", False: "BAD  ", None: "     "}[finding.good]
+        typer.echo(f"{mark}{finding.what + ': ' if finding.what else ''}{finding.found}")
+    return not bad
 
 
 @contextmanager
@@ -30,6 +51,8 @@ def told(debug: bool) -> Iterator[None]:
             raise
         if isinstance(error, MscaleError):
             _say(str(error))
+        elif isinstance(error, OSError) and error.filename is not None:
+            _say(f"{error.filename}: {error.strerror}")
         else:
             _say(
                 f"{type(error).__name__}: {error} ({_place(error)}); hint: --debug shows where it comes from"

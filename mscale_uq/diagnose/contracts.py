@@ -171,7 +171,8 @@ def units_are_consistent(system: System, dimension: Dimension) -> str:
                 f"{system.name}: {name!r} [{system.output(name).unit}] is off by {error:.2g} when base units "
                 "change: a unit in the declaration is wrong, or a constant hides one"
             )
-    return f"{len(here.outputs)} outputs scale as their units say"
+    one = len(here.outputs) == 1
+    return f"{len(here.outputs)} output{' scales as its unit says' if one else 's scale as their units say'}"
 
 
 def _factors(dimension: Dimension) -> Callable[[str], float]:

@@ -70,7 +70,9 @@ class Identifiability:
         if len(self.names) < 2:
             return self.names[0], self.names[0], 1.0
         median = np.median([point.correlation for point in self.points], axis=0)
-        i, j = np.unravel_index(np.argmax(np.abs(np.triu(median, 1))), median.shape)
+        rows, columns = np.triu_indices(len(self.names), 1)
+        worst = int(np.argmax(np.abs(median[rows, columns])))
+        i, j = rows[worst], columns[worst]
         return self.names[i], self.names[j], float(median[i, j])
 
     @property
