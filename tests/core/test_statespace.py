@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from kinds.stepping import PARAMETERS, MakeAndLose, space
+from kinds.stepping import PARAMETERS, PROTEIN, make_and_lose, space
 
 from mscale_uq.core.dynamics import Dynamics, Rollout
 from mscale_uq.core.formula import Formula
@@ -9,9 +9,12 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.stage import MatrixLinearization
 from mscale_uq.core.statespace import StateSpace
+from mscale_uq.core.step_formula import StepFormula
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.errors import InputError, ParameterError, SolveFailed, WiringError
 from mscale_uq.observe.laws import Gaussian
+
+DYNAMICS = StepFormula(make_and_lose, (PROTEIN,))
 
 
 class Spring(Dynamics):
@@ -111,14 +114,14 @@ def test_a_missing_parameter_is_named():
 
 def test_an_initial_state_that_nobody_gives_is_refused_when_built():
     with pytest.raises(WiringError, match="protein_initial"):
-        StateSpace([], MakeAndLose(), {"camera": ObservationOperator("protein", Gaussian(1.0))}, PARAMETERS)
+        StateSpace([], DYNAMICS, {"camera": ObservationOperator("protein", Gaussian(1.0))}, PARAMETERS)
 
 
 def test_a_quantity_that_nobody_makes_is_refused_when_built():
     with pytest.raises(WiringError, match="protien"):
         StateSpace(
             [],
-            MakeAndLose(),
+            DYNAMICS,
             {"camera": ObservationOperator("protien", Gaussian(1.0))},
             PARAMETERS,
             {"protein_initial": 1.0},
