@@ -24,7 +24,6 @@ app = typer.Typer(
 )  # fmt: skip
 
 
-
 def main() -> None:
     """Run the command line."""
     app(prog_name="mscale")
