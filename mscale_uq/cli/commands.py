@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mscale_uq.cli import assimilate, compare
+from mscale_uq.cli import assimilate, compare, sbc
 from mscale_uq.cli.doctor import doctor
 from mscale_uq.cli.new import new
 from mscale_uq.cli.schema import schema
@@ -130,6 +130,7 @@ def report(
 
 # Commands with a file of their own.
 app.command("compare")(compare.compare)
+app.command("sbc")(sbc.sbc)
 app.command("assimilate")(assimilate.assimilate)
 app.command()(new)
 app.command()(schema)

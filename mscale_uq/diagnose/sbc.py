@@ -8,7 +8,7 @@ Source: M. Modrák and others, Simulation-Based Calibration Checking for Bayesia
 Test Quantities Shapes Sensitivity, Bayesian Analysis 20 (2025) 461-488, doi:10.1214/23-BA1404.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,8 +30,10 @@ from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.target import Target
 from mscale_uq.stats.posterior import Posterior
 
+RUNS = 200
 KEPT = 99  # draws per run: thinned to be close to independent, as ranks want them
 CORRELATED = 0.1  # mean correlation of neighbours among kept draws, above which ranks are not to be trusted
+FEW = 100  # runs, below which a band is so wide that intervals half as wide as they should be fit in
 Map = Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
 
 
@@ -107,7 +109,7 @@ class Study:
 def check_calibration(
     target: Posterior | Levels,
     settings: Settings,
-    runs: int = 200,
+    runs: int = RUNS,
     folder: Path | None = None,
     identity: str = "",
     map: Map = map,
@@ -139,9 +141,7 @@ def check_calibration(
     RunError
         If the folder holds the ranks of something else.
     """
-    if settings.draws < kept or runs < 1:
-        asked = f"{runs} runs of {settings.draws} draws, thinned to {kept}"
-        raise CaseError(explain(asked, "at least 1 run, and as many draws as are kept"))
+    check_length(settings, runs, kept)
     study = Study(target, replace(settings, chains=1), kept)
     names = (*target.names, *NAMES)
     with RankLog(folder, identity, study.settings, kept, names) as log:
@@ -149,6 +149,13 @@ def check_calibration(
         for row in map(_task, [(study, index) for index in missing]):
             log.append(row)
         return summarise(names, [log.rows[index] for index in range(runs)], kept)
+
+
+def check_length(settings: Settings, runs: int, kept: int) -> None:
+    """Raise `CaseError` if there is nothing to rank."""
+    if settings.draws < kept or min(runs, kept) < 1:
+        asked = f"{runs} runs of {settings.draws} draws, thinned to {kept}"
+        raise CaseError(explain(asked, "at least 1 run, and as many draws as are kept"))
 
 
 def summarise(names: Sequence[str], rows: Sequence[RankRow], kept: int) -> Calibration:
@@ -161,12 +168,16 @@ def summarise(names: Sequence[str], rows: Sequence[RankRow], kept: int) -> Calib
         kept=kept,
         refused=sum(row.refused for row in rows),
         failures=sum(row.failures for row in rows),
-        cautions=tuple(
-            _caution(name, lag)
-            for name, lag in zip(names, lags.mean(axis=0), strict=True)
-            if lag > CORRELATED
-        ),
+        cautions=tuple(_cautions(names, lags)),
     )
+
+
+def _cautions(names: Sequence[str], lags: Array) -> Iterator[str]:
+    if len(lags) < FEW:
+        yield f"Fewer than {FEW} runs see gross mistakes only."
+    for name, lag in zip(names, lags.mean(axis=0), strict=True):
+        if lag > CORRELATED:
+            yield _caution(name, lag)
 
 
 def _caution(name: str, lag: float) -> str:

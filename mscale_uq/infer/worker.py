@@ -23,15 +23,19 @@ class ModelError(Exception):
 
 def main(connection: Connection) -> None:
     """Receive a job, run it, and send ("draw", ...) now and then, ("done",) or ("error", ...) at the end."""
-    # The parent gets the interrupt as well, and asks chains to stop at a draw.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    attach()  # an interrupt goes to the parent as well, which asks chains to stop at a draw
     try:
         run_chain(connection.recv(), Reporter(connection))
     except Exception as error:  # noqa: BLE001 - raised again in the parent
         connection.send(("error", _portable(error), "".join(traceback.format_exception(error))))
     else:
         connection.send(("done",))
+
+
+def attach() -> None:
+    """Leave interrupts to the parent, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, daemon=True).start()
 
 
 @final

@@ -76,7 +76,7 @@ def fit(
     case = with_changes(case, changes)
     folder = Path(out) if out is not None else Path("runs") / case.name
     prepare(folder, case, fresh)
-    settings = _settings(case)
+    settings = settings_of(case)
     if not is_finished(folder, settings.draws, settings.chains):
         posterior = case.posterior()
         with ProgressFile(folder / PROGRESS, on_progress) as tell:
@@ -112,7 +112,8 @@ def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
     return replace(case, seed=seed, method=method.model_copy(update={"sampler": sampler}))
 
 
-def _settings(case: Case) -> Settings:
+def settings_of(case: Case) -> Settings:
+    """Return how a case, its sampler chosen, is sampled on this machine."""
     method = case.method
     cores = method.cores if method.cores is not None else len(os.sched_getaffinity(0))
     return Settings(

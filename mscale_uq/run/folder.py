@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from mscale_uq.case.read import Case
+from mscale_uq.diagnose.rank_log import FILE as RANKS
 from mscale_uq.errors import RunError, explain
 from mscale_uq.files import replace
 from mscale_uq.io.toml import write_toml
 from mscale_uq.results.result import FAILURES, POSTERIOR, REPORT
 
 CASE, PROGRESS, CHAINS, DATA = "case.toml", "progress.jsonl", "chains", "data"
-OURS = (CASE, POSTERIOR, FAILURES, REPORT, PROGRESS, CHAINS, DATA)
+CALIBRATION, RANK_TABLE = "calibration.html", "ranks.csv"
+OURS = (CASE, POSTERIOR, FAILURES, REPORT, PROGRESS, CHAINS, DATA, RANKS, CALIBRATION, RANK_TABLE)
 
 
 def prepare(folder: Path, case: Case, fresh: bool) -> None:
@@ -24,14 +26,28 @@ def prepare(folder: Path, case: Case, fresh: bool) -> None:
         If it holds something else than a run, or the run of another case and `fresh` is not asked for.
     """
     found = _identity(folder)
-    if found is not None and not fresh:
-        refuse_another(folder, found, case.identity)
     if fresh:
         _clear(folder)
+    elif found is not None:
+        _refuse_another(folder, found, case.identity)
     _write(folder, case)
 
 
-def refuse_another(folder: Path, found: dict[str, str], identity: dict[str, str]) -> None:
+def holds(folder: Path, case: Case) -> bool:
+    """Whether the folder holds a run of this case; False if there is nothing in it.
+
+    Raises
+    ------
+    RunError
+        If it holds anything else.
+    """
+    found = _identity(folder)
+    if found is not None:
+        _refuse_another(folder, found, case.identity)
+    return found is not None
+
+
+def _refuse_another(folder: Path, found: dict[str, str], identity: dict[str, str]) -> None:
     """Raise `RunError` naming the parts of the case that differ from the run's."""
     changed = [part for part in identity if found.get(part) != identity[part]]
     if changed:

@@ -1,0 +1,123 @@
+"""`calibrate_sampler`: simulation-based calibration of a case in a folder, going on where it stopped."""
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mscale_uq.case.read import Case
+from mscale_uq.diagnose.sbc import KEPT, RUNS, Calibration, Map, check_calibration, check_length
+from mscale_uq.errors import CaseError, explain
+from mscale_uq.files import replace as write
+from mscale_uq.infer.pool import process_pool
+from mscale_uq.infer.settings import Settings
+from mscale_uq.report.calibration import render
+from mscale_uq.run.calibrate import settings_of
+from mscale_uq.run.folder import CALIBRATION, RANK_TABLE, holds, prepare
+
+# Draws for one that is nearly independent of the one before, on posteriors like those of the shipped cases.
+SPACING = {"nuts": 3, "slice": 3, "demetropolisz": 20, "pcn": 40}
+# Called with the numbers of runs that are done, and that are asked for.
+OnRun = Callable[[int, int], None]
+
+
+def calibrate_sampler(
+    case: Case,
+    runs: int = RUNS,
+    *,
+    out: str | Path | None = None,
+    fresh: bool = False,
+    draws: int | None = None,
+    kept: int = KEPT,
+    on_run: OnRun | None = None,
+) -> tuple[Calibration, Path]:
+    """Calibrate a case's sampler and return what the ranks say, and the folder with page and table.
+
+    Parameters
+    ----------
+    case
+        With its sampler chosen (`with_changes`).
+    runs
+        Simulated data sets; more of them later continue where fewer ended.
+    out
+        Folder; ``runs/<case>-sbc`` if not said.
+    fresh
+        Start over, forgetting what the folder holds.
+    draws
+        Of each run; if not said, so many that the kept ones are nearly independent.
+    kept
+        Draws of each run that are ranked.
+    on_run
+        Called when a run is done.
+
+    Raises
+    ------
+    CaseError
+        If there are fewer draws than are to be kept, or the sampler compiles anew for every data set.
+    RunError
+        If the folder holds something else; nothing in it is changed then.
+    """
+    folder = Path(out) if out is not None else Path("runs") / f"{case.name}-sbc"
+    settings = _settings(case, draws, kept)
+    check_length(settings, runs, kept)
+    if fresh or not holds(folder, case):
+        prepare(folder, case, fresh)
+    with _mapping(settings.cores, runs, on_run) as mapping:
+        found = check_calibration(case.posterior(), settings, runs, folder, case.hash, mapping, kept)
+    write(folder / RANK_TABLE, _table(found).encode())
+    facts = {
+        "question": case.question,
+        "case": case.name,
+        "system": case.system.name,
+        "sampler": settings.sampler,
+        "draws": settings.draws,
+        "tune": settings.tune,
+        "seed": settings.seed,
+        "hash": case.hash,
+    }
+    write(folder / CALIBRATION, render(found, facts, folder.name).encode())
+    return found, folder
+
+
+def _settings(case: Case, draws: int | None, kept: int) -> Settings:
+    settings = settings_of(case)
+    if settings.sampler not in SPACING:
+        given = f"sampler {settings.sampler!r} for many data sets"
+        hint = "the others compile anew for every data set"
+        raise CaseError(explain(given, ", ".join(SPACING), hint))
+    wanted = draws if draws is not None else SPACING[settings.sampler] * kept
+    # `settings_of` gives no more cores than a fit has chains; runs are many.
+    cores = case.method.cores if case.method.cores is not None else len(os.sched_getaffinity(0))
+    return replace(settings, draws=wanted, chains=1, cores=cores)
+
+
+@contextmanager
+def _mapping(cores: int, runs: int, on_run: OnRun | None) -> Iterator[Map]:
+    """Give the map that runs the tasks, here or in processes, and tells how many are done."""
+
+    def watched(mapping: Map, function: Callable[..., Any], tasks: Iterable[Any]) -> Iterator[Any]:
+        missing = list(tasks)
+        for done, row in enumerate(mapping(function, missing), start=runs - len(missing) + 1):
+            yield row
+            if on_run is not None:
+                on_run(done, runs)
+
+    if cores:
+        with process_pool(cores) as pool:
+            yield partial(watched, pool.map)
+    else:
+        yield partial(watched, map)
+
+
+def _table(found: Calibration) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", *(check.name for check in found.checks)])
+    for run, ranks in enumerate(zip(*(check.ranks for check in found.checks), strict=True)):
+        writer.writerow([run, *ranks])
+    return text.getvalue()
