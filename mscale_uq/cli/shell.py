@@ -1,5 +1,6 @@
 """What every command shares: exit statuses, how findings are printed, how an error is told."""
 
+import re
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -65,5 +66,7 @@ def _say(message: str) -> None:
 
 
 def _place(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "no line known"
+    """Return file and line; an error of another process brings its traceback, as the text of its cause."""
+    told = re.findall(r'File "([^"]+)", line (\d+)', str(error.__cause__))
+    frames = told or [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    return f"{Path(frames[-1][0]).name}, line {frames[-1][1]}" if frames else "no line known"

@@ -105,8 +105,9 @@ def read_chain(job: Job) -> ChainRecord:
         given = f"chain {job.chain} has {done} of {job.total} draws"
         raise RunError(explain(given, hint="run it again: it goes on from there"))
     ledger = [Failure.from_bytes(payload) for payload in failures.payloads[1 : checkpoint.failures + 1]]
-    kept = tuple(failure for failure in ledger if failure.draw < job.total)
-    return ChainRecord(rows(draws, job.total), kept, checkpoint)
+    if job.method.resumable:  # a longer run of the same chain may be in the folder
+        ledger = [failure for failure in ledger if failure.draw < job.total]
+    return ChainRecord(rows(draws, job.total), tuple(ledger), checkpoint)
 
 
 def _by_name(variables: Mapping[str, tuple[int, ...]], theta: Array) -> dict[str, Array]:

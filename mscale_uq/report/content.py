@@ -14,6 +14,9 @@ from mscale_uq.report.text import exact, interval, number, pretty_unit, share, w
 from mscale_uq.results.result import Result
 from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, scalars
 
+TELLS = (
+    0.9  # chance that a failed point lies on one side of a draw, above which an unknown tells where they are
+)
 STRONG, WEAK = 0.9, 0.2  # contraction above which data speak clearly, below which they hardly speak
 
 
@@ -146,17 +149,42 @@ def failures(result: Result) -> dict[str, Any]:
     """Say how often solvers failed, why, and where."""
     table = result.failures
     if not len(table):
-        return {"count": 0}
+        return {"count": 0, "findings": []}
     reasons = table.groupby(["stage", "reason"]).size().sort_values(ascending=False)
+    seen = failed_at(result)
     where = [
-        {"name": words(s.label), "failed": _range(table[s.label]), "drawn": _range(s.draws.ravel())}
-        for s in unknowns(result)
-        if s.label in table
+        {"name": s.name, "failed": _range(points), "drawn": _range(s.draws.ravel())} for s, points in seen
     ]
     counted = [
         {"stage": stage, "reason": reason, "count": int(n)} for (stage, reason), n in reasons.head(5).items()
     ]
-    return {"count": len(table), "reasons": counted, "where": where}
+    found = [sentence for scalar, points in seen if (sentence := _region(scalar, points))]
+    return {"count": len(table), "reasons": counted, "where": where, "findings": found}
+
+
+def failed_at(result: Result) -> list[tuple[Scalar, Array]]:
+    """Return each unknown with its values where solvers failed; the one that tells most comes first."""
+    table = result.failures
+    pairs = [(s, table[s.label].dropna().to_numpy(float)) for s in unknowns(result) if s.label in table]
+    return sorted(((s, p) for s, p in pairs if p.size), key=lambda pair: -abs(_above(*pair) - 0.5))
+
+
+def _above(scalar: Scalar, points: Array) -> float:
+    """Probability that a failed point lies above a draw."""
+    draws = np.sort(scalar.draws[np.isfinite(scalar.draws)])
+    return float(np.mean(np.searchsorted(draws, points)) / max(draws.size, 1))
+
+
+def _region(scalar: Scalar, points: Array) -> str:
+    """Say where solvers fail, if one unknown alone tells."""
+    above = _above(scalar, points)
+    if max(above, 1 - above) < TELLS:
+        return ""
+    side, chance = ("high", above) if above > 0.5 else ("low", 1 - above)
+    beyond = "above" if above > 0.5 else "below"
+    return (
+        f"Solvers fail where {scalar.name} is {side}: {share(chance)} of failed points lie {beyond} a draw."
+    )
 
 
 def _scalars(group: Any, table: pd.DataFrame) -> Iterator[Scalar]:

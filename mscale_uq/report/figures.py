@@ -181,6 +181,16 @@ def unknown(axes: Any, x: Axis, draws: Array, prior: tuple[Array, Array] | None,
     axes.spines["left"].set_visible(False)
 
 
+def failed(axes: Any, x: Axis, draws: Array, points: Array) -> None:
+    """One unknown where solvers failed, against its draws."""
+    density(axes, x(draws), POSTERIOR, "draws")
+    density(axes, x(points), TRUTH, "failed")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(x.label)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+
+
 def traces(axes: Any, y: Axis, draws: Array) -> None:
     """The chains of one unknown, draw by draw, thinned to what the eye can tell apart."""
     step = max(1, draws.shape[1] // 300)

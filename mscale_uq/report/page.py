@@ -14,6 +14,7 @@ from mscale_uq.report.content import (
     Measured,
     Scalar,
     effective,
+    failed_at,
     failures,
     findings,
     measured,
@@ -27,6 +28,7 @@ from mscale_uq.results.result import Result
 
 MOST_PAIRS = 7  # unknowns in the pair plot; more cannot be read
 MOST_PANELS = 24  # of one kind
+MOST_FAILED = 6  # unknowns shown with the points at which solvers failed
 
 
 def write_report(result: Result) -> Path:
@@ -64,6 +66,7 @@ def context(result: Result) -> dict[str, Any]:
             "pairs": _pairs(scalars),
             "left_out": max(0, len(scalars) - MOST_PANELS),
             "failures": failures(result),
+            "failure_panels": list(_failures(result)),
             "case_text": case_file.read_text(encoding="utf-8") if case_file.is_file() else "",
             "folder": result.folder.name,
         }
@@ -111,6 +114,18 @@ def _panels(
         figures.legend(figure)
         image = Markup(figures.svg(figure, scalar.name, f"{mark}{position}-"))
         yield {"svg": image, "title": scalar.name, "text": _caption(scalar)}
+
+
+def _failures(result: Result) -> Iterator[dict[str, Any]]:
+    for position, (scalar, points) in enumerate(failed_at(result)[:MOST_FAILED]):
+        figure, axes = figures.new_panel(height=2.1)
+        draws = scalar.draws[np.isfinite(scalar.draws)]
+        figures.failed(
+            axes, Axis.of(scalar.name, scalar.unit, np.concatenate([draws, points])), draws, points
+        )
+        figures.legend(figure)
+        image = Markup(figures.svg(figure, f"{scalar.name} where solvers failed", f"f{position}-"))
+        yield {"svg": image, "title": scalar.name, "text": "where solvers failed, and where the draws are"}
 
 
 def _posterior(axes: Any, scalar: Scalar) -> None:
