@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
+from mscale_uq.solve.runge_kutta import classical_steps
 
 
 @numba.njit(cache=True)
@@ -27,6 +28,12 @@ def rate63(states, parameters):
         rate[i, 1] = x * (rho - z) - y
         rate[i, 2] = x * y - beta * z
     return rate
+
+
+@numba.njit(cache=True)
+def steps63(states, parameters, h, count):
+    """Runge-Kutta steps of `rate63`."""
+    return classical_steps(rate63, states, parameters, h, count)
 
 
 @numba.njit(cache=True)
@@ -75,6 +82,12 @@ def rate96(states, parameters):
         made[1] = (x[2] - x[n - 1]) * x[0] - x[1] + force
         made[n - 1] = (x[0] - x[n - 3]) * x[n - 2] - x[n - 1] + force
     return rate
+
+
+@numba.njit(cache=True)
+def steps96(states, parameters, h, count):
+    """Runge-Kutta steps of `rate96`."""
+    return classical_steps(rate96, states, parameters, h, count)
 
 
 @numba.njit(cache=True)

@@ -13,7 +13,7 @@ doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2.
 """
 
 import numpy as np
-from mscale_uq.models.reference._lorenz import Entries, Reading, adjoint63, rate63, tangent63
+from mscale_uq.models.reference._lorenz import Entries, Reading, adjoint63, rate63, steps63, tangent63
 
 from mscale_uq.core.dynamics import Rollout
 from mscale_uq.core.formula import Formula
@@ -48,7 +48,7 @@ def dynamics(longest_step=0.01):
     """Return the dynamics of one state variable, `position` = (x, y, z)."""
     return RungeKutta(
         "Lorenz 1963",
-        Field(rate63, tangent63, adjoint63),
+        Field(rate63, tangent63, adjoint63, steps63),
         ("sigma", "rho", "beta"),
         (Quantity("position", "1", "amplitudes of flow, temperature and its profile", shape=(3,)),),
         longest_step,

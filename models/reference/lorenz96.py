@@ -14,7 +14,7 @@ doi:10.1175/1520-0469(1998)055<0399:OSFSWO>2.0.CO;2.
 """
 
 import numpy as np
-from mscale_uq.models.reference._lorenz import Entries, Reading, adjoint96, rate96, tangent96
+from mscale_uq.models.reference._lorenz import Entries, Reading, adjoint96, rate96, steps96, tangent96
 
 from mscale_uq.core.dynamics import Rollout
 from mscale_uq.core.forward import ForwardModel
@@ -34,7 +34,7 @@ def dynamics(sites=40, longest_step=0.05):
     """Return the dynamics of one state variable, `x`, with one entry per site."""
     return RungeKutta(
         "Lorenz 1996",
-        Field(rate96, tangent96, adjoint96),
+        Field(rate96, tangent96, adjoint96, steps96),
         ("forcing",),
         (Quantity("x", "1", "an atmospheric quantity", shape=(sites,)),),
         longest_step,

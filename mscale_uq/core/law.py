@@ -125,5 +125,5 @@ class ObservationOperator:
 
     def variance(self, values: Mapping[str, Array]) -> Array:
         """Return the prediction's own error variance, zero if nobody states one."""
-        prediction = np.asarray(values[self.quantity])
-        return np.broadcast_to(np.asarray(values.get(f"{self.quantity}_var", 0.0)), prediction.shape)
+        shape, stated = np.shape(values[self.quantity]), values.get(f"{self.quantity}_var")
+        return np.zeros(shape) if stated is None else np.broadcast_to(np.asarray(stated), shape)

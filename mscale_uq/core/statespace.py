@@ -126,7 +126,8 @@ class StateSpace:
     def observe(self, source: str, state: Array, values: Values) -> Named:
         """Return the named values with the source's quantity in it, at one state ``(n,)``."""
         self._check_source(source)
-        return self.observations[source].predict({**values, **self.dynamics.split(state)})
+        named, operator = {**values, **self.dynamics.split(state)}, self.observations[source]
+        return named if operator.stage is None else operator.predict(named)
 
     def _times(self, times: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Array]:
         if not isinstance(times, Mapping):

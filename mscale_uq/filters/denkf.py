@@ -9,6 +9,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.filters.analysis import Analysis
 from mscale_uq.filters.innovation import Innovation
 from mscale_uq.filters.localisation import Localisation
+from mscale_uq.solve.ensemble_kernels import half_gained
 
 
 @final
@@ -25,6 +26,9 @@ class DEnKF(Analysis):
 
     def update(self, members: Array, innovation: Innovation, rng: np.random.Generator | None = None) -> Array:
         """Return the members given the readings."""
+        m, (N, n) = len(innovation.white), members.shape
+        if innovation.reach is None and 2 * m * n <= N * (m + n):
+            return half_gained(innovation.white, members)  # type: ignore[no-any-return]
         white = innovation.white_departure - 0.5 * innovation.white_anomalies
         moved = innovation.increments(members, white)
         moved += members

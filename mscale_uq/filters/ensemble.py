@@ -76,10 +76,10 @@ class EnsembleKalman(Filter):
         if time == state.time:
             return state
         members, lost = moved(space, values, state, time, key)
-        if lost.any():
-            rng = generator(key, interval(time), Purpose.REDRAW, 0)
-            members = redrawn(members, lost, time, rng)
-        return EnsembleState(time, members, lost=int(lost.sum()))
+        if not np.count_nonzero(lost):
+            return EnsembleState(time, members)
+        rng = generator(key, interval(time), Purpose.REDRAW, 0)
+        return EnsembleState(time, redrawn(members, lost, time, rng), lost=int(lost.sum()))
 
     def analyse(
         self,
@@ -107,19 +107,21 @@ class EnsembleKalman(Filter):
         # Sorted, so that simultaneous readings get the same random numbers in whatever order they come.
         ordered = sorted(observations, key=attrgetter("source"))
         sight = look(space, values, ordered, state.time)
-        prior = self.inflation.before(state.members) if sight.seen.any() else state.members
+        something = sight.complete or sight.seen.any()
+        prior = self.inflation.before(state.members) if something else state.members
         prior, predicted, lost = seen(sight, prior, state.time, key)
         whole = self._innovation(sight, prior, predicted)
-        verdicts = self._verdicts(whole)
-        used = verdicts == Verdict.USED
+        verdicts = self._verdicts(whole, sight)
+        unused = np.count_nonzero(verdicts)  # verdict 0 is: used
         columns, evidence = np.hstack([prior, past]) if past.size else prior, 0.0
-        if used.any():
-            part = whole if used.all() else selected(whole, used)
+        any_used = unused < verdicts.size
+        if any_used:
+            part = selected(whole, verdicts == Verdict.USED) if unused else whole
             if part.reach is not None and past.size:
                 part = part.reaching(np.tile(part.reach, (columns.shape[1] // len(part.reach), 1)))
             columns, evidence = self._corrected(columns, part, state.time, key)
         n = prior.shape[1]
-        members = self.inflation.after(prior, columns[:, :n]) if used.any() else columns[:, :n]
+        members = self.inflation.after(prior, columns[:, :n]) if any_used else columns[:, :n]
         info = StepInfo(
             state.time,
             sight.sources,
@@ -140,23 +142,23 @@ class EnsembleKalman(Filter):
         reach, taper = place.reach(readings), place.taper(readings, readings)
         return innovation(predicted, sight.datum, noise, reach, taper)
 
-    def _verdicts(self, whole: Innovation) -> np.ndarray:
-        verdicts = np.zeros(whole.departure.size, dtype=int)
+    def _verdicts(self, whole: Innovation, sight: Sight) -> np.ndarray:
+        verdicts = np.zeros(sight.seen.size, dtype=int)
         if self.outlier_sd < np.inf:
             limit = self.outlier_sd * np.sqrt(np.diag(whole.cov))
             verdicts[np.abs(whole.departure) > limit] = Verdict.OUTLIER
-        verdicts[np.isnan(whole.departure)] = Verdict.MISSING
+        if not sight.complete:
+            verdicts[~sight.seen] = Verdict.MISSING
         return verdicts
 
     def _corrected(self, columns: Array, part: Innovation, time: float, key: int) -> tuple[Array, float]:
-        step = interval(time)
-        rng = generator(key, step, Purpose.ANALYSIS) if self.analysis.random else None
+        rng = generator(key, interval(time), Purpose.ANALYSIS) if self.analysis.random else None
         try:
             evidence, columns = part.log_evidence, self.analysis.update(columns, part, rng)
         except CovarianceError as failure:
             raise CovarianceError(failure.stage, {"time": time}, failure.reason) from failure
         if self.rotation:
-            columns = rotated(columns, generator(key, step, Purpose.ROTATION))
+            columns = rotated(columns, generator(key, interval(time), Purpose.ROTATION))
         return columns, evidence
 
 
@@ -164,17 +166,18 @@ def moved(
     space: StateSpace, values: Values, state: EnsembleState, time: float, key: int
 ) -> tuple[Array, np.ndarray]:
     """Return the members at `time`, with the noise that the dynamics states, and which are lost ``(N,)``."""
-    step = interval(time)
 
     def rows(members: Array, number: int | None) -> Array:
         words = () if number is None else (number,)
-        rng: Any = generator(key, step, Purpose.STEP, *words) if space.dynamics.random else None
+        rng: Any = None
+        if space.dynamics.random:
+            rng = generator(key, interval(time), Purpose.STEP, *words)
         return space.step(members, state.time, time, values, rng)
 
     members, lost = attempt(rows, state.members)
     if type(space.dynamics).noise is not Dynamics.noise:
         noise = space.dynamics.noise(state.time, time, values)
-        members = members + normal_draws(noise, len(members), generator(key, step, Purpose.NOISE))
+        members = members + normal_draws(noise, len(members), generator(key, interval(time), Purpose.NOISE))
     return members, lost
 
 
@@ -183,6 +186,8 @@ def seen(sight: Sight, members: Array, time: float, key: int) -> tuple[Array, Ar
 
     A lost member is drawn anew together with its prediction, so that the two stay correlated.
     """
+    if sight.is_direct:
+        return members, sight.members(members), 0
     predicted, lost = attempt(lambda rows, _: sight.members(rows), members)
     if not lost.any():
         return members, predicted, 0

@@ -1,6 +1,7 @@
 """Widening an ensemble's spread, which sampling errors make too small, cycle by cycle."""
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal, final
 
 import numpy as np
@@ -59,7 +60,7 @@ class Inflation:
     @property
     def factor(self) -> float:
         """Factor on the anomalies."""
-        return float(self.on_anomalies * np.sqrt(self.on_variance))
+        return self.on_anomalies * sqrt(self.on_variance)
 
     def before(self, members: Array) -> Array:
         """Return the members ``(N, n)`` as the analysis shall see them."""

@@ -13,7 +13,9 @@ from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import CovarianceError
-from mscale_uq.solve.ensemble_kernels import departures, normal_log_density
+from mscale_uq.solve.ensemble_kernels import departures, normal_log_density, whitened
+
+FEW = 100  # readings; for more LAPACK is faster
 
 
 @final
@@ -67,10 +69,10 @@ class Innovation:
         """
         return cholesky(self.cov, "the covariance of the innovation is not positive definite")
 
-    @cached_property
+    @property
     def white(self) -> Array:
         """``(m, N + 1)`` L^-1 Y' and, last, L^-1 d."""
-        return whiten(self.factor, self.deviations.T)
+        return self._whitened[0]
 
     @property
     def white_anomalies(self) -> Array:
@@ -85,7 +87,14 @@ class Innovation:
     @property
     def log_evidence(self) -> float:
         """Log-density of the data under the normal law of the departure."""
-        return float(normal_log_density(self.factor, self.white[:, -1]))
+        return self._whitened[1]
+
+    @cached_property
+    def _whitened(self) -> tuple[Array, float]:
+        if len(self.factor) <= FEW:
+            return whitened(self.factor, self.deviations)  # type: ignore[no-any-return]
+        white = whiten(self.factor, self.deviations.T)
+        return white, normal_log_density(self.factor, white[:, -1])
 
     def increments(self, members: Array, white: Array) -> Array:
         """Return ``(k, n)``: k rows of readings, given as ``(m, k)`` L^-1 rows', times the gain.

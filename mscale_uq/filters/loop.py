@@ -59,9 +59,11 @@ class Assimilation:
         DataError
             If the observations are at different times or before the state's.
         """
-        there = self.predict_to(_common_time(observations))
-        state, info = self.filter.analyse(self.space, self.values, there.state, observations, self.key)
-        return replace(self, state=state), info
+        time = _common_time(observations)
+        check_order(self.state.time, time)
+        there = self.filter.forecast(self.space, self.values, self.state, time, self.key)
+        state, info = self.filter.analyse(self.space, self.values, there, observations, self.key)
+        return Assimilation(self.filter, self.space, self.values, state, self.key), info
 
 
 def start(

@@ -5,6 +5,7 @@ finite. This is the ensemble's `batch`: the failure costs the member, not the ru
 """
 
 from collections.abc import Callable
+from math import isfinite
 
 import numpy as np
 
@@ -24,8 +25,11 @@ def attempt(function: Rows, members: Array) -> tuple[Array, np.ndarray]:
         rows = function(members, None)
     except ForwardFailure:
         rows = one_by_one(function, members)
-    finite = np.isfinite(rows)
-    return rows, np.zeros(len(rows), dtype=bool) if finite.all() else ~np.all(finite, axis=1)
+    if isfinite(
+        np.add.reduce(rows, axis=None)
+    ):  # cheaper than looking at each; what is not finite never adds up to a number
+        return rows, np.zeros(len(rows), dtype=bool)
+    return rows, ~np.all(np.isfinite(rows), axis=1)
 
 
 def one_by_one(function: Rows, members: Array) -> Array:

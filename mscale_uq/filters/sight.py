@@ -6,6 +6,8 @@ is left out by the filters, so the prediction of what was not seen is known too.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
 from math import prod
 from typing import final
 
@@ -29,20 +31,30 @@ class Sight:
     values: Values
     observations: tuple[Observation, ...]
 
-    @property
+    @cached_property
     def datum(self) -> Array:
         """``(m,)`` all readings; NaN is missing."""
         return np.concatenate([o.value.ravel() for o in self.observations] or [np.zeros(0)])
 
-    @property
+    @cached_property
     def seen(self) -> np.ndarray:
         """``(m,)``, true where there is a reading."""
         return ~np.isnan(self.datum)
 
+    @cached_property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return bool(self.seen.all())
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether all readings are entries of the state, which cannot fail to be predicted."""
+        return all(operator.stage is None for _, operator in self._pairs())
+
     @property
     def sources(self) -> tuple[str, ...]:
         """The source of each of the `m` readings."""
-        return tuple(o.source for o in self.observations for _ in range(o.value.size))
+        return tuple(chain.from_iterable((o.source,) * o.value.size for o in self.observations))
 
     def without(self, left_out: np.ndarray) -> "Sight":
         """Return the same sight with the readings ``(m,)`` that are `left_out` missing."""
@@ -169,6 +181,8 @@ def look(space: StateSpace, values: Values, observations: Sequence[Observation],
 
 def places(space: StateSpace) -> dict[str, slice]:
     """Return where each state variable lies in the state vector."""
+    if len(space.dynamics.state) == 1:
+        return {space.dynamics.state[0].name: slice(None)}
     found, start = {}, 0
     for variable in space.dynamics.state:
         stop = start + prod(variable.shape)

@@ -36,6 +36,52 @@ def normal_log_density(factor, white):
 
 
 @njit(cache=True)
+def whitened(factor, deviations):
+    """Return W = L^-1 deviations' ``(m, N + 1)``, and the normal log-density of the last column under L L'.
+
+    Row by row over all columns, four earlier rows in one pass: faster than LAPACK for a few dozen rows.
+    """
+    count, m = deviations.shape
+    white = np.empty((m, count))
+    log = -0.5 * m * np.log(2 * np.pi)
+    for i in range(m):
+        row = white[i]
+        for j in range(count):
+            row[j] = deviations[j, i]
+        even = i - i % 4
+        for k in range(0, even, 4):
+            a, b, c, d = factor[i, k], factor[i, k + 1], factor[i, k + 2], factor[i, k + 3]
+            A, B, C, D = white[k], white[k + 1], white[k + 2], white[k + 3]
+            for j in range(count):
+                row[j] -= a * A[j] + b * B[j] + c * C[j] + d * D[j]
+        for k in range(even, i):
+            a, A = factor[i, k], white[k]
+            for j in range(count):
+                row[j] -= a * A[j]
+        scale = 1.0 / factor[i, i]
+        for j in range(count):
+            row[j] *= scale
+        log -= 0.5 * row[count - 1] ** 2 - np.log(scale)
+    return white, log
+
+
+@njit(cache=True)
+def half_gained(white, members):
+    """Return members + (d - Y/2)' (Y A) / (N - 1) for W = (Y, d), the columns of `white`, and members A."""
+    m, count = white.shape
+    anomalies, rows = np.empty((m, count - 1)), np.empty((m, count - 1))
+    for i in range(m):
+        for j in range(count - 1):
+            anomalies[i, j] = white[i, j] / (count - 2)
+            rows[i, j] = white[i, count - 1] - 0.5 * white[i, j]
+    moved = np.dot(rows.T, np.dot(anomalies, members))
+    for i in range(members.shape[0]):
+        for j in range(members.shape[1]):
+            moved[i, j] += members[i, j]
+    return moved
+
+
+@njit(cache=True)
 def widen(members, factor):
     """Return the members with their deviations from the mean multiplied by `factor`."""
     mean = column_means(members)

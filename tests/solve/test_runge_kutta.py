@@ -85,3 +85,15 @@ def test_an_interval_is_cut_into_equal_steps_no_longer_than_allowed():
     dynamics = lorenz63.dynamics(longest_step=0.01)
     assert dynamics._division(0.0, 0.25) == (25, pytest.approx(0.01))
     assert dynamics._division(1.0, 1.025) == (3, pytest.approx(0.025 / 3))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_compiled_pass_is_the_steps_one_by_one(name):
+    make, values, state, _ = SYSTEMS[name]
+    dynamics = make()
+    members = state + np.random.default_rng(2).standard_normal((7, state.size))
+    before = members.copy()
+    moved = dynamics.step(members, 0.0, 0.3, values, None)
+    one_by_one = [dynamics.linearize_step(member, 0.0, 0.3, values)[0] for member in members]
+    assert moved == pytest.approx(np.array(one_by_one), rel=1e-12)
+    assert np.array_equal(members, before)
