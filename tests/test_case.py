@@ -9,50 +9,12 @@ import pytest
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import cases, find_case
-from mscale_uq.errors import CaseError, DataError, InputError, UnitError
+from mscale_uq.errors import CaseError, InputError
 
 pytestmark = pytest.mark.usefixtures("toys")
 
-GOOD = """
-system = "toys/line"
-question = "How fast does it grow?"
-seed = 7
-
-[[experiment]]
-name = "first"
-data = ["first.csv", "end.csv"]
-options = { duration = "20 s" }
-fixed = { weights = [1, 0] }
-
-[[experiment]]
-name = "second"
-data = "second.csv"
-options = { duration = "1 s" }
-fixed = { weights = [0, "100 %"], temperature = "27 degC" }
-bind = { offset = "offset_of_second" }
-
-[fixed]
-temperature = "300 K"
-
-[law]
-length = { law = "gaussian", sd = "noise", relative = "1 %" }
-end = { law = "student_t", sd = "2 cm", df = 5 }
-
-[prior]
-offset = { dist = "normal", mean = 0, sd = "50 cm" }
-offset_of_second = { dist = "uniform", lower = "-1 m", upper = "1 m" }
-speed = { dist = "lognormal", median = "60 m/min", factor = 3 }
-noise = { dist = "halfnormal", upper = "20 mm", mass = 0.95 }
-
-[expect]
-speed = { truth = "1 m/s" }
-doubled_speed = { mean = 2, sd = 0.1, tolerance = 0.01 }
-"""
-FILES = {
-    "first.csv": "time [min],length [cm]\n0,1\n0.5,\n1,6100\n",
-    "end.csv": "end [mm]\n20010\n",
-    "second.csv": "time,length\n1,1.1\n2,4.2\n",
-}
+PLANTED = tomllib.loads((Path(__file__).parent / "planted_mistakes.toml").read_text())
+GOOD, FILES = PLANTED["good"]["case"], PLANTED["good"]["files"]
 
 
 def written(tmp_path, text=GOOD, **files):
@@ -221,24 +183,6 @@ def test_what_a_family_shares_is_part_of_the_system(tmp_path, monkeypatch):
     assert {key for key in before if before[key] != case.identity[key]} == {"system"}
 
 
-PLANTED = tomllib.loads((Path(__file__).parent / "planted_mistakes.toml").read_text())["mistake"]
-
-
-@pytest.mark.parametrize("mistake", PLANTED, ids=lambda mistake: mistake["what"])
-def test_a_planted_mistake_is_told_with_file_and_key(tmp_path, mistake):
-    assert mistake["old"] in GOOD
-    path = written(tmp_path, GOOD.replace(mistake["old"], mistake["new"]))
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(CaseError) as caught:
-        read_case(path)
-    said = str(caught.value)
-    assert said.startswith("line.toml: ")
-    for part in mistake["said"]:
-        assert part in said
-    assert "allowed: " in said or "missing" in said
-    assert sorted(tmp_path.iterdir()) == before
-
-
 def test_parents_that_depend_on_each_other_are_refused(tmp_path):
     text = GOOD.replace('mean = 0, sd = "50 cm"', 'mean = "a", sd = 1').replace(
         "[expect]",
@@ -264,21 +208,6 @@ def test_all_mistakes_are_told_at_once(tmp_path):
         "prior.speed",
         "prior.noise",
     ]
-
-
-DATA_MISTAKES = {
-    "a cut row": ("time,length\n1,1.1\n2", DataError, "second.csv: line 3 has 1 of 2 cells"),
-    "an unknown column": ("time,lenght\n1,1\n", DataError, "'lenght' is unknown .did you mean 'length'"),
-    "the wrong unit": ("time,length [K]\n1,1\n", UnitError, r"column 'length' in \[K\].*allowed: \[length\]"),
-    "no coordinate": ("length\n1\n", DataError, "second.csv: 'length' needs a column 'time'"),
-}
-
-
-@pytest.mark.parametrize("mistake", DATA_MISTAKES)
-def test_a_mistake_in_the_data_names_the_file_and_the_line(tmp_path, mistake):
-    content, kind, said = DATA_MISTAKES[mistake]
-    with pytest.raises(kind, match=f"^line.toml: experiment.second.data: .*{said}"):
-        read_case(written(tmp_path, second=content))
 
 
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path):

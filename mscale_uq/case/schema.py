@@ -260,5 +260,5 @@ def _experiment_name(tables: dict[str, Any], position: int) -> str:
 
 
 def _short(given: Any) -> str:
-    text = repr(given)
+    text = str(given).lower() if isinstance(given, bool) else repr(given)  # true, as TOML has it
     return text if len(text) < 60 else f"{text[:57]}..."
