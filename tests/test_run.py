@@ -219,3 +219,13 @@ def test_a_most_probable_point_is_not_judged_as_if_it_were_a_sample(tmp_path):
 
 def test_unknowns_of_a_prior_keep_their_family(line_run):
     assert read_case(line_run.folder / "case.toml").unknowns["speed"].prior == Normal(0.0, 10.0)
+
+
+def test_an_effective_quantity_is_held_against_its_own_prior(line_run):
+    """Twice a normal speed: its prior has twice the sd, and its contraction is the speed's."""
+    prior = line_run.idata["prior_derived"]["doubled_speed"].to_numpy().ravel()
+    assert prior.size == 300
+    assert abs(prior.std() / 20 - 1) < 5 / np.sqrt(2 * prior.size)
+    row = line_run.effective.loc["doubled_speed"]
+    assert row["contraction"] == pytest.approx(1 - (row["sd"] / prior.std(ddof=1)) ** 2, rel=1e-12)
+    assert np.isnan(line_run.effective.loc["stretch[fast]", "contraction"]), "a constant learns nothing"

@@ -83,7 +83,9 @@ def result_tables(result: Result) -> list[Table]:
     scalars, made = unknowns(result), effective(result)
     tables = [_posterior("Posterior", scalars, with_prior=True)]
     if made:
-        tables.append(_posterior("Effective quantities", made, with_prior=False))
+        tables.append(
+            _posterior("Effective quantities", made, with_prior=any(s.prior is not None for s in made))
+        )
     compared = verdicts([*scalars, *made])
     if compared:
         rows = [(row["name"], row["wanted"], row["said"], row["good"]) for row in compared]

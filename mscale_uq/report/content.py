@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.report.density import smooth_density
 from mscale_uq.report.figures import Band
 from mscale_uq.report.text import exact, interval, number, pretty_unit, share, words
 from mscale_uq.results.result import Result
-from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, scalars
+from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, prior_derived, scalars
 
 TELLS = (
     0.9  # chance that a failed point lies on one side of a draw, above which an unknown tells where they are
@@ -34,7 +35,7 @@ class Scalar:
     draws
         ``(chain, draw)``.
     prior
-        Places and heights of the prior's density, if it has a closed form.
+        Places and heights of the prior's density: in closed form, or smoothed from draws.
     expected
         What the case expects of it: truth and within, or mean, sd and tolerance.
     row
@@ -95,7 +96,8 @@ def effective(result: Result) -> list[Scalar]:
     """Return the effective quantities the system names, or all on the way if it names none."""
     group = derived(result.idata)
     named = [name for name, array in group.data_vars.items() if array.attrs.get("effective")]
-    found = _scalars(group[named] if named else group, result.effective)
+    before = {label: draws for label, draws, _ in scalars(prior_derived(result.idata))}
+    found = _scalars(group[named] if named else group, result.effective, before)
     return [scalar for scalar in found if scalar.row["sd"] != 0]
 
 
@@ -187,10 +189,13 @@ def _region(scalar: Scalar, points: Array) -> str:
     )
 
 
-def _scalars(group: Any, table: pd.DataFrame) -> Iterator[Scalar]:
+def _scalars(group: Any, table: pd.DataFrame, before: Mapping[str, Array] | None = None) -> Iterator[Scalar]:
+    """Yield the scalars of a group; `before` holds draws of the prior where its density is not known."""
     for label, draws, attrs in scalars(group):
         curve = json.loads(attrs["prior_curve"]) if "prior_curve" in attrs else None
         prior = (np.array(curve["x"]), np.array(curve["density"])) if curve else None
+        if prior is None and before and label in before:
+            prior = smooth_density(before[label].ravel())
         expected = json.loads(attrs.get("expect", "{}")).get(label, {})
         unit, meaning = attrs.get("unit", ""), attrs.get("meaning", "")
         yield Scalar(label, words(label), unit, meaning, draws, prior, expected, dict(table.loc[label]))

@@ -58,6 +58,7 @@ def context(result: Result) -> dict[str, Any]:
             "findings": findings(scalars),
             "unknowns": [table_row(scalar) for scalar in scalars],
             "effective": [table_row(scalar) for scalar in made],
+            "with_prior": any(scalar.prior is not None for scalar in made),
             "verdicts": verdicts([*scalars, *made]),
             "experiments": list(_experiments(result, data)),
             "posteriors": list(_panels("u", scalars, _posterior)),

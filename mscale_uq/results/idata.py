@@ -1,8 +1,9 @@
 """A finished run as ArviZ groups: names, units and coordinates go with the numbers.
 
-Beside ArviZ's own groups there are two: ``derived`` holds every named quantity on the way from parameters to
-data (with the attribute ``derived`` = 1), ``predicted`` the observed quantities without noise. Both, and the
-predictive groups, are on thinned draws, whose original numbers are their coordinate ``draw``.
+Beside ArviZ's own groups there are three: ``derived`` holds every named quantity on the way from parameters
+to data (with the attribute ``derived`` = 1), ``prior_derived`` the same at draws of the prior, where that
+does not take long, ``predicted`` the observed quantities without noise. ``derived``, ``predicted`` and the
+predictive groups are on thinned draws, whose original numbers are their coordinate ``draw``.
 """
 
 import json
@@ -20,6 +21,7 @@ from mscale_uq.case.read import Case
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.system import System
 from mscale_uq.infer.samples import Samples
+from mscale_uq.results.derived import derived_groups, expected
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import Predictions, Table
 
@@ -32,6 +34,7 @@ def inference_data(
     kept: np.ndarray,
     predictions: Predictions,
     prior: Array,
+    prior_made: Table,
     facts: Mapping[str, Any],
 ) -> az.InferenceData:
     """Return all groups.
@@ -44,6 +47,8 @@ def inference_data(
         At these draws, chain by chain.
     prior
         Prior draws of theta, ``(draws, n)``.
+    prior_made
+        What the stages make on the way at some prior draws; empty if that takes too long.
     facts
         What is known about the run, for the attribute ``facts``.
     """
@@ -57,7 +62,7 @@ def inference_data(
         "predicted": _data_like(case, predictions.predicted, thinned),
         "log_likelihood": _data_like(case, predictions.pointwise, thinned),
         "observed_data": _data_like(case, _observed(posterior), {}),
-        "derived": _derived(case, predictions.made, thinned),
+        **derived_groups(case, predictions.made, prior_made, thinned, slugs([p.name for p in case.plans])),
     }
     data = az.InferenceData(**groups, warn_on_custom_groups=False)
     data.attrs.update(
@@ -90,7 +95,7 @@ def _unknowns(case: Case, draws: Mapping[str, Array], prior: Array, posterior: P
         if unknown.per:
             coordinates[dims[0]] = np.array(unknown.per)
         prior_draws = _split(posterior, prior)[name][0]
-        attrs = _about(unknown, prior_draws) | _expected(case, name)
+        attrs = _about(unknown, prior_draws) | expected(case, name)
         variables[name] = (["chain", "draw", *dims], array, attrs)
     chains, length = next(iter(draws.values())).shape[:2]
     return xr.Dataset(variables, {"chain": np.arange(chains), "draw": np.arange(length), **coordinates})
@@ -105,16 +110,6 @@ def _about(unknown: Unknown, prior_draws: Array) -> dict[str, Any]:
     places = np.unique(np.concatenate([law.ppf(np.linspace(0.001, 0.999, CURVE_POINTS)), [law.median()]]))
     curve = {"x": places.tolist(), "density": law.pdf(places).tolist()}
     return {**about, "prior_sd": float(law.std()), "prior_curve": json.dumps(curve)}
-
-
-def _expected(case: Case, name: str) -> dict[str, str]:
-    """Return the expected numbers of a quantity and of its entries, as an attribute."""
-    found = {
-        label: {key: value for key, value in vars(expected).items() if value is not None}
-        for label, expected in case.expect.items()
-        if label.partition("[")[0] == name
-    }
-    return {"expect": json.dumps(found)} if found else {}
 
 
 def _split(posterior: Posterior, thetas: Array) -> dict[str, Array]:
@@ -171,41 +166,3 @@ def _places(plan: Plan, system: System, output: Quantity, slug: str) -> dict[str
         )
         for place in measured
     }
-
-
-def _derived(case: Case, made: Table, sampled: Mapping[str, np.ndarray]) -> xr.Dataset:
-    """Return the quantities on the way, with a dimension for the experiments where they differ."""
-    declared = {quantity.name: quantity for quantity in case.system.effective}
-    variables, coordinates = {}, dict[str, Any](sampled)
-    lengths = [len(values) for values in sampled.values()]
-    slug = slugs([plan.name for plan in case.plans])
-    for name in dict.fromkeys(name for _, name in made):
-        tables = {experiment: array for (experiment, other), array in made.items() if other == name}
-        for label, array, experiments in _joined(name, tables, slug):
-            inner = np.shape(array)[2 if experiments else 1 :]
-            axes = [f"{label}_{axis}" for axis in range(len(inner))]
-            dims = [f"{label}_experiment", *axes] if experiments else axes
-            coordinates |= {axis: np.arange(size) for axis, size in zip(axes, inner, strict=True)}
-            if experiments:
-                coordinates[dims[0]] = np.array(experiments)
-            attrs: dict[str, Any] = {
-                "derived": 1,
-                "effective": int(name in declared),
-                **_expected(case, name),
-            }
-            if name in declared:
-                attrs |= {"unit": declared[name].unit, "meaning": declared[name].meaning}
-            variables[label] = ([*sampled, *dims], array.reshape(*lengths, *array.shape[1:]), attrs)
-    return xr.Dataset(variables, coordinates)
-
-
-def _joined(
-    name: str, tables: Mapping[str, Array], slug: Mapping[str, str]
-) -> list[tuple[str, Array, tuple[str, ...]]]:
-    """Return (label, array, experiments): one array if all agree, else a stack, or several."""
-    arrays = list(tables.values())
-    if len({array.shape for array in arrays}) > 1:
-        return [(f"{slug[experiment]}.{name}", array, ()) for experiment, array in tables.items()]
-    if len(arrays) == len(slug) and all(np.array_equal(a, arrays[0], equal_nan=True) for a in arrays):
-        return [(name, arrays[0], ())]
-    return [(name, np.stack(arrays, axis=1), tuple(tables))]

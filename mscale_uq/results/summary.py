@@ -57,6 +57,11 @@ def derived(data: Any) -> Any:
     return data["derived"] if "derived" in data.groups() else xr.Dataset()
 
 
+def prior_derived(data: Any) -> Any:
+    """Return the group of quantities on the way at draws of the prior; empty if they were not made."""
+    return data["prior_derived"] if "prior_derived" in data.groups() else xr.Dataset()
+
+
 def summarize(group: Any) -> pd.DataFrame:
     """Return one row per scalar of a group with dimensions (chain, draw, ..)."""
     rows = {label: _row(draws, attrs) for label, draws, attrs in scalars(group)}
@@ -76,7 +81,9 @@ def scalars(group: Any) -> Iterator[tuple[str, np.ndarray, Mapping[str, Any]]]:
                 "largest": float(np.max(np.abs(table), initial=0.0, where=np.isfinite(table))),
             }
             if "prior_sd" in attrs:
-                attrs["prior_sd"] = np.broadcast_to(attrs["prior_sd"], table.shape[2:])[index]
+                known = np.asarray(attrs["prior_sd"], dtype=float)  # files keep arrays flat
+                shaped = known.reshape(table.shape[2:]) if known.size > 1 else known.reshape(())
+                attrs["prior_sd"] = np.broadcast_to(shaped, table.shape[2:])[index]
             yield label, table[(slice(None), slice(None), *index)], attrs
 
 

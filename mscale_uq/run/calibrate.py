@@ -28,11 +28,13 @@ from mscale_uq.results.idata import inference_data
 from mscale_uq.results.result import Result, is_finished, read_result, write_result
 from mscale_uq.run.folder import CHAINS, PROGRESS, prepare
 from mscale_uq.stats.posterior import Posterior
-from mscale_uq.stats.predictive import predict
+from mscale_uq.stats.predictive import Table, predict
 
 PRIOR_DRAWS = 1000
+PRIOR_PREDICTIONS = 300  # for the prior of effective quantities, if each takes less than PATIENCE
+PATIENCE = 0.02  # seconds
 # Random numbers of what is not a chain; chains have the spawn keys (0,), (1,), ...
-PRIOR_KEY, PREDICTION_KEY = (2**32 - 1,), (2**32 - 2,)
+PRIOR_KEY, PREDICTION_KEY, PRIOR_PREDICTION_KEY = (2**32 - 1,), (2**32 - 2,), (2**32 - 3,)
 
 # (chain, draw, whether it is a tuning draw, statistics)
 OnProgress = Callable[[int, int, bool, Mapping[str, float]], None]
@@ -135,14 +137,23 @@ def _finish(
     every = max(1, int(np.ceil(settings.chains * length / limit)))
     kept = np.arange(0, length, every)
     thetas = _thetas(posterior, samples, kept)
+    start = time.monotonic()
     predictions = predict(posterior, thetas, _generator(case.seed, PREDICTION_KEY))
+    seconds = (time.monotonic() - start) / len(thetas)
     rng = _generator(case.seed, PRIOR_KEY)
     prior = np.array([posterior.sample_prior(rng) for _ in range(PRIOR_DRAWS)])
+    prior_made = _made(posterior, prior[:PRIOR_PREDICTIONS], case.seed) if seconds < PATIENCE else {}
     facts = _facts(case, settings, samples)
     facts["thinned"] = f"{len(thetas)} of {settings.chains * length} draws"
     facts["failed_predictions"] = sum(failure is not None for failure in predictions.failures)
-    data = inference_data(case, samples, kept, predictions, prior, facts)
+    data = inference_data(case, samples, kept, predictions, prior, prior_made, facts)
     write_result(folder, data, samples.failures, posterior.names)
+
+
+def _made(posterior: Posterior, thetas: Array, seed: int) -> Table:
+    """Return what the stages make on the way at draws of the prior, far-out ones among them."""
+    with np.errstate(all="ignore"):
+        return predict(posterior, thetas, _generator(seed, PRIOR_PREDICTION_KEY)).made
 
 
 def _thetas(posterior: Posterior, samples: Samples, kept: np.ndarray) -> Array:
