@@ -88,6 +88,20 @@ def test_one_value_per_experiment_is_a_vector_of_them(tmp_path):
     assert read_case(tmp_path / "again.toml").hash == case.hash
 
 
+def test_sensors_that_scatter_differently_are_experiments_with_a_level_each(tmp_path):
+    text = GOOD.replace('upper = "20 mm", mass = 0.95', 'upper = "20 mm", mass = 0.95, shape = "experiments"')
+    case = read_case(written(tmp_path, text))
+    posterior = case.posterior()
+    assert case.unknowns["noise"].per == ("first", "second")
+    values = {"offset": 0.1, "offset_of_second": -0.2, "speed": 1.0}
+    likelihood = [
+        posterior.log_likelihood(posterior.pack({**values, "noise": np.array([a, b])}))
+        for a, b in ((0.1, 0.1), (0.2, 0.1), (0.1, 0.2), (0.2, 0.2))
+    ]
+    assert likelihood[1] + likelihood[2] == pytest.approx(likelihood[0] + likelihood[3], rel=1e-12)
+    assert len(set(likelihood)) == 4
+
+
 def test_experiments_may_share_entries_of_a_vector(tmp_path):
     text = GOOD.replace('"offset_of_second"', '"level[2]"').replace("offset_of_second =", "level =")
     text = text.replace('upper = "1 m" }', 'upper = "1 m", shape = 3 }')

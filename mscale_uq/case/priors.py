@@ -261,6 +261,10 @@ def _shape(name: str, spec: PriorSpec, places: Sequence[Use]) -> tuple[tuple[int
 
 
 def _check_link(name: str, shape: tuple[int, ...], inner: tuple[int, ...], use: Use) -> None:
+    if use.link.index is None and shape != inner and use.is_width:
+        given = f"the noise level {name!r} has shape {shape}"
+        hint = "sensors that scatter differently are experiments of their own, with shape = 'experiments'"
+        raise ParameterError(explain(given, "one number for each experiment", hint))
     if use.link.index is None and shape != inner:
         given = f"{name!r} has shape {shape}, {use.target.name!r} of {use.experiment!r} has {inner}"
         hint = f"bind = {{ {use.target.name} = '{name}[0]' }}, or shape = 'experiments'"

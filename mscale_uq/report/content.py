@@ -137,6 +137,8 @@ def findings(scalars_: list[Scalar]) -> list[str]:
         )
     if weak:
         sentences.append(f"The data say little about {_listed(weak)}: the posterior is close to the prior.")
+    elif any(np.isfinite(s.row["contraction"]) for s in scalars_):
+        sentences.append("None of the unknowns is left to its prior.")
     for one, other, strength in _entangled(scalars_):
         sentences.append(f"{one} and {other} are hardly told apart (correlation {strength:+.2f}).")
     return [sentence[0].upper() + sentence[1:] for sentence in sentences]

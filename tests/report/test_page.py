@@ -115,5 +115,6 @@ def test_readings_inside_their_intervals_are_counted_and_missing_ones_said(line_
 
 def test_strong_data_are_said_to_be_strong(line_run):
     assert findings(unknowns(line_run)) == [
-        "The data determine offset and speed: more than 90 % of the prior variance is gone."
+        "The data determine offset and speed: more than 90 % of the prior variance is gone.",
+        "None of the unknowns is left to its prior.",
     ]
