@@ -7,22 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
-
 from mscale_uq.case.data import DataFile, find_data, read_data
-from mscale_uq.case.schema import CaseSpec, ExperimentSpec, LawSpec
+from mscale_uq.case.discrepancy import Discrepancy
+from mscale_uq.case.laws import add_level, noise_levels, noise_operators
+from mscale_uq.case.schema import CaseSpec, ExperimentSpec
 from mscale_uq.core.forward import ForwardModel
-from mscale_uq.core.law import Law, ObservationOperator
-from mscale_uq.core.parameter import Array, Parameter, Quantity
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.parameter import Parameter
 from mscale_uq.core.system import System, pick
 from mscale_uq.errors import CaseError, InputError, explain, near_match
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
-from mscale_uq.observe.laws import Gaussian, StudentT
 from mscale_uq.stats.experiment import Fixed
 
-LAWS = {"gaussian": Gaussian, "student_t": StudentT}
 LINK = re.compile(r"([A-Za-z_]\w*)(?:\[(\d+)\])?")
 
 
@@ -62,8 +60,18 @@ class Plan:
     levels: frozenset[str]
     bindings: Mapping[str, Fixed | Link]
 
+    def other_model(self, system: System, changes: Mapping[str, Any]) -> ForwardModel:
+        """Return the model of the same readings with some options changed."""
+        return system.forward(**{**self.options, **changes}, **self.data.coordinates)
 
-def plan_experiments(spec: CaseSpec, system: System, folder: Path, mistakes: Mistakes) -> list[Plan]:
+
+def plan_experiments(
+    spec: CaseSpec,
+    system: System,
+    discrepancies: Mapping[str, Discrepancy],
+    folder: Path,
+    mistakes: Mistakes,
+) -> list[Plan]:
     """Return every experiment that is free of mistakes; the others' mistakes are noted."""
     names = [one.name for one in spec.experiment]
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -71,12 +79,17 @@ def plan_experiments(spec: CaseSpec, system: System, folder: Path, mistakes: Mis
     for quantity in spec.law:
         with mistakes.at(f"law.{quantity}"):
             pick(quantity, system.outputs, f"{system.name}: output")
-    plans = [_plan(spec, one, system, folder, mistakes) for one in spec.experiment]
+    plans = [_plan(spec, one, system, discrepancies, folder, mistakes) for one in spec.experiment]
     return [plan for plan in plans if plan is not None]
 
 
 def _plan(
-    spec: CaseSpec, one: ExperimentSpec, system: System, folder: Path, mistakes: Mistakes
+    spec: CaseSpec,
+    one: ExperimentSpec,
+    system: System,
+    discrepancies: Mapping[str, Discrepancy],
+    folder: Path,
+    mistakes: Mistakes,
 ) -> Plan | None:
     here = f"experiment.{one.name}"
     before = len(mistakes)
@@ -86,7 +99,7 @@ def _plan(
         data = read_data(files, system)
     if len(mistakes) > before:
         return None
-    operators = _operators({**spec.law, **one.law}, one, data, system, mistakes)
+    operators = noise_operators({**spec.law, **one.law}, one, data, system, mistakes)
     model = None
     with mistakes.at(here):
         model = _model(system, options, data)
@@ -94,9 +107,14 @@ def _plan(
         return None
     targets = {parameter.name: parameter for parameter in model.parameters}
     for quantity, operator in operators.items():
-        for level in _levels(operator.law, system.output(quantity), model):
-            with mistakes.at(f"{here}.law.{quantity}"):
-                _add_level(targets, level)
+        with mistakes.at(f"{here}.law.{quantity}"):
+            for level in noise_levels(operator.law, system.output(quantity), model):
+                add_level(targets, level)
+    for quantity in discrepancies.keys() & operators.keys():
+        with mistakes.at(f"discrepancy.{quantity}"):
+            operators[quantity] = discrepancies[quantity].added(operators[quantity], data)
+            for level in discrepancies[quantity].levels(system.output(quantity), system, model):
+                add_level(targets, level)
     levels = frozenset(targets) - set(model.names)
     bindings = _bindings(spec, one, targets, mistakes)
     return Plan(one.name, options, files, data, model, operators, targets, levels, bindings)
@@ -110,12 +128,24 @@ def _options(
     for name, value in {**common, **one.options}.items():
         own = f"experiment.{one.name}." if name in one.options else ""
         with mistakes.at(f"{own}options.{name}"):
-            option = pick(name, system.options, f"{system.name}: option")
-            if isinstance(value, str) and isinstance(option.default, int | float) and option.unit:
-                value = to_unit(value, option.unit, name)
-                value = int(value) if isinstance(option.default, int) and value.is_integer() else value
-            options[name] = option.check(value)
+            options[name] = option_value(system, name, value)
     return options
+
+
+def option_value(system: System, name: str, value: Any) -> float | int | str | bool:
+    """Return a system's option as given in a case, in its own unit and type.
+
+    Raises
+    ------
+    InputError
+        If there is no such option, or the value is none of it.
+    """
+    option = pick(name, system.options, f"{system.name}: option")
+    if isinstance(value, str) and isinstance(option.default, int | float) and option.unit:
+        value = to_unit(value, option.unit, name)
+        value = int(value) if isinstance(option.default, int) and value.is_integer() else value
+    checked: float | int | str | bool = option.check(value)
+    return checked
 
 
 def _model(system: System, options: Mapping[str, Any], data: Measurements) -> ForwardModel:
@@ -127,72 +157,6 @@ def _model(system: System, options: Mapping[str, Any], data: Measurements) -> Fo
             given = f"no data along {argument.name!r}"
             raise CaseError(explain(given, f"a file with {argument.name!r} and one of {', '.join(measured)}"))
     return system.forward(**options, **data.coordinates)
-
-
-def _operators(
-    laws: Mapping[str, LawSpec], one: ExperimentSpec, data: Measurements, system: System, mistakes: Mistakes
-) -> dict[str, ObservationOperator]:
-    for quantity in one.law:
-        if quantity not in data.outputs:
-            given = f"{quantity!r} is not measured here{near_match(quantity, data.outputs)}"
-            mistakes.add(f"experiment.{one.name}.law", explain(given, ", ".join(data.outputs)))
-    operators = {}
-    for quantity, readings in data.outputs.items():
-        if quantity not in laws:
-            unit = system.output(quantity).unit
-            hint = f'law = {{ {quantity} = {{ law = "gaussian", sd = "1 {unit}" }} }}'
-            given = f"no noise law for the measured {quantity!r}"
-            mistakes.add(f"experiment.{one.name}.law", explain(given, "gaussian, student_t", hint))
-            continue
-        with mistakes.at(
-            f"experiment.{one.name}.law.{quantity}" if quantity in one.law else f"law.{quantity}"
-        ):
-            law = _law(laws[quantity], system.output(quantity), readings)
-            operators[quantity] = ObservationOperator(quantity, law)
-    return operators
-
-
-def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
-    sd: Any = 0.0
-    if isinstance(spec.sd, list):
-        sd = tuple(to_unit(value, output.unit, "sd", difference=True) for value in spec.sd)
-        if readings.shape != (len(sd),):
-            raise CaseError(
-                explain(f"sd: {len(sd)} levels", f"one, or one for each of {readings.size} readings")
-            )
-    elif spec.sd is not None:
-        sd = _level(spec.sd, output.unit, "sd")
-    if spec.law == "student_t":
-        if spec.relative is not None:
-            raise CaseError(explain("student_t: relative", "sd, df", "a gaussian law has a relative level"))
-        return StudentT(sd, 4.0 if spec.df is None else to_unit(spec.df, "1", "df"))
-    if spec.df is not None:
-        raise CaseError(explain("gaussian: df", "sd, relative", "a student_t law has degrees of freedom"))
-    return Gaussian(sd, 0.0 if spec.relative is None else _level(spec.relative, "1", "relative"))
-
-
-def _level(given: float | str, unit: str, where: str) -> float | str:
-    """Return a noise level as a number, or as the name of an unknown."""
-    if isinstance(given, str) and given.isidentifier():
-        return given
-    return to_unit(given, unit, where, difference=True)
-
-
-def _levels(law: Law, output: Quantity, model: ForwardModel) -> list[Parameter]:
-    """Return the unknown noise levels that a law reads, as parameters."""
-    units = {"sd": output.unit, "relative": "1"}
-    return [
-        Parameter(getattr(law, field), unit, 1.0, 0.0, np.inf, f"noise of {output.name} ({field})")
-        for field, unit in units.items()
-        if isinstance(getattr(law, field, None), str) and getattr(law, field) not in model.chain.made
-    ]
-
-
-def _add_level(targets: dict[str, Parameter], level: Parameter) -> None:
-    known = targets.setdefault(level.name, level)
-    if known is not level and known.unit != level.unit:
-        given = f"noise level {level.name!r} in {level.unit!r} is also {known.meaning or 'a parameter'}"
-        raise CaseError(explain(f"{given} in {known.unit!r}", "one unit for one name", "take another name"))
 
 
 def _bindings(

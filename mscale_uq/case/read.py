@@ -13,32 +13,22 @@ from typing import Any, final
 import numpy as np
 
 from mscale_uq.case.assimilate import Assimilating, plan_assimilation
-from mscale_uq.case.model import LAWS, Link, Plan, plan_experiments
+from mscale_uq.case.better import Approximating, plan_approximation, plan_levels
+from mscale_uq.case.discrepancy import Discrepancy, plan_discrepancies
+from mscale_uq.case.expect import Expected, expected_numbers
+from mscale_uq.case.laws import LAWS
+from mscale_uq.case.model import Link, Plan, plan_experiments
 from mscale_uq.case.priors import Unknown, bindings, unknowns
-from mscale_uq.case.schema import CaseSpec, ExpectSpec, MethodSpec, check_form
+from mscale_uq.case.schema import CaseSpec, MethodSpec, check_form
 from mscale_uq.catalog import load_system, sources
 from mscale_uq.core.law import Law
 from mscale_uq.core.system import Smoothness, System
-from mscale_uq.errors import CaseError, explain, near_match
+from mscale_uq.errors import explain, near_match
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.toml import read_toml, write_toml
-from mscale_uq.io.units import to_unit
+from mscale_uq.observe.correlated import GaussianCorrelated
 from mscale_uq.stats.experiment import Experiment, Fixed
 from mscale_uq.stats.posterior import Posterior
-
-
-@final
-@dataclass(frozen=True)
-class Expected:
-    """An expected number: the truth behind synthetic data and the mass of the interval that should hold it,
-    or a published mean and sd with a tolerance; in the unit of the quantity.
-    """
-
-    truth: float | None = None
-    within: float = 0.95
-    mean: float | None = None
-    sd: float | None = None
-    tolerance: float | None = None
 
 
 @final
@@ -62,6 +52,10 @@ class Case:
         Unknown -> unit, shape and prior.
     expect
         Unknown or effective quantity -> expected number.
+    discrepancies
+        Output -> what its model may miss.
+    approximating
+        How the error of the used models is learned, if the case says so.
     assimilating
         How a filter takes in the data, if the case says so.
     """
@@ -75,7 +69,9 @@ class Case:
     plans: tuple[Plan, ...]
     unknowns: Mapping[str, Unknown]
     expect: Mapping[str, Expected]
-    assimilating: Assimilating | None = None
+    discrepancies: Mapping[str, Discrepancy]
+    approximating: Approximating | None
+    assimilating: Assimilating | None
 
     @property
     def smoothness(self) -> Smoothness:
@@ -102,6 +98,7 @@ class Case:
             "question": self.question,
             "seed": self.seed,
             "experiment": [self._experiment(plan, data_folder) for plan in self.plans],
+            **self._model_error(),
             "prior": {name: _prior(unknown) for name, unknown in self.unknowns.items()},
             "method": self.method.model_dump(),
             **({"assimilate": dict(self.assimilating.settings)} if self.assimilating else {}),
@@ -117,11 +114,13 @@ class Case:
         """What decides the draws, part by part: a hash each of model, data, priors, sampler, and the seed."""
         whole = self.resolved()
         texts = [path.read_text(encoding="utf-8") for path in sources(self.system.name)]
-        settings = {key: whole["method"][key] for key in ("sampler", "tune", "chains", "target_accept")}
+        deciding = ("sampler", "tune", "chains", "target_accept", "levels", "subchain")
+        settings = {key: whole["method"][key] for key in deciding}
         experiments = [{key: e[key] for key in e if key != "data"} for e in whole["experiment"]]
         return {
             "system": _hash([whole["system"], *texts]),
             "experiments": _hash(experiments),
+            "model error": _hash(self._model_error()),
             "data": _hash([[file.digest for file in plan.files] for plan in self.plans]),
             "priors": _hash(whole["prior"]),
             "method": _hash(settings),
@@ -132,6 +131,15 @@ class Case:
     def hash(self) -> str:
         """One hash of `identity`."""
         return _hash(self.identity)
+
+    def _model_error(self) -> dict[str, Any]:
+        """Return the sections on what the models miss."""
+        found: dict[str, Any] = {}
+        if self.discrepancies:
+            found["discrepancy"] = {name: one.section() for name, one in self.discrepancies.items()}
+        if self.approximating:
+            found["approximation_error"] = self.approximating.section()
+        return found
 
     def _experiment(self, plan: Plan, data_folder: str) -> dict[str, Any]:
         bound = bindings(plan, self.unknowns)
@@ -163,16 +171,33 @@ def read_case(path: str | Path) -> Case:
     with mistakes.at("system"):
         system = load_system(spec.system)
     mistakes.stop()
-    plans = plan_experiments(spec, system, path.parent, mistakes)
+    discrepancies = plan_discrepancies(spec.discrepancy, system, mistakes)
+    plans = plan_experiments(spec, system, discrepancies, path.parent, mistakes)
     if len(plans) < len(spec.experiment):
         mistakes.stop()  # without a model, what follows would blame the wrong keys
     _check_fixed(spec, plans, mistakes)
+    _check_measured(discrepancies, plans, mistakes)
+    approximating = plan_approximation(spec.approximation_error, system, plans, mistakes)
+    plan_levels(spec.method, system, mistakes)
     known = unknowns(spec.prior, plans, mistakes)
     mistakes.stop()
-    expect = _expected(spec.expect, system, known, mistakes)
+    expect = expected_numbers(spec.expect, system, known, mistakes)
     name, method = spec.name or path.stem, spec.method
     filtering = plan_assimilation(spec.assimilate, system, plans, known, mistakes)
-    case = Case(name, spec.question, path, system, spec.seed, method, tuple(plans), known, expect, filtering)
+    case = Case(
+        name=name,
+        question=spec.question,
+        path=path,
+        system=system,
+        seed=spec.seed,
+        method=method,
+        plans=tuple(plans),
+        unknowns=known,
+        expect=expect,
+        discrepancies=discrepancies,
+        approximating=approximating,
+        assimilating=filtering,
+    )
     with mistakes.at("prior"):
         case.posterior()
     mistakes.stop()
@@ -187,36 +212,12 @@ def _check_fixed(spec: CaseSpec, plans: list[Plan], mistakes: Mistakes) -> None:
         mistakes.add(f"fixed.{name}", explain(given, ", ".join(sorted(targets))))
 
 
-def _expected(
-    given: Mapping[str, ExpectSpec],
-    system: System,
-    known: Mapping[str, Unknown],
-    mistakes: Mistakes,
-) -> dict[str, Expected]:
-    units = {quantity.name: quantity.unit for quantity in (*system.effective, *system.outputs)}
-    units |= {name: unknown.unit for name, unknown in known.items()}
-    widths = {name for name, unknown in known.items() if unknown.is_width}
-    result = {}
-    for name, spec in given.items():
-        with mistakes.at(f"expect.{name}"):
-            base = name.partition("[")[0]
-            if base not in units:
-                raise CaseError(explain(f"{base!r} is unknown{near_match(base, units)}", ", ".join(units)))
-            result[name] = _expectation(spec, units[base], base in widths)
-    return result
-
-
-def _expectation(spec: ExpectSpec, unit: str, is_width: bool) -> Expected:
-    numbers = {}
-    for field, value in spec.model_dump(exclude_none=True).items():
-        is_share = field == "within"
-        difference = is_width or field in ("sd", "tolerance")
-        numbers[field] = to_unit(value, "1" if is_share else unit, field, difference)
-    if not 0 < numbers["within"] < 1:
-        raise CaseError(explain(f"within = {spec.within!r}", "a share such as '95 %'"))
-    if not numbers.keys() & {"truth", "mean"}:
-        raise CaseError(explain("no expected number", "truth, or mean (and sd) with a tolerance"))
-    return Expected(**numbers)
+def _check_measured(discrepancies: Mapping[str, Discrepancy], plans: list[Plan], mistakes: Mistakes) -> None:
+    """A discrepancy must be of something that some experiment measures."""
+    measured = {quantity for plan in plans for quantity in plan.operators}
+    for name in discrepancies.keys() - measured:
+        given = f"no experiment measures {name!r}{near_match(name, measured)}"
+        mistakes.add(f"discrepancy.{name}", explain(given, ", ".join(sorted(measured))))
 
 
 def _link_text(link: Link) -> str:
@@ -224,6 +225,7 @@ def _link_text(link: Link) -> str:
 
 
 def _law(law: Law) -> dict[str, Any]:
+    law = law.noise if isinstance(law, GaussianCorrelated) else law  # the rest stands in `_model_error`
     name = next(name for name, kind in LAWS.items() if isinstance(law, kind))
     levels = {key: list(value) if isinstance(value, tuple) else value for key, value in _filled(law).items()}
     return {"law": name, **levels}

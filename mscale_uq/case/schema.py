@@ -3,85 +3,24 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mscale_uq.case.fields import (
+    Changes,
+    Choice,
+    Count,
+    Files,
+    Label,
+    Names,
+    Number,
+    Numbers,
+    Points,
+    Sampler,
+    Shape,
+    Switch,
+)
 from mscale_uq.errors import explain, near_match
-from mscale_uq.infer.methods import METHODS
 from mscale_uq.io.mistakes import Mistakes
-
-SAMPLERS = ("auto", *METHODS)
-# Labels become names in files and headings: no line breaks, no slashes, no quotes.
-LABEL = re.compile(r"\w[^/\\\"'\x00-\x1f\x7f]{0,59}")
-
-
-def _is_number(given: Any) -> bool:
-    return isinstance(given, int | float | str) and not isinstance(given, bool)
-
-
-def _number(given: Any) -> Any:
-    if not _is_number(given):
-        raise PydanticCustomError("number", "a number, or text such as '1.2 um'")
-    return given
-
-
-def _numbers(given: Any) -> Any:
-    if not _is_number(given) and not (isinstance(given, list) and given and all(map(_is_number, given))):
-        raise PydanticCustomError("numbers", "a number, text such as '1.2 um', or a list of them")
-    return given
-
-
-def _label(given: Any) -> Any:
-    if not isinstance(given, str) or LABEL.fullmatch(given) is None or given != given.strip():
-        raise PydanticCustomError(
-            "label", "at most 60 characters, a letter or digit first, no slash or quote"
-        )
-    return given
-
-
-def _sampler(given: Any) -> Any:
-    if given not in SAMPLERS:
-        raise PydanticCustomError("sampler", ", ".join(SAMPLERS).replace("{", "("))
-    return given
-
-
-def _choice(given: Any) -> Any:
-    if not isinstance(given, int | float | str | bool):
-        raise PydanticCustomError("choice", "a number, text, true or false")
-    return given
-
-
-def _files(given: Any) -> Any:
-    files = [given] if isinstance(given, str) else given
-    if not isinstance(files, list) or not files or not all(isinstance(file, str) for file in files):
-        raise PydanticCustomError("files", "the name of a file, or a list of names")
-    return files
-
-
-def _shape(given: Any) -> Any:
-    sizes = [given] if isinstance(given, int) else given
-    counts = isinstance(sizes, list) and all(type(size) is int and size > 0 for size in sizes)
-    if given != "experiments" and not (counts and sizes):
-        raise PydanticCustomError("shape", "a positive number, a list of them, or 'experiments'")
-    return given if given == "experiments" else tuple(sizes)
-
-
-_SCALAR: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
-_WORDS: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-_SIZES = {"type": "array", "items": {"type": "integer"}}
-_SHAPES: dict[str, Any] = {"anyOf": [{"type": "integer"}, _SIZES, {"const": "experiments"}]}
-# One check for each, instead of a union, so that one mistake is one message.
-Number = Annotated[Any, BeforeValidator(_number), WithJsonSchema(_SCALAR)]
-Numbers = Annotated[
-    Any, BeforeValidator(_numbers), WithJsonSchema({"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]})
-]
-Choice = Annotated[Any, BeforeValidator(_choice), WithJsonSchema({})]
-Files = Annotated[list[str], BeforeValidator(_files), WithJsonSchema(_WORDS)]
-Shape = Annotated[Any, BeforeValidator(_shape), WithJsonSchema(_SHAPES)]
-Label = Annotated[str, BeforeValidator(_label)]
-Sampler = Annotated[str, BeforeValidator(_sampler), WithJsonSchema({"enum": list(SAMPLERS)})]
-Count = Annotated[int, Field(ge=1, strict=True)]
-Switch = Annotated[bool, Field(strict=True)]
 
 
 class Section(BaseModel):
@@ -108,6 +47,26 @@ class ExperimentSpec(Section):
     fixed: dict[str, Numbers] = {}
     bind: dict[str, str] = {}
     law: dict[str, LawSpec] = {}
+
+
+class DiscrepancySpec(Section):
+    """What the model of one output misses, as a smooth curve along coordinates of its readings."""
+
+    along: Names
+    amplitude: Number
+    length: Numbers
+    zero_value: Points = []
+    zero_slope: Points = []
+
+
+class ApproximationSpec(Section):
+    """From which better model, and over which draws, the error of the used one is learned."""
+
+    against: Literal["resolved", "finer"]
+    options: Changes = [{}]
+    over: Literal["prior", "posterior"] = "posterior"
+    draws: Annotated[int, Field(ge=2, strict=True)] = 50
+    rounds: Count | None = None
 
 
 class PriorSpec(Section):
@@ -139,6 +98,8 @@ class MethodSpec(Section):
     chains: Count = 4
     cores: Annotated[int, Field(ge=0, strict=True)] | None = None
     target_accept: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    levels: Changes | None = None
+    subchain: Count | None = None
 
 
 class AssimilateSpec(Section):
@@ -182,6 +143,8 @@ class CaseSpec(Section):
     options: dict[str, Choice] = {}
     fixed: dict[str, Numbers] = {}
     law: dict[str, LawSpec] = {}
+    discrepancy: dict[str, DiscrepancySpec] = {}
+    approximation_error: ApproximationSpec | None = None
     prior: dict[str, PriorSpec] = {}
     method: MethodSpec = MethodSpec()
     assimilate: AssimilateSpec | None = None
@@ -202,6 +165,8 @@ ALLOWED = {
 }
 SECTIONS: dict[str, type[Section]] = {
     "law": LawSpec,
+    "discrepancy": DiscrepancySpec,
+    "approximation_error": ApproximationSpec,
     "prior": PriorSpec,
     "method": MethodSpec,
     "assimilate": AssimilateSpec,

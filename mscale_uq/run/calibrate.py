@@ -111,7 +111,11 @@ def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
         raise CaseError(explain(impossible, one["msg"].removeprefix("Input should be "))) from None
     wanted = None if method.sampler == "auto" else method.sampler
     sampler = choose(case.smoothness, wanted)
-    return replace(case, seed=seed, method=method.model_copy(update={"sampler": sampler}))
+    if sampler == "mlda" and not method.levels:
+        hint = "levels = [{ elements = 8 }] in the section [method]"
+        raise CaseError(explain("sampler 'mlda' with one level only", "a case with coarse levels", hint))
+    levels = {} if sampler == "mlda" else {"levels": None, "subchain": None}
+    return replace(case, seed=seed, method=method.model_copy(update={"sampler": sampler, **levels}))
 
 
 def settings_of(case: Case) -> Settings:

@@ -120,12 +120,14 @@ class Experiment:
         observed: Mapping[str, ArrayLike] | None = None,
         operators: Mapping[str, ObservationOperator] | None = None,
         bindings: Mapping[str, Binding] | None = None,
+        model: ForwardModel | None = None,
     ) -> "Experiment":
-        """Return the experiment with other data, other operators, or some other bindings."""
+        """Return the experiment with other data, operators or model, or some other bindings."""
         seen, laws = self.observed if observed is None else observed, operators or self.operators
-        known = {*self.whole.names, *(name for operator in laws.values() for name in operator.law.reads)}
+        whole = self.whole if model is None else model
+        known = {*whole.names, *(name for operator in laws.values() for name in operator.law.reads)}
         kept = {name: binding for name, binding in self.bindings.items() if name in known}
-        return Experiment(self.name, self.whole, seen, laws, {**kept, **(bindings or {})})
+        return Experiment(self.name, whole, seen, laws, {**kept, **(bindings or {})})
 
     def theta(self, values: Values) -> Array:
         """Return the model's parameter vector at the posterior's values."""
