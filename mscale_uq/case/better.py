@@ -6,12 +6,12 @@ from inspect import signature
 from typing import Any, final
 
 from mscale_uq.case.model import Plan, option_value
-from mscale_uq.case.schema import ApproximationSpec, MethodSpec
+from mscale_uq.case.schema import ApproximationSpec, MethodSpec, ScaleSpec
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.system import Option, System
 from mscale_uq.diagnose.differences import Good
 from mscale_uq.diagnose.resolved import resolved_model
-from mscale_uq.errors import CaseError, explain
+from mscale_uq.errors import CaseError, explain, near_match
 from mscale_uq.infer.levels import Levels
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.observe.laws import Gaussian
@@ -61,6 +61,30 @@ class Approximating:
         }
 
 
+@final
+@dataclass(frozen=True)
+class Scale:
+    """How the homogenised models are judged after sampling.
+
+    Attributes
+    ----------
+    changes
+        Settings of the resolved solver, one table for each; they are equally likely.
+    draws
+        Number of posterior draws at which it is solved.
+    learned
+        Whether the difference to these very solvers is in the likelihood.
+    """
+
+    changes: tuple[Mapping[str, Any], ...] = ({},)
+    draws: int = 5
+    learned: bool = False
+
+    def good(self, system: System, plans: Sequence[Plan]) -> Good:
+        """Return the resolved models of every experiment."""
+        return {plan.name: [resolved(system, plan, change) for change in self.changes] for plan in plans}
+
+
 def resolved(system: System, plan: Plan, changes: Mapping[str, Any]) -> ForwardModel:
     """Return the resolved model of an experiment; raises `InputError` if there is none."""
     settings = {**plan.options, **plan.data.coordinates, **changes}
@@ -81,8 +105,7 @@ def plan_approximation(
     if spec.against == "finer":
         checked = changed_options(spec.options, system, "approximation_error.options", mistakes)
     else:
-        with mistakes.at("approximation_error.options"):
-            checked = tuple({n: _setting(system, n, v) for n, v in table.items()} for table in spec.options)
+        checked = _settings(spec.options, system, "approximation_error.options", mistakes)
     rounds = ROUNDS[spec.over] if spec.rounds is None else spec.rounds
     if (spec.over == "prior") != (rounds == 1):
         allowed = "1 over the prior; 2 or more over the posterior, of which the first is over the prior"
@@ -94,6 +117,27 @@ def plan_approximation(
         return None
     found = Approximating(spec.against, checked, spec.over, spec.draws, rounds)
     with mistakes.at("approximation_error"):
+        found.good(system, plans)
+    return found
+
+
+def plan_scale(
+    spec: ScaleSpec | None,
+    learning: Approximating | None,
+    system: System,
+    plans: Sequence[Plan],
+    mistakes: Mistakes,
+) -> Scale | None:
+    """Return how the models are judged, None if the system has no resolved one; mistakes are noted."""
+    learned = learning.changes if learning is not None and learning.against == "resolved" else ()
+    if spec is None and system.resolved is None:
+        return None
+    if spec is None or "options" not in spec.model_fields_set:
+        found = Scale(learned or ({},), Scale.draws if spec is None else spec.draws, bool(learned))
+    else:
+        checked = _settings(spec.options, system, "scale_check.options", mistakes)
+        found = Scale(checked, spec.draws, checked == learned)
+    with mistakes.at("scale_check"):
         found.good(system, plans)
     return found
 
@@ -142,11 +186,28 @@ def changed_options(
     return tuple(tables)
 
 
+def _settings(
+    given: Sequence[Mapping[str, Any]], system: System, key: str, mistakes: Mistakes
+) -> tuple[dict[str, Any], ...]:
+    """Return tables of settings of the resolved solver, checked."""
+    tables: list[dict[str, Any]] = []
+    for table in given:
+        tables.append({})
+        for name, value in table.items():
+            with mistakes.at(f"{key}.{name}"):
+                tables[-1][name] = _setting(system, name, value)
+    return tuple(tables)
+
+
 def _setting(system: System, name: str, value: Any) -> Any:
     """Return an option of the system, or a setting of its resolved solver alone, checked by its default."""
     own = signature(system.resolved).parameters if system.resolved else {}
-    if name not in own or any(option.name == name for option in system.options):
+    options = [option.name for option in system.options]
+    if name in options:
         return option_value(system, name, value)
+    if name not in own:
+        known = [*options, *list(own)[1:]]
+        raise CaseError(explain(f"no setting {name!r}{near_match(name, known)}", ", ".join(known)))
     return Option(name, own[name].default).check(value)
 
 

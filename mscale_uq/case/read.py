@@ -13,7 +13,7 @@ from typing import Any, final
 import numpy as np
 
 from mscale_uq.case.assimilate import Assimilating, plan_assimilation
-from mscale_uq.case.better import Approximating, plan_approximation, plan_levels
+from mscale_uq.case.better import Approximating, Scale, plan_approximation, plan_levels, plan_scale
 from mscale_uq.case.discrepancy import Discrepancy, plan_discrepancies
 from mscale_uq.case.expect import Expected, expected_numbers
 from mscale_uq.case.laws import LAWS
@@ -56,6 +56,8 @@ class Case:
         Output -> what its model may miss.
     approximating
         How the error of the used models is learned, if the case says so.
+    scale
+        How homogenised models are judged after sampling, if the system has a resolved one.
     assimilating
         How a filter takes in the data, if the case says so.
     """
@@ -71,6 +73,7 @@ class Case:
     expect: Mapping[str, Expected]
     discrepancies: Mapping[str, Discrepancy]
     approximating: Approximating | None
+    scale: Scale | None
     assimilating: Assimilating | None
 
     @property
@@ -139,6 +142,9 @@ class Case:
             found["discrepancy"] = {name: one.section() for name, one in self.discrepancies.items()}
         if self.approximating:
             found["approximation_error"] = self.approximating.section()
+        if self.scale:
+            options = [dict(change) for change in self.scale.changes]
+            found["scale_check"] = {"options": options, "draws": self.scale.draws}
         return found
 
     def _experiment(self, plan: Plan, data_folder: str) -> dict[str, Any]:
@@ -178,6 +184,7 @@ def read_case(path: str | Path) -> Case:
     _check_fixed(spec, plans, mistakes)
     _check_measured(discrepancies, plans, mistakes)
     approximating = plan_approximation(spec.approximation_error, system, plans, mistakes)
+    scale = plan_scale(spec.scale_check, approximating, system, plans, mistakes)
     plan_levels(spec.method, system, mistakes)
     known = unknowns(spec.prior, plans, mistakes)
     mistakes.stop()
@@ -196,6 +203,7 @@ def read_case(path: str | Path) -> Case:
         expect=expect,
         discrepancies=discrepancies,
         approximating=approximating,
+        scale=scale,
         assimilating=filtering,
     )
     with mistakes.at("prior"):

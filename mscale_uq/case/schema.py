@@ -69,6 +69,13 @@ class ApproximationSpec(Section):
     rounds: Count | None = None
 
 
+class ScaleSpec(Section):
+    """How the resolved solver is set, and at how many posterior draws it judges the homogenised model."""
+
+    options: Changes = [{}]
+    draws: Count = 5
+
+
 class PriorSpec(Section):
     """A prior: a family with its arguments, or with an interval and its mass."""
 
@@ -145,6 +152,7 @@ class CaseSpec(Section):
     law: dict[str, LawSpec] = {}
     discrepancy: dict[str, DiscrepancySpec] = {}
     approximation_error: ApproximationSpec | None = None
+    scale_check: ScaleSpec | None = None
     prior: dict[str, PriorSpec] = {}
     method: MethodSpec = MethodSpec()
     assimilate: AssimilateSpec | None = None
@@ -167,6 +175,7 @@ SECTIONS: dict[str, type[Section]] = {
     "law": LawSpec,
     "discrepancy": DiscrepancySpec,
     "approximation_error": ApproximationSpec,
+    "scale_check": ScaleSpec,
     "prior": PriorSpec,
     "method": MethodSpec,
     "assimilate": AssimilateSpec,

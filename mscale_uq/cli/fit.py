@@ -11,6 +11,7 @@ from rich.table import Table
 
 from mscale_uq.cli.tables import console, table
 from mscale_uq.report.content import Scalar, effective, table_row, unknowns, verdicts
+from mscale_uq.report.model_error import model_error
 from mscale_uq.results.result import Result
 
 LOG_INTERVAL = 30.0  # seconds
@@ -79,13 +80,17 @@ def silent(chain: int, draw: int, tuning: bool, stats: Mapping[str, float]) -> N
 
 
 def result_tables(result: Result) -> list[Table]:
-    """Return the posterior, the effective quantities and the comparison with expected numbers."""
+    """Return the posterior, the effective quantities, and comparisons: model error, expected numbers."""
     scalars, made = unknowns(result), effective(result)
     tables = [_posterior("Posterior", scalars, with_prior=True)]
     if made:
         tables.append(
             _posterior("Effective quantities", made, with_prior=any(s.prior is not None for s in made))
         )
+    rows = [tuple(row.values()) for row in model_error(result)["rows"]]
+    if rows:
+        columns = ("", "unit", "with", "without", "shift in sds", "ratio of sds")
+        tables.append(table("With and without model error (95 %)", columns, rows, numbers=columns[2:]))
     compared = verdicts([*scalars, *made])
     if compared:
         rows = [(row["name"], row["wanted"], row["said"], row["good"]) for row in compared]
@@ -98,9 +103,11 @@ def verdict_lines(result: Result) -> list[str]:
     verdict = result.diagnostics
     solves = f"{verdict.failures} failed solves in {verdict.evaluations} evaluations"
     counts = f"{verdict.divergences} divergences, {solves}, {verdict.infeasible} infeasible points"
+    model = [*model_error(result)["assumed"], *model_error(result)["scale"]]
     if verdict.ok:
-        return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes)]
-    return ["diagnostics not met: do not trust these draws yet", *(f"  {r}" for r in verdict.reasons), counts]
+        return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes), *model]
+    bad = "diagnostics not met: do not trust these draws yet"
+    return [bad, *(f"  {reason}" for reason in verdict.reasons), counts, *model]
 
 
 def _posterior(title: str, scalars: list[Scalar], with_prior: bool) -> Table:

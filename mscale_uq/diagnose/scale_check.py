@@ -69,12 +69,17 @@ class ScaleCheck:
         """Bound on the shift of any combination of the unknowns, in posterior sds of a linear model."""
         return float(np.sqrt(sum(row.together**2 for row in self.rows)))
 
-    def lines(self) -> list[str]:
-        """Return the outcome in words."""
+    def lines(self, learned: bool = False) -> list[str]:
+        """Return the outcome in words; `learned`: whether this difference is in the likelihood already."""
         if not self.rows:
             return ["the resolved model has no prediction at any of these draws"]
         text = [_line(row) for row in self.rows]
-        if not self.ok:
+        if not self.ok and learned:
+            text.append(
+                "the data can tell the resolved model from the homogenised one; the approximation error in "
+                "the likelihood stands for the difference"
+            )
+        elif not self.ok:
             text.append(
                 "WARNING: the data can tell the resolved model from the homogenised one, so the posterior is "
                 "biased: put the difference into the likelihood (approximation_error)"

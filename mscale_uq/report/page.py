@@ -23,6 +23,7 @@ from mscale_uq.report.content import (
     verdicts,
 )
 from mscale_uq.report.figures import Axis
+from mscale_uq.report.model_error import model_error
 from mscale_uq.report.text import share, words
 from mscale_uq.results.result import Result
 
@@ -68,6 +69,7 @@ def context(result: Result) -> dict[str, Any]:
             "left_out": max(0, len(scalars) - MOST_PANELS),
             "failures": failures(result),
             "failure_panels": list(_failures(result)),
+            "model_error": model_error(result),
             "case_text": case_file.read_text(encoding="utf-8") if case_file.is_file() else "",
             "folder": result.folder.name,
         }

@@ -3,7 +3,8 @@
 Beside ArviZ's own groups there are three: ``derived`` holds every named quantity on the way from parameters
 to data (with the attribute ``derived`` = 1), ``prior_derived`` the same at draws of the prior, where that
 does not take long, ``predicted`` the observed quantities without noise. ``derived``, ``predicted`` and the
-predictive groups are on thinned draws, whose original numbers are their coordinate ``draw``.
+predictive groups are on thinned draws, whose original numbers are their coordinate ``draw``. A case with
+model errors has ``without_model_error`` too: draws of its unknowns as if there were none.
 """
 
 import json
@@ -36,6 +37,7 @@ def inference_data(
     prior: Array,
     prior_made: Table,
     facts: Mapping[str, Any],
+    without: Samples | None = None,
 ) -> az.InferenceData:
     """Return all groups.
 
@@ -51,6 +53,8 @@ def inference_data(
         What the stages make on the way at some prior draws; empty if that takes too long.
     facts
         What is known about the run, for the attribute ``facts``.
+    without
+        Draws of the same case as if its models were perfect; they become ``without_model_error``.
     """
     posterior = case.posterior()
     thinned = {"chain": np.arange(len(samples.evaluations)), "draw": kept}
@@ -64,6 +68,8 @@ def inference_data(
         "observed_data": _data_like(case, _observed(posterior), {}),
         **derived_groups(case, predictions.made, prior_made, thinned, slugs([p.name for p in case.plans])),
     }
+    if without is not None:
+        groups["without_model_error"] = _unknowns(case, without.draws, prior, posterior)
     data = az.InferenceData(**groups, warn_on_custom_groups=False)
     data.attrs.update(
         case=case.name,

@@ -19,6 +19,7 @@ from mscale_uq.infer.ledger import Failure
 from mscale_uq.results.summary import Diagnostics, derived, diagnose, summarize
 
 POSTERIOR, FAILURES, REPORT = "posterior.nc", "failures.csv", "report.html"
+WITHOUT = "without_model_error"  # group
 
 
 @final
@@ -41,6 +42,8 @@ class Result:
         One row per solve that failed: chain, draw, evaluation, stage, reason, unknowns.
     diagnostics
         Whether the draws can be believed, and why not.
+    without
+        As `summary`, as if there were no model error; None for a case that has none.
     facts
         Question, sampler and its settings, counts, versions, seed, hash.
     """
@@ -51,6 +54,7 @@ class Result:
     effective: pd.DataFrame
     failures: pd.DataFrame
     diagnostics: Diagnostics
+    without: pd.DataFrame | None
     facts: Mapping[str, Any]
 
     @property
@@ -88,6 +92,7 @@ def read_result(folder: str | Path) -> Result:
         effective=summarize(derived(data)),
         failures=pd.read_csv(folder / FAILURES) if (folder / FAILURES).is_file() else pd.DataFrame(),
         diagnostics=diagnose(summary, facts, divergences),
+        without=summarize(data[WITHOUT]) if WITHOUT in data.groups() else None,
         facts=facts,
     )
 

@@ -28,12 +28,15 @@ class Diagnostics:
         One sentence for each condition that is not met.
     notes
         What a reader should know and that is no defect.
+    warnings
+        What makes numbers wrong that are well sampled: a model that is not the one of the data.
     largest_rhat, smallest_ess, divergences, failures, evaluations, infeasible
         The numbers behind them; NaN where a method has none.
     """
 
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]
     largest_rhat: float
     smallest_ess: float
     divergences: int
@@ -129,6 +132,7 @@ def diagnose(summary: pd.DataFrame, attrs: Mapping[str, Any], divergences: int) 
     return Diagnostics(
         reasons=tuple(reasons),
         notes=tuple(notes),
+        warnings=_wrong_scale(attrs),
         largest_rhat=float(summary["R-hat"].max()),
         smallest_ess=float(summary["ESS"].min()),
         divergences=divergences,
@@ -136,6 +140,11 @@ def diagnose(summary: pd.DataFrame, attrs: Mapping[str, Any], divergences: int) 
         evaluations=evaluations,
         infeasible=int(attrs["infeasible"]),
     )
+
+
+def _wrong_scale(attrs: Mapping[str, Any]) -> tuple[str, ...]:
+    scale = attrs.get("scale")
+    return () if scale is None or scale["good"] else (scale["lines"][-1],)
 
 
 def _not_converged(summary: pd.DataFrame) -> list[str]:

@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from mscale_uq.case.read import Case, read_case
 from mscale_uq.case.schema import MethodSpec
 from mscale_uq.catalog import find_case, summaries
 from mscale_uq.core.parameter import Array
+from mscale_uq.diagnose.approximation_rounds import Round
 from mscale_uq.errors import CaseError, explain, near_match
 from mscale_uq.infer.chains import sample
 from mscale_uq.infer.methods import METHODS, choose
@@ -27,6 +28,7 @@ from mscale_uq.report.page import write_report
 from mscale_uq.results.idata import inference_data
 from mscale_uq.results.result import Result, is_finished, read_result, write_result
 from mscale_uq.run.folder import CHAINS, PROGRESS, prepare
+from mscale_uq.run.model_error import Learning, learned_facts, sampled_without, scale_facts, target
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import Table, predict
 
@@ -80,10 +82,11 @@ def fit(
     prepare(folder, case, fresh)
     settings = settings_of(case)
     if not is_finished(folder, settings.draws, settings.chains):
-        posterior = case.posterior()
         with ProgressFile(folder / PROGRESS, on_progress) as tell:
-            samples = sample(posterior, settings, folder / CHAINS, case.hash, tell)
-        _finish(folder, case, posterior, settings, samples, predictions)
+            posterior, rounds = Learning(case, settings, folder, tell).corrected(case.posterior())
+            samples = sample(target(case, posterior), settings, folder / CHAINS, case.hash, tell)
+            without = sampled_without(case, posterior, settings, folder, tell)
+        _finish(folder, case, settings, Sampled(posterior, rounds, samples, without), predictions)
     result = read_result(folder)
     write_report(result)
     return result
@@ -133,10 +136,30 @@ def settings_of(case: Case) -> Settings:
     )
 
 
-def _finish(
-    folder: Path, case: Case, posterior: Posterior, settings: Settings, samples: Samples, limit: int
-) -> None:
+@final
+@dataclass(frozen=True)
+class Sampled:
+    """What was sampled.
+
+    Attributes
+    ----------
+    posterior
+        With the learned errors in its laws.
+    rounds
+        In which they were learned.
+    samples, without
+        Draws from it, and from the same without any model error, if it has one.
+    """
+
+    posterior: Posterior
+    rounds: tuple[Round, ...]
+    samples: Samples
+    without: Samples | None
+
+
+def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: int) -> None:
     """Predict at thinned draws and write the numbers."""
+    posterior, samples = done.posterior, done.samples
     length = next(iter(samples.draws.values())).shape[1]
     every = max(1, int(np.ceil(settings.chains * length / limit)))
     kept = np.arange(0, length, every)
@@ -148,9 +171,12 @@ def _finish(
     prior = np.array([posterior.sample_prior(rng) for _ in range(PRIOR_DRAWS)])
     prior_made = _made(posterior, prior[:PRIOR_PREDICTIONS], case.seed) if seconds < PATIENCE else {}
     facts = _facts(case, settings, samples)
+    facts["model_error"] = sorted(case.discrepancies)
+    facts["approximation"] = learned_facts(case, done.rounds)
+    facts["scale"] = scale_facts(case, posterior, thetas)
     facts["thinned"] = f"{len(thetas)} of {settings.chains * length} draws"
     facts["failed_predictions"] = sum(failure is not None for failure in predictions.failures)
-    data = inference_data(case, samples, kept, predictions, prior, prior_made, facts)
+    data = inference_data(case, samples, kept, predictions, prior, prior_made, facts, done.without)
     write_result(folder, data, samples.failures, posterior.names)
 
 

@@ -14,7 +14,11 @@ from mscale_uq.results.result import FAILURES, POSTERIOR, REPORT
 
 CASE, PROGRESS, CHAINS, DATA = "case.toml", "progress.jsonl", "chains", "data"
 CALIBRATION, RANK_TABLE = "calibration.html", "ranks.csv"
-OURS = (CASE, POSTERIOR, FAILURES, REPORT, PROGRESS, CHAINS, DATA, RANKS, CALIBRATION, RANK_TABLE)
+LEARNED, ROUNDS, BESIDE = "approximation_error.json", "rounds", "without_model_error"
+OURS = (
+    *(CASE, POSTERIOR, FAILURES, REPORT, PROGRESS, CHAINS, DATA, RANKS, CALIBRATION, RANK_TABLE),
+    *(LEARNED, ROUNDS, BESIDE),
+)
 
 
 def prepare(folder: Path, case: Case, fresh: bool) -> None:
