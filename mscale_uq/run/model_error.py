@@ -9,13 +9,13 @@ from typing import Any, final
 
 import numpy as np
 
-from mscale_uq import files
 from mscale_uq.case.better import with_levels
 from mscale_uq.case.read import Case
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round, error_in_rounds
 from mscale_uq.diagnose.model_error import has_model_error, with_approximation, without_model_error
 from mscale_uq.diagnose.scale_check import scale_check
+from mscale_uq.files import replace as write_whole
 from mscale_uq.infer.chains import OnProgress, sample
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples
@@ -86,7 +86,7 @@ class Learning:
 
     def _keep(self, rounds: tuple[Round, ...]) -> None:
         content = {"identity": self.case.hash, "rounds": list(map(_written, rounds))}
-        files.replace(self.folder / LEARNED, json.dumps(content).encode())
+        write_whole(self.folder / LEARNED, json.dumps(content).encode())
 
 
 def target(case: Case, posterior: Posterior) -> Target:
