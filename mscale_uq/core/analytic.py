@@ -69,6 +69,8 @@ class GuardedArray(NDArrayOperatorsMixin):
         return np.real(self._z), np.imag(self._z)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "__call__" and ufunc.__name__ in ANALYTIC_UFUNCS and not options:  # nearly always
+            return GuardedArray(ufunc(*(_open(item) for item in inputs)))
         if ufunc.__name__ in COMPARISONS and method == "__call__":
             _tell(*inputs)
         if ufunc.__name__ in COMPARISONS | QUESTIONS and method == "__call__":

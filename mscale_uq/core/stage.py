@@ -139,7 +139,9 @@ class MatrixLinearization(Linearization):
         for (output, name), block in self.jacobians.items():
             if name in tangents:
                 change = np.asarray(tangents[name], dtype=float)
-                result[output] += np.tensordot(block, change, axes=change.ndim)
+                result[output] += (block.reshape(-1, change.size) @ change.ravel()).reshape(
+                    result[output].shape
+                )
         return result
 
     def vjp(self, cotangents: Values) -> Named:
@@ -147,6 +149,6 @@ class MatrixLinearization(Linearization):
         result = {name: np.zeros(shape) for name, shape in self.input_shapes.items()}
         for (output, name), block in self.jacobians.items():
             if output in cotangents:
-                weight = np.asarray(cotangents[output], dtype=float)
-                result[name] += np.tensordot(weight, block, axes=weight.ndim)
+                weight = np.ravel(cotangents[output])
+                result[name] += (weight @ block.reshape(weight.size, -1)).reshape(result[name].shape)
         return result

@@ -1,0 +1,197 @@
+"""The complex step: slopes of a plain function, exact to round-off, or refused.
+
+Every direction is one evaluation; what comes back is looked at together, since a formula's numbers are few
+and looking costs as much as computing. How the step is guarded: `analytic.py`; what it cannot see:
+`branches.py`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from mscale_uq.core.analytic import GuardedArray, comparisons
+from mscale_uq.core.branches import hides_a_slope
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Named
+from mscale_uq.errors import NoGradient, WiringError, explain
+
+STEP = 1e-40  # relative; no subtraction follows, so round-off does not limit how small it may be
+SMALLEST = 1e-305  # absolute; a sampler may try 1e-300, whose relative step would vanish
+ROUND_OFF = 1e-8  # real parts with and without the step agree to this
+TOO_LARGE = 1e-30  # an imaginary part that a step of 1e-40 does not explain, unless the value cancels
+
+# An input, and the entry of it that is moved; None moves all its points at once.
+Direction = tuple[str, tuple[int, ...] | None]
+
+
+@final
+@dataclass(frozen=True)
+class Plain:
+    """A plain function with names.
+
+    Attributes
+    ----------
+    name
+        What refusals call it.
+    function
+        The function.
+    outputs
+        Names of what it returns.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    outputs: tuple[str, ...]
+
+    def __call__(self, inputs: Sequence[Any]) -> dict[str, Any]:
+        """Call the function and name what it returns."""
+        with np.errstate(all="ignore"):  # a value that is not finite is reported by the chain, with its name
+            result = self.function(*inputs)
+        made = result if isinstance(result, tuple) else (result,)
+        if len(made) != len(self.outputs):
+            given = f"formula {self.name!r} returned {len(made)} values"
+            raise WiringError(explain(given, f"{len(self.outputs)}: {self.outputs}"))
+        return {
+            name: part if isinstance(part, GuardedArray) else np.asarray(part)
+            for name, part in zip(self.outputs, made, strict=True)
+        }
+
+    def stepped(self, point: Named, moved: str, step: Array) -> dict[str, Any]:
+        """Call it with i times the step added to one input.
+
+        Only that input is complex: what the function does to the others cannot hide this derivative.
+        """
+        try:
+            return self([GuardedArray.step(x, step) if name == moved else x for name, x in point.items()])
+        except (NoGradient, TypeError, ValueError, AttributeError) as refusal:
+            # The same call has just worked on real numbers, so it is the guard that refuses.
+            raise NoGradient(f"formula {self.name!r}: {refusal}") from refusal
+
+
+def slopes(plain: Plain, point: Named, made: Named, directions: Sequence[Direction]) -> Named:
+    """Return the derivatives of every output, ``(directions, *shape)``.
+
+    Parameters
+    ----------
+    plain
+        The function.
+    point
+        Its inputs, in order.
+    made
+        Its outputs there.
+    directions
+        What is moved, one after the other.
+
+    Raises
+    ------
+    NoGradient
+        Naming the operation that is not analytic, or the output that has no slope here.
+    """
+    sizes = {name: _size(point[name]) for name in dict(directions)}
+    moved, ties = [], []
+    for name, entry in directions:
+        with comparisons() as heard:
+            moved.append(plain.stepped(point, name, _only(sizes[name], entry)))
+        ties.append(heard)
+    steps = [sizes[name] if entry is None else sizes[name][entry] for name, entry in directions]
+    largest = {name: _largest(point[name]) for name in sizes}
+    scales = np.array([largest[name] for name, _ in directions])
+    found, doubtful = {}, np.zeros(len(directions), dtype=bool)
+    for output, value in made.items():
+        real, imaginary = _parts(output, value, moved)
+        doubtful |= _per_direction(imaginary) > TOO_LARGE * _largest(value)
+        found[output] = _checked(plain, output, value, real, imaginary / _stacked(steps, value), scales)
+    for row, (name, entry) in enumerate(directions):
+        if doubtful[row]:
+            _check_linear(plain, moved[row], plain.stepped(point, name, _only(2 * sizes[name], entry)))
+        if ties[row]:
+            along = {output: table[row] for output, table in found.items()}
+            _check_branches(plain, point, made, (name, entry), along, any(ties[row]))
+    return found
+
+
+def _checked(plain: Plain, output: str, value: Array, real: Array, slope: Array, scales: Array) -> Array:
+    """Return the slopes ``(directions, *shape)``; the stepped function must have the real one's value.
+
+    Round-off is judged against the size of the terms, |df/dx x|, since a residual may cancel to zero.
+    """
+    if np.isfinite(value).all():  # otherwise the chain reports the value, by name
+        scale = _largest(value) + _per_direction(slope) * scales
+        if not (_per_direction(real - value) <= ROUND_OFF * scale).all() or not np.isfinite(scale).all():
+            what = f"formula {plain.name!r}: {output!r} is not analytic at this point"
+            raise NoGradient(f"{what} (a branch cut, a kink, a pole)")
+    return slope
+
+
+def _check_linear(plain: Plain, once: dict[str, Any], twice: dict[str, Any]) -> None:
+    """Refuse an imaginary part that does not double with the step: it is round-off of a branch cut."""
+    for output, array in once.items():
+        if isinstance(array, GuardedArray):
+            single, double = array.parts()[1], twice[output].parts()[1]
+            if not _largest(double - 2 * single) <= 1e-6 * _largest(single):
+                raise NoGradient(
+                    f"formula {plain.name!r}: {output!r} is not analytic at this point (a branch cut)"
+                )
+
+
+def _check_branches(
+    plain: Plain, point: Named, made: Named, direction: Direction, slope: Named, tie: bool
+) -> None:
+    """Refuse slopes that comparisons have hidden."""
+    name, entry = direction
+
+    def moved(step: Array) -> Named:
+        x = point[name] + _only(np.broadcast_to(step, point[name].shape), entry)
+        return plain([x if key == name else other for key, other in point.items()])
+
+    x = point[name] if entry is None else point[name][entry]
+    output = hides_a_slope(moved, np.asarray(x), made, slope, tie)
+    if output is not None:
+        raise NoGradient(
+            f"formula {plain.name!r}: {output!r} takes its value from comparisons of {name!r} (a search, or "
+            "a kink at this point), where the complex step sees no derivative; "
+            "hint: a root belongs into an Implicit stage, a kink needs a smooth law"
+        )
+
+
+def _parts(output: str, value: Array, moved: Sequence[dict[str, Any]]) -> tuple[Array, Array]:
+    """Return real and imaginary parts ``(directions, *shape)``; what the step does not reach stays real."""
+    real, imaginary = (np.zeros((len(moved), *value.shape)) for _ in range(2))
+    for row, made in enumerate(moved):
+        if isinstance(made[output], GuardedArray):
+            real[row], imaginary[row] = made[output].parts()
+        else:
+            real[row] = made[output]
+    return real, imaginary
+
+
+def _stacked(steps: Sequence[Array], value: Array) -> Array:
+    """Return the steps ``(directions, *shape)``, or so that they broadcast against it."""
+    if all(np.ndim(step) == 0 for step in steps):
+        return np.array(steps).reshape((-1,) + (1,) * value.ndim)
+    return np.array([np.broadcast_to(step, value.shape) for step in steps])
+
+
+def _size(x: Array) -> Array:
+    magnitude = np.abs(x)
+    return np.maximum(np.where(magnitude == 0, 1.0, magnitude) * STEP, SMALLEST)
+
+
+def _only(size: Array, entry: tuple[int, ...] | None) -> Array:
+    if not entry:  # all points, or a scalar
+        return size
+    direction = np.zeros(size.shape)
+    direction[entry] = size[entry]
+    return direction
+
+
+def _per_direction(table: Array) -> Array:
+    """Return the largest magnitude in each row ``(directions,)``."""
+    largest: Array = np.abs(table).max(axis=tuple(range(1, table.ndim)), initial=0.0)
+    return largest
+
+
+def _largest(array: Array) -> float:
+    return float(abs(array)) if array.ndim == 0 else float(np.abs(array).max(initial=0.0))
