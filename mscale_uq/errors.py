@@ -15,6 +15,7 @@ import numpy as np
 
 __all__ = [
     "CaseError",
+    "ChainDied",
     "CovarianceError",
     "DataError",
     "ForwardFailure",
@@ -79,6 +80,10 @@ class DataError(InputError):
 
 class RunError(InputError):
     """A run folder does not fit the run that was asked for; nothing in it was changed."""
+
+
+class ChainDied(MscaleError):
+    """A chain's process ended without a word: out of memory, or killed; its folder can be gone on with."""
 
 
 class NoGradient(MscaleError, TypeError):

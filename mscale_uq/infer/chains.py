@@ -13,7 +13,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import final
 
-from mscale_uq.errors import RunError, WiringError, explain
+from mscale_uq.errors import ChainDied, WiringError, explain
 from mscale_uq.infer import worker
 from mscale_uq.infer.chain import run_chain
 from mscale_uq.infer.job import Job
@@ -60,7 +60,9 @@ def sample(
     Raises
     ------
     RunError
-        If the folder holds another run, or a chain's process dies.
+        If the folder holds another run.
+    ChainDied
+        If a chain's process ends without a word; the same call goes on from the last checkpoint.
     WiringError
         If the target does not pickle.
     ParameterError
@@ -160,7 +162,7 @@ def _listen(connection: Connection, job: Job, process: SpawnProcess, tell: OnPro
 
     Raises
     ------
-    RunError
+    ChainDied
         If the process is gone without a word.
     """
     try:
@@ -168,8 +170,8 @@ def _listen(connection: Connection, job: Job, process: SpawnProcess, tell: OnPro
     except EOFError:
         process.join()
         given = f"the process of chain {job.chain} ended with status {process.exitcode} without a message"
-        hint = "out of memory, or a script that samples outside `if __name__ == '__main__':`"
-        raise RunError(explain(given, hint=hint)) from None
+        usual = "out of memory, or a script that samples outside `if __name__ == '__main__':`"
+        raise ChainDied(explain(given, hint=f"{usual}; the same run goes on from here")) from None
     if kind == "error":
         error, text = content
         raise error from Remote(text)

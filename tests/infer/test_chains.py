@@ -19,7 +19,7 @@ from known_posteriors import (
     vanish,
 )
 
-from mscale_uq.errors import ParameterError, RunError, WiringError
+from mscale_uq.errors import ChainDied, ParameterError, WiringError
 from mscale_uq.files import read_records
 from mscale_uq.infer.chains import sample
 from mscale_uq.infer.records import DRAWS
@@ -56,7 +56,9 @@ def test_a_bug_in_a_model_stops_the_run_with_its_own_message_and_line(tmp_path):
     assert "# the bug" in text
 
 
-@pytest.mark.parametrize("sampler", ["nuts", "demetropolisz", "slice", "smc", "map", "laplace", "nutpie"])
+@pytest.mark.parametrize(
+    "sampler", ["nuts", "demetropolisz", "slice", "smc", "map", "laplace", "nutpie", "pcn"]
+)
 def test_under_every_sampler_a_bug_comes_out_as_it_is(sampler, tmp_path):
     # The level starts where there is no bug, and meets it soon.
     target = straight(limit_with_mass_above(0.4), bug)
@@ -109,7 +111,7 @@ def test_a_model_that_does_not_pickle_is_refused_before_anything_runs(tmp_path):
 
 
 def test_a_process_that_dies_without_a_word_is_an_error(tmp_path):
-    with pytest.raises(RunError, match="chain 0 ended with status 7 without a message"):
+    with pytest.raises(ChainDied, match="chain 0 ended with status 7 without a message"):
         sample(straight(0.0, vanish), Settings(**QUICK, cores=1), tmp_path)
 
 
