@@ -1,5 +1,6 @@
 """The command line: what it prints, and its exit status."""
 
+import io
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import time
 
 import pytest
 from known_line import CASE, write_case
+from rich.console import Console
 from typer.testing import CliRunner
 
 from mscale_uq.cli import fit as cli_fit
@@ -172,10 +174,21 @@ def test_a_bug_in_a_model_is_told_with_its_line_and_with_a_traceback_on_request(
 
 def test_where_nobody_watches_a_line_now_and_then_says_how_far_it_is(monkeypatch, capsys):
     monkeypatch.setattr(cli_fit, "LOG_INTERVAL", 0.0)
-    with cli_fit.LogLines(600) as progress:
+    with cli_fit.LogLines(600, 2) as progress:
         progress(1, 41, True, {})
         progress(0, 99, False, {})
-    assert "chain 0: 100/600, chain 1: 42/600" in capsys.readouterr().err
+    assert re.search(r"chain 0: 100/600, chain 1: 42/600; \d+ s, 2 cores, \d+ MiB", capsys.readouterr().err)
+
+
+def test_on_a_terminal_bars_show_cores_memory_and_time():
+    terminal = Console(force_terminal=True, width=120, file=io.StringIO())
+    with cli_fit.Bars(100, 2, 2, terminal) as bars:
+        bars(0, 49, True, {})
+        bars(1, 24, False, {})
+        bars._progress.refresh()
+        said = terminal.file.getvalue()
+    for words in (r"2 cores, \d+ MiB", r"75/200", "chain 0, tuning", "chain 1, drawing", r"0:00:0\d"):
+        assert re.search(words, said), words
 
 
 @pytest.mark.slow

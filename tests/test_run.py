@@ -194,6 +194,9 @@ def test_progress_is_reported_and_kept(short):
     lines = [json.loads(line) for line in (result.folder / "progress.jsonl").read_text().splitlines()]
     assert lines[0]["chain"] == 0
     assert lines[0]["draw"] == 0
+    assert lines[0]["cores"] == 1
+    assert 1e7 < lines[0]["memory"] < 1e11  # bytes, of an interpreter with its libraries
+    assert lines[0]["seconds"] >= 0
 
 
 def test_the_verdict_names_every_condition_that_is_not_met(short, line_run):

@@ -147,11 +147,13 @@ def _fit(case: str, out: Path | None, fresh: bool, quiet: bool, settings: dict[s
     from mscale_uq.catalog import find_case
     from mscale_uq.cli.fit import Bars, LogLines, silent
     from mscale_uq.run.calibrate import fit as run
-    from mscale_uq.run.calibrate import with_changes
+    from mscale_uq.run.calibrate import settings_of, with_changes
 
     read = with_changes(_read(find_case(case)), settings)
-    total = read.method.draws + read.method.tune
-    watch: Any = nullcontext(silent) if quiet else Bars(total) if sys.stderr.isatty() else LogLines(total)
+    total, cores = read.method.draws + read.method.tune, settings_of(read).cores
+    on_terminal = sys.stderr.isatty()
+    shown = Bars(total, read.method.chains, cores) if on_terminal else LogLines(total, cores)
+    watch: Any = nullcontext(silent) if quiet else shown
     with watch as on_progress:
         return run(read, out=out, fresh=fresh, on_progress=on_progress)
 

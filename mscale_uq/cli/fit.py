@@ -6,13 +6,22 @@ from types import TracebackType
 from typing import Self, final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from mscale_uq.cli.tables import console, table
 from mscale_uq.report.content import Scalar, effective, table_row, unknowns, verdicts
 from mscale_uq.report.model_error import model_error
 from mscale_uq.results.result import Result
+from mscale_uq.run.memory import held
 
 LOG_INTERVAL = 30.0  # seconds
 MOST_ROWS = 30
@@ -20,13 +29,16 @@ MOST_ROWS = 30
 
 @final
 class Bars:
-    """A bar for each chain, on a terminal."""
+    """A bar for the run, with cores, memory and time, and one for each chain, on a terminal."""
 
-    def __init__(self, total: int) -> None:
-        what, left = TextColumn("{task.description}"), TimeRemainingColumn()
-        terminal = Console(stderr=True)
-        self._progress = Progress(what, BarColumn(), MofNCompleteColumn(), left, console=terminal)
-        self._total = total
+    def __init__(self, total: int, chains: int, cores: int, terminal: Console | None = None) -> None:
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )  # fmt: skip
+        self._progress = Progress(*columns, console=terminal or Console(stderr=True))
+        self._total, self._cores = total, cores
+        self._whole = self._progress.add_task(_used(cores), total=total * chains)
         self._tasks: dict[int, TaskID] = {}
 
     def __call__(self, chain: int, draw: int, tuning: bool, stats: Mapping[str, float]) -> None:
@@ -35,6 +47,8 @@ class Bars:
             self._tasks[chain] = self._progress.add_task("", total=self._total)
         what = f"chain {chain}, {'tuning' if tuning else 'drawing'}"
         self._progress.update(self._tasks[chain], completed=draw + 1, description=what)
+        done = sum(task.completed for task in self._progress.tasks if task.id != self._whole)
+        self._progress.update(self._whole, completed=done, description=_used(self._cores))
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -44,8 +58,8 @@ class Bars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            for task in self._tasks.values():
-                self._progress.update(task, completed=self._total)
+            for task in self._progress.tasks:
+                self._progress.update(task.id, completed=task.total)
         self._progress.stop()
 
 
@@ -53,10 +67,10 @@ class Bars:
 class LogLines:
     """A line every half minute, where nobody watches."""
 
-    def __init__(self, total: int) -> None:
-        self._total = total
+    def __init__(self, total: int, cores: int) -> None:
+        self._total, self._cores = total, cores
         self._draws: dict[int, int] = {}
-        self._last = time.monotonic()
+        self._began = self._last = time.monotonic()
 
     def __call__(self, chain: int, draw: int, tuning: bool, stats: Mapping[str, float]) -> None:
         """Take one report."""
@@ -64,7 +78,8 @@ class LogLines:
         if time.monotonic() - self._last >= LOG_INTERVAL:
             self._last = time.monotonic()
             chains = ", ".join(f"chain {c}: {n}/{self._total}" for c, n in sorted(self._draws.items()))
-            console(stderr=True).print(f"{time.strftime('%H:%M:%S')} {chains}")
+            spent = f"{self._last - self._began:.0f} s, {_used(self._cores)}"
+            console(stderr=True).print(f"{time.strftime('%H:%M:%S')} {chains}; {spent}", soft_wrap=True)
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +88,13 @@ class LogLines:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave nothing behind."""
+
+
+def _used(cores: int) -> str:
+    """Say how many cores and how much memory a run takes; in this process it is one core."""
+    memory = held()
+    size = f", {memory / 2**20:.0f} MiB" if memory else ""
+    return f"{max(1, cores)} core{'' if cores < 2 else 's'}{size}"
 
 
 def silent(chain: int, draw: int, tuning: bool, stats: Mapping[str, float]) -> None:

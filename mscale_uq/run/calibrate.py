@@ -28,6 +28,7 @@ from mscale_uq.report.page import write_report
 from mscale_uq.results.idata import inference_data
 from mscale_uq.results.result import Result, is_finished, read_result, write_result
 from mscale_uq.run.folder import CHAINS, PROGRESS, prepare
+from mscale_uq.run.memory import held
 from mscale_uq.run.model_error import Learning, learned_facts, sampled_without, scale_facts, target
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import Table, predict
@@ -82,7 +83,7 @@ def fit(
     prepare(folder, case, fresh)
     settings = settings_of(case)
     if not is_finished(folder, settings.draws, settings.chains):
-        with ProgressFile(folder / PROGRESS, on_progress) as tell:
+        with ProgressFile(folder / PROGRESS, settings.cores, on_progress) as tell:
             posterior, rounds = Learning(case, settings, folder, tell).corrected(case.posterior())
             samples = sample(target(case, posterior), settings, folder / CHAINS, case.hash, tell)
             without = sampled_without(case, posterior, settings, folder, tell)
@@ -229,10 +230,16 @@ def _facts(case: Case, settings: Settings, samples: Samples) -> dict[str, Any]:
 
 @final
 class ProgressFile:
-    """Writes a line of ``progress.jsonl`` at most once a second, and passes every report on."""
+    """Writes a line of ``progress.jsonl`` at most once a second, and passes every report on.
 
-    def __init__(self, path: Path, on_progress: OnProgress | None) -> None:
+    A line holds the time (s since 1970), seconds since the call, cores in use, main memory (bytes), chain,
+    draw, whether it is a tuning draw, and the sampler's statistics.
+    """
+
+    def __init__(self, path: Path, cores: int, on_progress: OnProgress | None) -> None:
         self._file = path.open("a", encoding="utf-8")
+        self._cores = max(1, cores)
+        self._began = time.monotonic()
         self._pass_on = on_progress
         self._last = 0.0
 
@@ -241,7 +248,9 @@ class ProgressFile:
         if time.monotonic() - self._last >= 1.0:
             self._last = time.monotonic()
             known = {name: value for name, value in stats.items() if math.isfinite(value)}
-            line = {"time": time.time(), "chain": chain, "draw": draw, "tuning": tuning, **known}
+            used = {"seconds": round(self._last - self._began, 3), "cores": self._cores, "memory": held()}
+            place = {"chain": chain, "draw": draw, "tuning": tuning}
+            line = {"time": time.time(), **used, **place, **known}
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
         if self._pass_on is not None:
