@@ -18,10 +18,10 @@ RUNS = int(os.environ.get("CALIBRATION_RUNS", "200"))
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_nuts_on_the_biofilm_is_calibrated(tmp_path):
-    """A run costs 160 steps, compiling nothing: power comes from the number of data sets, not of draws."""
+    """A run costs 117 steps, compiling nothing: power comes from the number of data sets, not of draws."""
     settings = {"sampler": "nuts", "tune": 60, "target_accept": 0.8, "cores": 2}
     case = with_changes(read_case(find_case("biofilm_layers")), settings)
-    calibration, folder = calibrate_sampler(case, RUNS, out=tmp_path / "sbc", draws=98, kept=49)
+    calibration, folder = calibrate_sampler(case, RUNS, out=tmp_path / "sbc", draws=57, kept=19)
     assert calibration.ok, calibration.verdict
     assert calibration.cautions == ()
     assert calibration.runs == RUNS

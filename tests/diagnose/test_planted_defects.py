@@ -157,11 +157,13 @@ def failing(calibration):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
-    ("sampler", "draws"), [("nuts", 297), ("slice", 297), ("demetropolisz", 1980), ("pcn", 3960)]
+    ("sampler", "draws", "tune"),
+    [("nuts", 76, 80), ("slice", 57, 80), ("demetropolisz", 380, 200), ("pcn", 760, 200)],
 )
-def test_with_nothing_planted_every_sampler_is_called_calibrated(sampler, draws):
-    settings = Settings(sampler=sampler, draws=draws, tune=200, chains=1, cores=0, seed=4)
-    calibration = check_calibration(posterior(), settings, runs=200)
+def test_with_nothing_planted_every_sampler_is_called_calibrated(sampler, draws, tune):
+    """Two hundred data sets decide: 19 nearly independent draws of each fill the histogram's 20 bins."""
+    settings = Settings(sampler=sampler, draws=draws, tune=tune, chains=1, cores=0, seed=4)
+    calibration = check_calibration(posterior(), settings, runs=200, kept=19)
     assert calibration.ok, calibration.verdict
 
 

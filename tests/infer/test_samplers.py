@@ -54,10 +54,10 @@ def test_laplace_is_exact_for_a_normal_posterior():
     assert samples.stats["log_ratio"] == pytest.approx(np.full((2, 200), log_evidence()), abs=1e-6)
 
 
-@pytest.mark.parametrize(("draws", "error"), [(500, 0.25), pytest.param(8000, 0.05, marks=pytest.mark.slow)])
-def test_smc_gives_the_evidence(draws, error):
-    samples = here(straight(), "smc", draws, chains=4)
-    assert samples.log_evidence.mean() == pytest.approx(log_evidence(), abs=error)
+def test_smc_gives_the_evidence():
+    """Roughly, and fast; tests/diagnose/test_compare.py holds it to its own, small error."""
+    samples = here(straight(), "smc", draws=500, chains=4)
+    assert samples.log_evidence.mean() == pytest.approx(log_evidence(), abs=0.25)
 
 
 @pytest.mark.parametrize("sampler", [name for name in DRAWN if name != "laplace"])
