@@ -72,7 +72,7 @@ def load_system(name: str) -> System:
 
 
 def find_case(name_or_path: str | Path) -> Path:
-    """Return the case file that a path or a shipped name means.
+    """Return the case file that a path (with or without ``.toml``) or a shipped name means.
 
     Raises
     ------
@@ -82,6 +82,9 @@ def find_case(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_file():
         return path
+    beside = path.with_name(f"{path.name}.toml")
+    if beside.is_file() and not _fitting(str(name_or_path), cases()):
+        return beside
     if path.suffix == ".toml" or path.is_dir():
         given = f"no case file {str(path)!r}"
         raise InputError(explain(given, f"a TOML file, or a shipped case: {', '.join(cases())}"))

@@ -35,9 +35,12 @@ __all__ = [
 
 
 def near_match(given: str, allowed: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the closest allowed word, or an empty string."""
-    close = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """Return `` (did you mean 'x'?)`` for the closest allowed word, or the only one it begins."""
+    words = list(allowed)
+    close = difflib.get_close_matches(given, words, n=1, cutoff=0.6)
+    begun = [word for word in words if len(given) >= 3 and word.startswith(given)]
+    found = close or (begun if len(begun) == 1 else [])
+    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def explain(given: str, allowed: str = "", hint: str = "") -> str:

@@ -22,6 +22,7 @@ def test_a_case_is_found_by_name_and_by_path():
     path = find_case("heat_conduction")
     assert path.name == "heat_conduction.toml"
     assert find_case(str(path)) == path
+    assert find_case(path.with_suffix("")) == path
     assert find_case("transport/heat_conduction") == path
 
 

@@ -109,6 +109,11 @@ def test_that_the_installed_package_lists_its_systems(mscale, installed):
 
 
 @pytest.mark.slow
+def test_that_the_installed_package_writes_a_new_system(mscale):
+    assert "made models/mine/plate.py\n" in mscale("new", "plate").stdout
+
+
+@pytest.mark.slow
 def test_that_the_installed_package_has_its_data_inside(installed):
     data = installed / "mscale_uq" / "data"
     assert {path.parent.name for path in data.glob("*/*.csv")} >= {"biofilm_layers", "heat_conduction"}

@@ -137,7 +137,7 @@ def limits_hold(system: System) -> str:
             raise ContractBroken(
                 f"{system.name}: {limit.meaning}: off by {deviation:.3g}, allowed {limit.tolerance:.3g}"
             )
-    return f"{len(system.limits)} limits"
+    return f"{len(system.limits)} limit{'' if len(system.limits) == 1 else 's'}"
 
 
 def units_are_consistent(system: System, dimension: Dimension) -> str:

@@ -16,6 +16,8 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.errors import UnitError, explain
 
 NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
+# Of what is often written in the wrong dimension.
+HINTS = {"1": "write the value with its unit", "C": "C is the coulomb; a Celsius temperature is in degC"}
 OFFSET_SCALES = frozenset(("degree_Celsius", "degree_Fahrenheit", "degree_Reaumur"))
 
 
@@ -81,7 +83,7 @@ def factor(own: str, unit: str, where: str, difference: bool = False) -> tuple[f
         return 1.0, 0.0
     source, target = _parse(own, where), _parse(unit, where)
     if source.dimensionality != target.dimensionality:
-        hint = "write the value with its unit" if own == "1" else ""
+        hint = HINTS.get(own, "")
         given = f"{where} has the dimension of {_dimension(source)}"
         raise UnitError(explain(given, f"{_dimension(target)}, such as {_example(unit)!r}", hint))
     quantity = _registry().Quantity

@@ -64,7 +64,7 @@ def test_check_has_nothing_to_object_to_in_the_new_case(family):
 def test_check_of_the_system_of_the_same_name_is_asked_for(family):
     done = mscale("check", "plate", "--system")
     assert done.exit_code == 0, done.output
-    assert "limits hold: 1 limits" in done.output
+    assert "limits hold: 1 limit\n" in done.output
 
 
 @pytest.mark.slow

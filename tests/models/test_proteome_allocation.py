@@ -192,6 +192,21 @@ def test_the_held_out_case_is_the_density_written_out_by_hand(tables):
     assert ours == pytest.approx(density(z, tables, "cAA glucose"), rel=1e-6)
 
 
+def test_the_held_out_case_predicts_the_rate_written_out_by_hand(tables):
+    """The growth of the medium whose undisturbed culture the case does not see."""
+    posterior = read_case(MODELS / "proteome_holdout.toml").posterior()
+    held_out = next(e for e in posterior.experiments if e.name == "cAA glucose")
+    assert "growth" not in held_out.observed
+    rng = np.random.default_rng(6)
+    making, offset, rna_max = 4.0 * np.exp(0.1 * rng.standard_normal()), 0.07, 0.72
+    feeding = np.exp(0.7 + 0.5 * rng.standard_normal(6))
+    values = {"translational_capacity": making, "rna_offset": offset, "rna_max": rna_max, "rna_scatter": 0.05}
+    values |= {"growth_scatter": 0.05, "typical_log_capacity": 0.7, "nutritional_capacity": feeding}
+    found = held_out.trace(posterior.split(posterior.pack(values)))["growth"]
+    own = feeding[list(tables).index("cAA glucose")]
+    assert float(found) == pytest.approx((rna_max - offset) * making * own / (making + own), rel=1e-12)
+
+
 def stretched(log_density, start, steps, rng):
     """Affine-invariant moves of an ensemble (Goodman and Weare 2010); returns the second half, thinned."""
     walkers, size = start.shape
