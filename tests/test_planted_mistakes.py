@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from mscale_uq.case.fields import SAMPLERS
+from mscale_uq.case.schema import CaseSpec
 from mscale_uq.catalog import names
 from mscale_uq.errors import CaseError, InputError
 from mscale_uq.run.calibrate import fit
+from mscale_uq.stats.priors import FAMILIES
 
 HERE = Path(__file__).parent
 TABLE = HERE / "planted_mistakes.md"
@@ -23,7 +26,7 @@ MISTAKES = [*PLANTED["mistake"], *PLANTED["data"]]
 HEADER = """# Planted mistakes, and what a person reads
 
 Each is planted into the good case at the head of `planted_mistakes.toml`; every command says `mscale: ` and
-what stands in the last column (⏎ ends a line: one slip may make several mistakes), and ends with status 3.
+what stands in the last column (⏎ ends a line, … stands for a list that grows), and ends with status 3.
 Written by `python tests/test_planted_mistakes.py`, kept true by the tests.
 
 | mistake | what is written | what is told |
@@ -80,7 +83,8 @@ def row(mistake, said):
         written = f"{code(mistake['content'])} in `{mistake['file']}`"
     else:
         written = f"{code(mistake['new'])} for {code(mistake['old'])}"
-    said = said.replace(", ".join(names()), "…")  # there may be more systems tomorrow
+    for growing in (names(), CaseSpec.model_fields, SAMPLERS, FAMILIES):
+        said = said.replace(", ".join(growing), "…")
     cells = (mistake["what"], written, code(said))
     return f"| {' | '.join(cells)} |"
 
