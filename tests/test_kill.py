@@ -20,6 +20,7 @@ from known_posteriors import NOISE, PLACES, PRIOR_MEAN, PRIOR_SD, READINGS, limi
 from typer.testing import CliRunner
 
 from mscale_uq.cli.commands import app
+from mscale_uq.files import read_records
 
 pytestmark = [
     pytest.mark.slow,
@@ -158,6 +159,30 @@ def test_killed_at_any_moment_a_run_ends_with_the_same_bytes(sampler, case, tmp_
     assert len(logs(whole)) == 4
     assert logs(out) == logs(whole)
     assert (out / "failures.csv").read_bytes() == (whole / "failures.csv").read_bytes()
+
+
+def test_a_killed_calibration_leaves_no_process_behind_and_ends_with_the_same_ranks(case, tmp_path):
+    options = "--sampler pcn --runs 100 --draws 380 --kept 19 --tune 20 --quiet".split()
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    CliRunner().invoke(app, ["sbc", str(case), "--out", str(whole), *options, "--cores", "0"])
+    arguments = [sys.executable, "-m", "mscale_uq", "sbc", str(case), "--out", str(out), *options]
+    run = started([*arguments, "--cores", "2"])
+    while run.poll() is None and not ((out / "ranks.log").is_file() and count(out / "ranks.log") > 5):
+        time.sleep(0.02)
+    assert run.poll() is None
+    workers = chains_of(run)
+    assert len(workers) == 2
+    kill_parent(run, workers)
+    done = count(out / "ranks.log")
+    assert 5 < done < 101
+    with started([*arguments, "--cores", "1"]) as run:
+        run.communicate()
+    assert run.returncode in (0, 4)
+    assert (out / "ranks.csv").read_bytes() == (whole / "ranks.csv").read_bytes()
+
+
+def count(log):
+    return len(read_records(log).payloads)
 
 
 def refused_and_untouched(case, out, sampler):

@@ -10,18 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mscale_uq.case.better import with_levels
 from mscale_uq.case.read import Case
 from mscale_uq.diagnose.sbc import KEPT, RUNS, Calibration, Map, check_calibration, check_length
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.files import replace as write
+from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.pool import process_pool
 from mscale_uq.infer.settings import Settings
 from mscale_uq.report.calibration import render
 from mscale_uq.run.calibrate import settings_of
 from mscale_uq.run.folder import CALIBRATION, RANK_TABLE, holds, prepare
+from mscale_uq.stats.posterior import Posterior
 
 # Draws for one that is nearly independent of the one before, on posteriors like those of the shipped cases.
-SPACING = {"nuts": 3, "slice": 3, "demetropolisz": 20, "pcn": 40}
+SPACING = {"nuts": 3, "slice": 3, "demetropolisz": 20, "pcn": 40, "mlda": 10}
 # Called with the numbers of runs that are done, and that are asked for.
 OnRun = Callable[[int, int], None]
 
@@ -68,7 +71,7 @@ def calibrate_sampler(
     if fresh or not holds(folder, case):
         prepare(folder, case, fresh)
     with _mapping(settings.cores, runs, on_run) as mapping:
-        found = check_calibration(case.posterior(), settings, runs, folder, case.hash, mapping, kept)
+        found = check_calibration(_subject(case), settings, runs, folder, case.hash, mapping, kept)
     write(folder / RANK_TABLE, _table(found).encode())
     facts = {
         "question": case.question,
@@ -82,6 +85,14 @@ def calibrate_sampler(
     }
     write(folder / CALIBRATION, render(found, facts, folder.name).encode())
     return found, folder
+
+
+def _subject(case: Case) -> Posterior | Levels:
+    """Return the posterior, with its coarse levels if the sampler has a use for them."""
+    posterior = case.posterior()
+    if case.method.sampler != "mlda":
+        return posterior
+    return with_levels(case.method, case.system, case.plans, posterior)
 
 
 def _settings(case: Case, draws: int | None, kept: int) -> Settings:
