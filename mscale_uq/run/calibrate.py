@@ -35,7 +35,7 @@ from mscale_uq.stats.predictive import Table, predict
 
 PRIOR_DRAWS = 1000
 PRIOR_PREDICTIONS = 300  # for the prior of effective quantities, if each takes less than PATIENCE
-PATIENCE = 0.02  # seconds
+PATIENCE = 0.02  # seconds of processor time
 # Random numbers of what is not a chain; chains have the spawn keys (0,), (1,), ...
 PRIOR_KEY, PREDICTION_KEY, PRIOR_PREDICTION_KEY = (2**32 - 1,), (2**32 - 2,), (2**32 - 3,)
 
@@ -165,12 +165,13 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     every = max(1, int(np.ceil(settings.chains * length / limit)))
     kept = np.arange(0, length, every)
     thetas = _thetas(posterior, samples, kept)
-    start = time.monotonic()
+    start = time.process_time()
     predictions = predict(posterior, thetas, _generator(case.seed, PREDICTION_KEY))
-    seconds = (time.monotonic() - start) / len(thetas)
+    seconds = (time.process_time() - start) / len(thetas)
     rng = _generator(case.seed, PRIOR_KEY)
     prior = np.array([posterior.sample_prior(rng) for _ in range(PRIOR_DRAWS)])
-    prior_made = _made(posterior, prior[:PRIOR_PREDICTIONS], case.seed) if seconds < PATIENCE else {}
+    quick = bool(predictions.made) and seconds < PATIENCE
+    prior_made = _made(posterior, prior[:PRIOR_PREDICTIONS], case.seed) if quick else {}
     facts = _facts(case, settings, samples)
     facts["model_error"] = sorted(case.discrepancies)
     facts["approximation"] = learned_facts(case, done.rounds)
