@@ -17,23 +17,20 @@ from mscale_uq.run.compare import compare_runs
 
 pytestmark = pytest.mark.usefixtures("toys")
 # of the speed: mean and sd; the second is five of its widths off
-PRIORS = {"open": (0.0, 10.0), "sure": (-3.0, 1.0)}
+PRIORS = {"line": (0.0, 10.0), "sure": (-3.0, 1.0)}
 
 
 @pytest.fixture(scope="module")
-def runs(toys, tmp_path_factory):
+def runs(line_run, toys, tmp_path_factory):
     """Name -> folder of a run: as it is, and with a prior that is sure of a wrong speed.
 
     Laplace's approximation is exact for a line and normal priors, and so is its evidence.
     """
-    made = {}
-    for name, (mean, sd) in PRIORS.items():
-        folder = tmp_path_factory.mktemp(name)
-        text = CASE.replace("mean = 0, sd = 10 ", f"mean = {mean}, sd = {sd} ")
-        path = write_case(folder, f'name = "{name}"\n{text}')
-        fit(path, out=folder / "run")
-        made[name] = folder / "run"
-    return made
+    folder = tmp_path_factory.mktemp("sure")
+    mean, sd = PRIORS["sure"]
+    text = CASE.replace("mean = 0, sd = 10 ", f"mean = {mean}, sd = {sd} ")
+    fit(write_case(folder, f'name = "sure"\n{text}'), out=folder / "run")
+    return {"line": line_run.folder, "sure": folder / "run"}
 
 
 def altered(run, folder, facts=(), observed=None):
@@ -55,20 +52,20 @@ def mscale_compare(one, other):
 
 
 def test_evidence_and_leave_one_out_are_those_of_normal_algebra(runs):
-    found, _ = compare_runs(runs["open"], runs["sure"])
+    found, _ = compare_runs(runs["line"], runs["sure"])
     for score, prior in zip(found.scores, PRIORS.values(), strict=True):
         assert score.log_evidence == pytest.approx(exact_evidence(prior), abs=1e-6)
         assert score.elpd.sum() == pytest.approx(exact_held_out(prior).sum(), abs=0.5)
-    assert [score.name for score in found.scores] == ["open", "sure"]
+    assert [score.name for score in found.scores] == ["line", "sure"]
     assert len(found.scores[0].elpd) == 6
 
 
 def test_a_person_reads_the_verdict_and_what_speaks_against_it(runs):
-    done = mscale_compare(runs["open"], runs["sure"])
-    difference = exact_evidence(PRIORS["open"]) - exact_evidence(PRIORS["sure"])
-    assert f"By evidence: open ({difference:.1f} nats, standard error 0.0)" in done.output
+    done = mscale_compare(runs["line"], runs["sure"])
+    difference = exact_evidence(PRIORS["line"]) - exact_evidence(PRIORS["sure"])
+    assert f"By evidence: line ({difference:.1f} nats, standard error 0.0)" in done.output
     assert "By leave-one-out: " in done.output
-    assert f"{exact_evidence(PRIORS['open']):.1f} ± 0.0" in done.output
+    assert f"{exact_evidence(PRIORS['line']):.1f} ± 0.0" in done.output
     assert "error of length, left out (fast)" in done.output
     assert "sure: draws and evidence are those of a normal approximation" in done.output
     assert done.exit_code == 4
@@ -80,11 +77,11 @@ def test_runs_without_a_caution_end_with_status_0(runs, tmp_path):
 
 
 def test_a_run_whose_diagnostics_are_not_met_is_not_to_be_compared(runs, tmp_path):
-    failing = altered(runs["open"], tmp_path / "run", {"sampler": "smc", "failures": 300, "evaluations": 900})
+    failing = altered(runs["line"], tmp_path / "run", {"sampler": "smc", "failures": 300, "evaluations": 900})
     done = mscale_compare(failing, runs["sure"])
     assert done.exit_code == 4
     assert "do not trust this comparison yet" in done.output
-    assert "open: a solver failed in 300 of 900 evaluations" in done.output
+    assert "line: a solver failed in 300 of 900 evaluations" in done.output
 
 
 def test_runs_of_different_data_are_refused(runs, tmp_path):
@@ -93,10 +90,10 @@ def test_runs_of_different_data_are_refused(runs, tmp_path):
 
     other = altered(runs["sure"], tmp_path / "run", observed=shift)
     with pytest.raises(CaseError, match="the same quantities, not all of the same values"):
-        compare_runs(runs["open"], other)
-    done = mscale_compare(runs["open"], other)
+        compare_runs(runs["line"], other)
+    done = mscale_compare(runs["line"], other)
     assert done.exit_code == 3
-    assert done.output.startswith("mscale: open and sure: the same quantities")
+    assert done.output.startswith("mscale: line and sure: the same quantities")
 
 
 def test_a_reading_more_is_other_data(runs, tmp_path):
@@ -105,7 +102,7 @@ def test_a_reading_more_is_other_data(runs, tmp_path):
 
     other = altered(runs["sure"], tmp_path / "run", observed=lose)
     with pytest.raises(CaseError, match="6 data against 5"):
-        compare_runs(runs["open"], other)
+        compare_runs(runs["line"], other)
 
 
 def test_other_experiments_are_named(runs, tmp_path):
@@ -113,19 +110,19 @@ def test_other_experiments_are_named(runs, tmp_path):
         data["fast.length"].attrs["experiment"] = "quick"
 
     other = altered(runs["sure"], tmp_path / "run", observed=rename)
-    with pytest.raises(CaseError, match="'length' of 'fast' is in open only"):
-        compare_runs(runs["open"], other)
+    with pytest.raises(CaseError, match="'length' of 'fast' is in line only"):
+        compare_runs(runs["line"], other)
 
 
 def test_a_run_against_itself_or_a_point_is_refused(runs, tmp_path):
     with pytest.raises(RunError, match="twice"):
-        compare_runs(runs["open"], runs["open"])
+        compare_runs(runs["line"], runs["line"])
     with pytest.raises(RunError, match="a most probable point, no draws"):
-        compare_runs(runs["open"], altered(runs["open"], tmp_path / "run", {"single": True}))
+        compare_runs(runs["line"], altered(runs["line"], tmp_path / "run", {"single": True}))
 
 
 def test_cases_of_one_name_are_told_apart_by_their_folders(runs, tmp_path):
     one_chain = {"log_evidence": [-3.0]}
-    found, _ = compare_runs(runs["open"], altered(runs["open"], tmp_path / "later", one_chain))
+    found, _ = compare_runs(runs["line"], altered(runs["line"], tmp_path / "later", one_chain))
     assert [score.name for score in found.scores] == ["run", "later"]
     assert re.search(r"By evidence: 0\.1 nats apart, with an error that one chain", found.verdict)
