@@ -72,6 +72,9 @@ class Localisation:
     def of(cls, space: StateSpace, half_width: float) -> "Localisation":
         """Return the localisation by the places of a state space; what has no place is reached everywhere.
 
+        A learned parameter that moves all states alike correlates them over any distance. A half-width that
+        cuts these correlations makes the filter too sure of the parameter.
+
         Raises
         ------
         InputError

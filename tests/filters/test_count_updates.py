@@ -136,14 +136,19 @@ def test_count_updates_are_consistent_over_a_thousand_repeats(name, scene):
     assert 0.8 < consistency.mean() < 1.3
 
 
-GENES = ((-1.0, 1.0, 2.0), ((1.0, 0.5, 0.2), (0.5, 0.8, 0.3), (0.2, 0.3, 0.5)), 20)
+GENES = ((-1.0, 1.0, 2.0), ((1.0, 0.5, 0.2), (0.5, 0.8, 0.3), (0.2, 0.3, 0.5)), 12)
+# In three dimensions 27 points do as well as 125.
+ON_GENES = {
+    "laplace": LaplaceKalman(),
+    "posterior linearisation": SigmaPointKalman(GaussHermite(3), iterations=60),
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["laplace", "posterior linearisation"])
+@pytest.mark.parametrize("name", ON_GENES)
 def test_count_updates_of_three_correlated_genes_are_right_and_consistent(name):
-    off, _ = errors(FILTERS[name], *GENES, 60, 13, 14)
-    _, consistency = errors(FILTERS[name], *GENES, 1000, 14, 0)
+    off, _ = errors(ON_GENES[name], *GENES, 60, 13, 14)
+    _, consistency = errors(ON_GENES[name], *GENES, 1000, 14, 0)
     assert root_mean_square(off) < 0.25
     assert 0.8 < consistency.mean() < 1.3
 

@@ -99,7 +99,7 @@ def test_a_sampler_on_the_same_object_finds_what_the_filters_find():
     fixed = {name: Fixed(value) for name, value in defaults(without=[NAME]).items()}
     experiment = Experiment("plate", model(), {"temperature": readings()}, operators, fixed)
     posterior = Posterior({NAME: LogNormal(np.log(CENTRE), SPREAD)}, [experiment])
-    draws = sample(posterior, Settings("nuts", draws=600, tune=200, chains=2, cores=0, seed=5)).draws
+    draws = sample(posterior, Settings("nuts", draws=300, tune=150, chains=2, cores=0, seed=5)).draws
     found = np.log(draws[NAME].ravel())
     mean, sd = exact()
     assert abs(found.mean() - mean) < 0.15 * sd
