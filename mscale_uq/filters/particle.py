@@ -32,8 +32,8 @@ class ParticleFilter(Filter):
     Where paths part, all particles may take the wrong one; without noise in the dynamics they do not come
     back, which log-evidence and NIS show at once. With 800 particles this happens on Lorenz (1963), as read
     in Sakov et al. (2012), about once in 10 000 readings, where the path meets the saddle at the origin.
-    Given the readings of one such meeting, DAPPER 1.7.1 with the same settings lost the truth in 16 of 40 runs,
-    and this filter in 19.
+    Given the readings of one such meeting, DAPPER 1.7.1 with the same settings lost the truth in 16 of 40
+    runs, and this filter in 19.
 
     Attributes
     ----------
