@@ -19,7 +19,9 @@ from mscale_uq.errors import NoGradient, WiringError, explain
 
 STEP = 1e-40  # relative; no subtraction follows, so round-off does not limit how small it may be
 SMALLEST = 1e-305  # absolute; a sampler may try 1e-300, whose relative step would vanish
-ROUND_OFF = 1e-8  # real parts with and without the step agree to this
+ROUND_OFF = 1e-8  # real parts with and without the step agree to this, entry by entry
+CANCELLED = 1e-13  # ... and to this share of the largest, since entries of a matrix may cancel to zero
+NO_SLOPE = 1e-30  # at zero: what is left of x^2 there
 TOO_LARGE = 1e-30  # an imaginary part that a step of 1e-40 does not explain, unless the value cancels
 
 # An input, and the entry of it that is moved; None moves all its points at once.
@@ -98,17 +100,20 @@ def slopes(plain: Plain, point: Named, made: Named, directions: Sequence[Directi
     steps = [sizes[name] if entry is None else sizes[name][entry] for name, entry in directions]
     largest = {name: _largest(point[name]) for name in sizes}
     scales = np.array([largest[name] for name, _ in directions])
-    found, doubtful = {}, np.zeros(len(directions), dtype=bool)
+    found: Named = {}
+    doubtful, corners = (np.zeros(len(directions), dtype=bool) for _ in range(2))
     for output, value in made.items():
         real, imaginary = _parts(output, value, moved)
-        doubtful |= _per_direction(imaginary) > TOO_LARGE * _largest(value)
+        doubtful |= _any(np.abs(imaginary) > TOO_LARGE * np.abs(value))
+        corners |= _any((imaginary != 0) & (value == 0))
         found[output] = _checked(plain, output, value, real, imaginary / _stacked(steps, value), scales)
     for row, (name, entry) in enumerate(directions):
         if doubtful[row]:
-            _check_linear(plain, moved[row], plain.stepped(point, name, _only(2 * sizes[name], entry)))
-        if ties[row]:
+            twice = plain.stepped(point, name, _only(2 * sizes[name], entry))
+            _check_linear(plain, moved[row], twice, NO_SLOPE * steps[row])
+        if ties[row] or corners[row]:  # sqrt(x^2) at zero compares nothing, and has a corner there
             along = {output: table[row] for output, table in found.items()}
-            _check_branches(plain, point, made, (name, entry), along, any(ties[row]))
+            _check_branches(plain, point, made, (name, entry), along, any(ties[row]) or bool(corners[row]))
     return found
 
 
@@ -118,19 +123,20 @@ def _checked(plain: Plain, output: str, value: Array, real: Array, slope: Array,
     Round-off is judged against the size of the terms, |df/dx x|, since a residual may cancel to zero.
     """
     if np.isfinite(value).all():  # otherwise the chain reports the value, by name
-        scale = _largest(value) + _per_direction(slope) * scales
-        if not (_per_direction(real - value) <= ROUND_OFF * scale).all() or not np.isfinite(scale).all():
+        own = np.abs(value) + np.abs(slope) * scales.reshape((-1,) + (1,) * value.ndim)
+        allowed = ROUND_OFF * own + CANCELLED * _largest(own)
+        if not (np.abs(real - value) <= allowed).all() or not np.isfinite(own).all():
             what = f"formula {plain.name!r}: {output!r} is not analytic at this point"
             raise NoGradient(f"{what} (a branch cut, a kink, a pole)")
     return slope
 
 
-def _check_linear(plain: Plain, once: dict[str, Any], twice: dict[str, Any]) -> None:
+def _check_linear(plain: Plain, once: dict[str, Any], twice: dict[str, Any], nothing: Array) -> None:
     """Refuse an imaginary part that does not double with the step: it is round-off of a branch cut."""
     for output, array in once.items():
         if isinstance(array, GuardedArray):
             single, double = array.parts()[1], twice[output].parts()[1]
-            if not _largest(double - 2 * single) <= 1e-6 * _largest(single):
+            if not (np.abs(double - 2 * single) <= 1e-6 * np.abs(single) + nothing).all():
                 raise NoGradient(
                     f"formula {plain.name!r}: {output!r} is not analytic at this point (a branch cut)"
                 )
@@ -187,10 +193,10 @@ def _only(size: Array, entry: tuple[int, ...] | None) -> Array:
     return direction
 
 
-def _per_direction(table: Array) -> Array:
-    """Return the largest magnitude in each row ``(directions,)``."""
-    largest: Array = np.abs(table).max(axis=tuple(range(1, table.ndim)), initial=0.0)
-    return largest
+def _any(table: np.ndarray) -> np.ndarray:
+    """Whether a row ``(directions, *shape)`` holds anything true."""
+    found: np.ndarray = table.reshape(len(table), int(np.prod(table.shape[1:]))).any(axis=1)
+    return found
 
 
 def _largest(array: Array) -> float:

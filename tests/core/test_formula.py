@@ -153,6 +153,7 @@ HIDDEN_BY_COMPARISONS = {
     "kink, value 2": (lambda x: np.where(x > 2.0, 3 * x, x + 4), 2.0),
     "kink in an if": (lambda x: x if x >= 0 else -x, 0.0),
     "jump": (lambda x: np.where(x < 1.0, x, x + 1), 1.0),
+    "bisection under something steep": (lambda x: 1000 * x + bisected(x), 2.0),
 }
 
 
@@ -162,6 +163,56 @@ def test_a_derivative_hidden_by_comparisons_is_refused(kind, what):
     function, x = HIDDEN_BY_COMPARISONS[what]
     with pytest.raises(NoGradient, match=r"formula 'hidden': 'y' takes its value from comparisons of 'x'"):
         kind(function, "y", name="hidden").linearize({"x": np.array(x)})
+
+
+def test_a_bisection_is_found_beside_a_steep_output():
+    with pytest.raises(NoGradient, match="comparisons of 'x'"):
+        Formula(lambda x: np.stack([1000 * x, x * 0 + bisected(x)]), "y").linearize({"x": np.array(2.0)})
+
+
+def test_a_search_at_one_point_is_found_beside_a_steep_point():
+    roots = np.vectorize(bisected, otypes=[float])
+
+    def viscosity(x):
+        return np.where(x < 10, roots(np.array([2.0, 9.0])) if np.ndim(x) else 0.0, x**2)
+
+    found = PointwiseFormula(viscosity, "y").tangent({"x": np.array([2.0, 300.0])})[1]
+    assert found[:, 0, 0] == pytest.approx([0.0, 600.0])  # constant there: the root does not look at x
+
+    def kinked(x):
+        return np.where(x > 2, 3 * x, x + 4) * np.where(x > 100, x, 1.0)
+
+    with pytest.raises(NoGradient, match="comparisons of 'x'"):
+        PointwiseFormula(kinked, "y").tangent({"x": np.array([2.0, 3000.0])})
+
+
+@pytest.mark.parametrize(
+    ("function", "x"),
+    [
+        (lambda x: np.sqrt(x**2), 0.0),
+        (lambda x: np.sqrt((x - 2) ** 2), 2.0),
+    ],
+)
+def test_an_absolute_value_in_disguise_is_refused_at_its_corner(function, x):
+    with pytest.raises(NoGradient, match="kink"):
+        Formula(function, "y").linearize({"x": np.array(x)})
+
+
+@pytest.mark.parametrize("power", [2, 3, 5])
+def test_a_power_has_its_slope_at_zero(power):
+    slope = Formula(lambda x: np.where(x >= 0, x**power, -(x**power)), "y").linearize({"x": 0.0})[1]
+    assert slope.jvp({"x": 1.0})["y"] == 0
+
+
+def test_a_value_that_depends_on_how_it_is_called_is_refused():
+    def caught(x):
+        try:
+            return float(x) ** 2
+        except NoGradient:
+            return 17.0
+
+    with pytest.raises(NoGradient, match="not analytic"):
+        Formula(caught, "y").linearize({"x": 2.0})
 
 
 @pytest.mark.parametrize("x", [2.0 - 3e-7, 2.0 + 3e-7, 1.0, 5.0])
