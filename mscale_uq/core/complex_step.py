@@ -106,7 +106,7 @@ def slopes(plain: Plain, point: Named, made: Named, directions: Sequence[Directi
         real, imaginary = _parts(output, value, moved)
         doubtful |= _any(np.abs(imaginary) > TOO_LARGE * np.abs(value))
         corners |= _any((imaginary != 0) & (value == 0))
-        found[output] = _checked(plain, output, value, real, imaginary / _stacked(steps, value), scales)
+        found[output] = _checked(plain, output, value, real, imaginary, _stacked(steps, value), scales)
     for row, (name, entry) in enumerate(directions):
         if doubtful[row]:
             twice = plain.stepped(point, name, _only(2 * sizes[name], entry))
@@ -117,14 +117,17 @@ def slopes(plain: Plain, point: Named, made: Named, directions: Sequence[Directi
     return found
 
 
-def _checked(plain: Plain, output: str, value: Array, real: Array, slope: Array, scales: Array) -> Array:
+def _checked(
+    plain: Plain, output: str, value: Array, real: Array, imaginary: Array, steps: Array, scales: Array
+) -> Array:
     """Return the slopes ``(directions, *shape)``; the stepped function must have the real one's value.
 
     Round-off is judged against the size of the terms, |df/dx x|, since a residual may cancel to zero.
     """
+    slope: Array = imaginary / steps
     if np.isfinite(value).all():  # otherwise the chain reports the value, by name
         own = np.abs(value) + np.abs(slope) * scales.reshape((-1,) + (1,) * value.ndim)
-        allowed = ROUND_OFF * own + CANCELLED * _largest(own)
+        allowed = ROUND_OFF * own + CANCELLED * _largest(own) + NO_SLOPE * steps
         if not (np.abs(real - value) <= allowed).all() or not np.isfinite(own).all():
             what = f"formula {plain.name!r}: {output!r} is not analytic at this point"
             raise NoGradient(f"{what} (a branch cut, a kink, a pole)")
@@ -195,8 +198,7 @@ def _only(size: Array, entry: tuple[int, ...] | None) -> Array:
 
 def _any(table: np.ndarray) -> np.ndarray:
     """Whether a row ``(directions, *shape)`` holds anything true."""
-    found: np.ndarray = table.reshape(len(table), int(np.prod(table.shape[1:]))).any(axis=1)
-    return found
+    return np.asarray(table.reshape(len(table), int(np.prod(table.shape[1:]))).any(axis=1))
 
 
 def _largest(array: Array) -> float:
