@@ -159,6 +159,7 @@ def test_a_folder_without_a_run_has_no_result(tmp_path):
         ({"drws": 3}, "'drws' is no setting .did you mean 'draws'"),
         ({"draws": 0}, "draws = 0; allowed: greater than or equal to 1"),
         ({"sampler": "nut"}, "sampler = 'nut'"),
+        ({"seed": -1}, "seed = -1; allowed: a whole number, zero or more"),
     ],
 )
 def test_an_impossible_setting_is_refused_before_a_folder_is_made(tmp_path, settings, said):

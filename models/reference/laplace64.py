@@ -88,7 +88,7 @@ SYSTEM = System(
     parameters=(COEFFICIENT,),
     outputs=(Quantity("displacement", "1", "of the membrane", ("x", "y")),),
     coordinates=(Quantity("x", "1", "of the point"), Quantity("y", "1", "of the point")),
-    options=(Option("elements", 32, "1", "along each side; the benchmark is defined with 32"),),
+    options=(Option("elements", 32, "1", "along each side; the benchmark is defined with 32", lower=0),),
     smoothness="smooth",
     forward=forward,
     limits=(

@@ -94,9 +94,9 @@ SYSTEM = System(
     outputs=(Quantity("amount", "mg", "in the first compartment", ("time",)),),
     coordinates=(Quantity("time", "h", "since the tracer was given"),),
     options=(
-        Option("k_out", 0.3, "1/h", "rate of leaving, from the first compartment"),
-        Option("k_there", 0.5, "1/h", "rate from the first to the second compartment"),
-        Option("k_back", 0.2, "1/h", "rate from the second to the first compartment"),
+        Option("k_out", 0.3, "1/h", "rate of leaving, from the first compartment", lower=0),
+        Option("k_there", 0.5, "1/h", "rate from the first to the second compartment", lower=0),
+        Option("k_back", 0.2, "1/h", "rate from the second to the first compartment", lower=0),
     ),
     smoothness="smooth",
     forward=forward,

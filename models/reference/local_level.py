@@ -145,9 +145,9 @@ SYSTEM = System(
     coordinates=(Quantity("year", "year", "of the flow"),),
     options=(
         Option("level", 100.0, "km^3", "expected in the first year"),
-        Option("level_spread", 316.22776601683796, "km^3", "of the level in the first year"),
+        Option("level_spread", 316.22776601683796, "km^3", "of the level in the first year", lower=0),
         Option("start", 1871.0, "year", "the first year"),
-        Option("interval", 1.0, "year", "between two levels"),
+        Option("interval", 1.0, "year", "between two levels", lower=0),
     ),
     smoothness="smooth",
     forward=forward,

@@ -109,7 +109,7 @@ SYSTEM = System(
     parameters=PARAMETERS,
     outputs=tuple(Quantity(axis, "1", f"amplitude {axis}", ("time",)) for axis in AXES),
     coordinates=(Quantity("time", "1", "thermal diffusion times"),),
-    options=(Option("longest_step", 0.01, "1", "of the Runge-Kutta method"),),
+    options=(Option("longest_step", 0.01, "1", "of the Runge-Kutta method", lower=0),),
     smoothness="smooth",
     forward=forward,
     space=space,

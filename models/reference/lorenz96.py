@@ -97,8 +97,8 @@ SYSTEM = System(
         Quantity("site", "1", "number of the site, from 0"),
     ),
     options=(
-        Option("sites", 40, "1", "on the circle, at least 4"),
-        Option("longest_step", 0.05, "1", "of the Runge-Kutta method"),
+        Option("sites", 40, "1", "on the circle, at least 4", lower=3),
+        Option("longest_step", 0.05, "1", "of the Runge-Kutta method", lower=0),
     ),
     smoothness="smooth",
     forward=forward,

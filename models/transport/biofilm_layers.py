@@ -108,8 +108,8 @@ SYSTEM = System(
     outputs=OUTPUTS,
     coordinates=(Quantity("depth", "m", "below the surface"),),
     options=(
-        Option("thickness", 200e-6, "m", "of the film"),
-        Option("elements", 64, "1", "quadratic elements over the thickness"),
+        Option("thickness", 200e-6, "m", "of the film", lower=0),
+        Option("elements", 64, "1", "quadratic elements over the thickness", lower=0),
     ),
     effective=(Quantity("D_eff", "m^2/s", "effective diffusivity across the film"),),
     smoothness="smooth",

@@ -202,10 +202,10 @@ SYSTEM = System(
         Option(
             "mode", "steady", meaning="read after a long time, or in time", choices=("steady", "transient")
         ),
-        Option("side", 0.04, "m", "of the plate's square cross-section"),
-        Option("cell_elements", 32, "1", "along the side of the periodic cell"),
-        Option("elements", 24, "1", "along the side of the plate"),
-        Option("max_step", 20.0, "s", "longest time step"),
+        Option("side", 0.04, "m", "of the plate's square cross-section", lower=0),
+        Option("cell_elements", 32, "1", "along the side of the periodic cell", lower=3),
+        Option("elements", 24, "1", "along the side of the plate", lower=3),
+        Option("max_step", 20.0, "s", "longest time step", lower=0),
     ),
     effective=(Quantity("K_eff", "W/(m K)", "effective conductivity of the filled polymer"),),
     smoothness="smooth",

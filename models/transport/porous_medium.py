@@ -126,7 +126,7 @@ SYSTEM = System(
             meaning="a power of the porosity, or particles in a regular array",
             choices=("bruggeman", "square", "hexagonal"),
         ),
-        Option("elements", 4, "1", "between a particle and the side of its cell"),
+        Option("elements", 4, "1", "between a particle and the side of its cell", lower=0),
     ),
     effective=(
         Quantity("D_eff", "m^2/s", "effective diffusivity through the coating"),

@@ -8,6 +8,7 @@ from typing import final
 
 import numpy as np
 
+from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import ForwardFailure, SolveFailed, WiringError, explain, near_match
 
@@ -52,14 +53,14 @@ class Chain:
         SolveFailed
             If a stage fails or makes a value that is not finite; theta in it holds the given values.
         """
-        known: Named = {name: values[name] for name in self.given}
+        known: Named = {name: read_only(values[name]) for name in self.given}
         for stage in self.stages:
             known.update(self._run(stage, known, derivative=False)[0])
         return known
 
     def linearize(self, values: Values) -> tuple[Named, "ChainLinearization"]:
         """Return every value by name and the derivative of the made names to the moving ones."""
-        known: Named = {name: values[name] for name in self.given}
+        known: Named = {name: read_only(values[name]) for name in self.given}
         parts: list[tuple[Stage, Linearization]] = []
         for stage in self.stages:
             made, part = self._run(stage, known, derivative=True)
@@ -80,7 +81,7 @@ class Chain:
                 raise SolveFailed(
                     stage.name, self._scalars(known), f"made a value of {name!r} that is not finite"
                 )
-        return made, part
+        return {name: read_only(array) for name, array in made.items()}, part
 
     def _scalars(self, known: Named) -> Named:
         return {name: known[name] for name in self.moving}
@@ -117,6 +118,13 @@ class ChainLinearization(Linearization):
             for name, weight in part.vjp(weights).items():
                 total[name] = total[name] + weight if name in total else np.asarray(weight)
         return {name: total.get(name, np.zeros(shape)) for name, shape in self._shapes.items()}
+
+
+def read_only(value: Array) -> Array:
+    """Return a view that nobody can change: what a stage has read or made belongs to all of them."""
+    view = np.asarray(value).view()
+    view.flags.writeable = False
+    return view
 
 
 def _check_reads(stage: Stage, known: set[str]) -> None:

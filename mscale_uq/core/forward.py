@@ -11,7 +11,15 @@ from numpy.typing import ArrayLike
 from mscale_uq.core.chain import Chain, ChainLinearization
 from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.stage import Named, Stage, Values
-from mscale_uq.errors import ForwardFailure, OutOfLimits, ParameterError, WiringError, explain, near_match
+from mscale_uq.errors import (
+    ForwardFailure,
+    InputError,
+    OutOfLimits,
+    ParameterError,
+    WiringError,
+    explain,
+    near_match,
+)
 
 
 @final
@@ -33,7 +41,11 @@ class DataLinearization:
 
     def vjp(self, cotangent: ArrayLike) -> Array:
         """Carry a sensitivity to the data ``(n_data,)`` back to theta ``(n_parameters,)``."""
-        back = self.chain.vjp(_unpack(np.asarray(cotangent, dtype=float), self.model.outputs, self.values))
+        weights, outputs = np.asarray(cotangent, dtype=float), self.model.outputs
+        size = sum(np.size(self.values[name]) for name in outputs)
+        if weights.shape != (size,):
+            raise InputError(explain(f"a cotangent of shape {weights.shape}", f"({size},), like the data"))
+        back = self.chain.vjp(_unpack(weights, outputs, self.values))
         return self.model.pack(back)
 
 
@@ -254,6 +266,8 @@ class ForwardModel:
                     )
                 )
         known = [*self.chain.made, *self.chain.given]
+        if not self.outputs or len(set(self.outputs)) != len(self.outputs):
+            raise WiringError(explain(f"outputs {list(self.outputs)}", "at least one name, each once"))
         for name in self.outputs:
             if name not in known:
                 raise WiringError(

@@ -94,9 +94,8 @@ class Implicit(Stage):
             return root.unknown.reshape(self._start.shape)
         shown = {name: values[name] for name in self.inputs}
         if root.fold:
-            raise Infeasible(
-                self.name, shown, f"no solution: the branch folds back at {self._unknown} = {root.unknown}"
-            )
+            where = f"the branch from {self._unknown} = {self._start} folds back at {root.unknown}"
+            raise Infeasible(self.name, shown, f"no solution: {where}")
         raise SolveFailed(
             self.name, shown, f"Newton and homotopy stopped at {self._unknown} = {root.unknown}"
         )

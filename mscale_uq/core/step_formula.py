@@ -1,10 +1,11 @@
 """`StepFormula`: dynamics from one plain function, differentiated as a `Formula` is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, final
 
 import numpy as np
 
+from mscale_uq.core.chain import read_only
 from mscale_uq.core.dynamics import Dynamics
 from mscale_uq.core.formula import Formula, arguments
 from mscale_uq.core.parameter import Array, Quantity
@@ -29,13 +30,16 @@ class StepFormula(Dynamics):
     noise
         Returns the covariance ``(n, n)`` that a step adds; it reads values, ``start`` and ``stop`` by name.
         No noise unless given.
+    shapes
+        Shape of each value read that is not a scalar.
     name
         What failures call it; the function's name unless given.
 
     Raises
     ------
     WiringError
-        If a state variable is no scalar, or the noise reads the state.
+        If there is no state variable, one is given twice or is no scalar, or the noise reads the state. When
+        run: if a value has a shape that was not declared, or the function returns one of another shape.
     """
 
     random: ClassVar[bool] = False
@@ -45,10 +49,14 @@ class StepFormula(Dynamics):
         function: Callable[..., Any],
         state: tuple[Quantity, ...],
         noise: Callable[..., Any] | None = None,
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
         name: str | None = None,
     ) -> None:
         self.state = tuple(state)
+        self.shapes = dict(shapes or {})
         variables = [variable.name for variable in self.state]
+        if not variables or len(set(variables)) != len(variables):
+            raise WiringError(explain(f"state variables {variables}", "at least one, each once"))
         for variable in self.state:
             if variable.shape != ():
                 raise WiringError(
@@ -69,13 +77,21 @@ class StepFormula(Dynamics):
         self, states: Array, start: float, stop: float, values: Values, rng: np.random.Generator
     ) -> Array:
         """Return the states ``(members, n)`` at time `stop`."""
-        made = self._step.value(self._given(states, start, stop, values))
-        return np.stack(np.broadcast_arrays(*made.values(), states[:, 0])[:-1], axis=1)
+        self._check(values, len(states))
+        several = [name for name in self.inputs if np.ndim(values[name]) > len(self.shapes.get(name, ()))]
+        if not any(self.shapes.get(name) for name in several):
+            return self._moved(states, start, stop, values)
+        rows = [
+            self._moved(state[None], start, stop, {**values, **{name: values[name][row] for name in several}})
+            for row, state in enumerate(states)
+        ]
+        return np.concatenate(rows)
 
     def linearize_step(
         self, state: Array, start: float, stop: float, values: Values
     ) -> tuple[Array, Linearization]:
         """Return the state ``(n,)`` at `stop` and its derivative to the state and to every input."""
+        self._check(values, None)
         moving = {name for name in self._step.inputs if name not in TIMES}
         made, slopes = self._step.moved_by(moving).linearize(self._given(state, start, stop, values))
         assert isinstance(slopes, MatrixLinearization)  # what `Formula` returns
@@ -94,8 +110,30 @@ class StepFormula(Dynamics):
         if self._noise is None:
             return super().noise(start, stop, values)
         known = {**values, "start": start, "stop": stop}
-        return np.asarray(self._noise(**{name: known[name] for name in arguments(self._noise)}), dtype=float)
+        made = self._noise(**{name: known[name] for name in arguments(self._noise)})
+        if np.shape(made) != (self.size, self.size):
+            given = f"noise of {self.name!r} of shape {np.shape(made)}"
+            raise WiringError(explain(given, f"a covariance ({self.size}, {self.size})"))
+        return np.asarray(made, dtype=float)
+
+    def _moved(self, states: Array, start: float, stop: float, values: Values) -> Array:
+        made = self._step.value(self._given(states, start, stop, values))
+        for output, column in made.items():
+            if column.shape not in ((), (len(states),)):
+                given = f"{self.name!r} made {output!r} of shape {column.shape} for {len(states)} members"
+                raise WiringError(explain(given, "one number per member"))
+        return np.stack([np.broadcast_to(column, len(states)) for column in made.values()], axis=1)
 
     def _given(self, states: Array, start: float, stop: float, values: Values) -> dict[str, Any]:
-        known = {**values, "start": np.asarray(start), "stop": np.asarray(stop), **self.split(states)}
+        now = {name: read_only(column) for name, column in self.split(states).items()}
+        known = {**values, "start": np.asarray(start), "stop": np.asarray(stop), **now}
         return {name: known[name] for name in self._step.inputs}
+
+    def _check(self, values: Values, members: int | None) -> None:
+        """Refuse a value of another shape than declared; in an ensemble it may have one row per member."""
+        for name in self.inputs:
+            shape, declared = np.shape(values[name]), self.shapes.get(name, ())
+            if shape != declared and (members is None or shape != (members, *declared)):
+                hint = f"say shapes={{{name!r}: {shape}}}"
+                given = f"{self.name!r}: {name!r} of shape {shape}"
+                raise WiringError(explain(given, f"{declared}, or one row per member", hint))

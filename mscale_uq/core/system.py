@@ -1,5 +1,6 @@
 """`System`: what one file in ``models/`` declares, as the module constant ``SYSTEM``."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
@@ -27,6 +28,8 @@ class Option:
         Of a number; ``"1"`` for counts; empty for words and switches.
     choices
         Allowed words, if the option is a word.
+    lower, upper
+        Limits of a number, open on both ends.
     """
 
     name: str
@@ -34,6 +37,8 @@ class Option:
     unit: str = ""
     meaning: str = ""
     choices: tuple[str, ...] = ()
+    lower: float = -math.inf
+    upper: float = math.inf
 
     def check(self, value: Any) -> float | int | str | bool:
         """Return the value in the option's type.
@@ -41,7 +46,7 @@ class Option:
         Raises
         ------
         ParameterError
-            If it has another type, or is not one of the choices.
+            If it has another type, is not one of the choices, or lies outside the limits.
         """
         kind = type(self.default)
         fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
@@ -51,6 +56,9 @@ class Option:
             allowed = " or ".join(map(repr, self.choices)) or KINDS[kind]
             hint = near_match(value, self.choices) if isinstance(value, str) else ""
             raise ParameterError(explain(f"option {self.name} = {value!r}{hint}", allowed))
+        if kind in (int, float) and not self.lower < value < self.upper:
+            limits = f"inside ({self.lower:g}, {self.upper:g})"
+            raise ParameterError(explain(f"option {self.name} = {value!r}", f"{KINDS[kind]} {limits}"))
         return value  # type: ignore[no-any-return]
 
 

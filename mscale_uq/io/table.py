@@ -5,6 +5,7 @@ system. An empty cell (or ``nan``) is a missing value; lines that start with ``#
 """
 
 import csv
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,4 +161,7 @@ def _number(cell: str, where: str) -> float:
     if NUMBER.fullmatch(cell) is None:
         hint = "leave the cell empty if the value is missing; units belong into the header"
         raise DataError(explain(f"{where}: {cell.strip()!r}", "a number with a decimal point", hint))
-    return float(cell)
+    number = float(cell)
+    if not math.isfinite(number):
+        raise DataError(explain(f"{where}: {cell.strip()!r} is larger than any number here", "a number"))
+    return number

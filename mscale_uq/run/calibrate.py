@@ -103,6 +103,8 @@ def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
     """
     given = {name: value for name, value in changes.items() if value is not None}
     seed = given.pop("seed", case.seed)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise CaseError(explain(f"seed = {seed!r}", "a whole number, zero or more"))
     for name in given:
         if name not in MethodSpec.model_fields:
             allowed = [*MethodSpec.model_fields, "seed"]

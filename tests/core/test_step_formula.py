@@ -41,6 +41,39 @@ def test_members_have_states_and_values_of_their_own():
     assert moved == pytest.approx(np.array(alone), rel=1e-15)
 
 
+def test_members_may_have_arrays_of_their_own():
+    mixed = StepFormula(lambda x, a: a[0] * x + a[1], (Quantity("x", "1"),), shapes={"a": (2,)})
+    states, own = np.array([[1.0], [1.0]]), np.array([[0.3, 0.4], [1.0, 5.0]])
+    rng = np.random.default_rng(0)
+    assert mixed.step(states, 0.0, 1.0, {"a": own}, rng) == pytest.approx(np.array([[0.7], [6.0]]))
+    assert mixed.step(states, 0.0, 1.0, {"a": own[0]}, rng) == pytest.approx(np.array([[0.7], [0.7]]))
+    undeclared = StepFormula(lambda x, a: a[0] * x + a[1], (Quantity("x", "1"),))
+    with pytest.raises(WiringError, match=r"'a' of shape \(2,\).*say shapes=\{'a': \(2,\)\}"):
+        undeclared.linearize_step(states[0], 0.0, 1.0, {"a": own[0]})
+
+
+def test_an_ensemble_is_not_changed_by_its_step():
+    def grow(x):
+        x *= 2.0
+        return x
+
+    states = np.ones((3, 1))
+    with pytest.raises(ValueError, match="read-only"):
+        StepFormula(grow, (Quantity("x", "1"),)).step(states, 0.0, 1.0, {}, np.random.default_rng(0))
+    assert states.tolist() == [[1.0], [1.0], [1.0]]
+
+
+def test_results_of_another_shape_are_refused():
+    x = (Quantity("x", "1"),)
+    with pytest.raises(WiringError, match="one number per member"):
+        StepFormula(lambda x: np.ones(3), x).step(np.ones((2, 1)), 0.0, 1.0, {}, np.random.default_rng(0))
+    with pytest.raises(WiringError, match=r"a covariance \(1, 1\)"):
+        StepFormula(lambda x: x, x, noise=lambda: np.ones(2)).noise(0.0, 1.0, {})
+    for state in ((), (*x, *x)):
+        with pytest.raises(WiringError, match="at least one, each once"):
+            StepFormula(lambda x: x, state)
+
+
 def test_a_step_that_does_not_look_at_the_state_fills_every_member():
     reset = StepFormula(lambda level: level, (Quantity("x", "1"),))
     moved = reset.step(np.zeros((3, 1)), 0.0, 1.0, {"level": np.array(5.0)}, np.random.default_rng(0))

@@ -8,8 +8,9 @@ from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.implicit import Implicit
 from mscale_uq.core.parameter import Parameter
 from mscale_uq.core.stage import MatrixLinearization, Stage
+from mscale_uq.core.system import Option
 from mscale_uq.diagnose.gradient import check_gradient
-from mscale_uq.errors import Infeasible, OutOfLimits, ParameterError, SolveFailed, WiringError
+from mscale_uq.errors import Infeasible, InputError, OutOfLimits, ParameterError, SolveFailed, WiringError
 
 K = Parameter("conductivity", "W/(m K)", 0.2, lower=0)
 L = Parameter("length", "m", 0.01, lower=0)
@@ -236,3 +237,37 @@ def test_what_depends_on_held_parameters_alone_is_run_once():
 def test_a_held_value_outside_the_limits_is_refused():
     with pytest.raises(ParameterError, match="length"):
         model().fixed(length=-1.0)
+
+
+def doubled_in_place(x):
+    x *= 2.0
+    return x + 0.0
+
+
+def test_a_formula_cannot_change_what_others_read():
+    model = ForwardModel([Formula(doubled_in_place, "y")], [Parameter("x", "1", 1.5)], ["y"])
+    theta = np.array([1.5])
+    with pytest.raises(ValueError, match="read-only"):
+        model.value(theta)
+    assert theta.tolist() == [1.5]
+
+
+def test_a_sensitivity_of_another_size_is_refused():
+    model = ForwardModel([Formula(lambda x: x, "y")], [Parameter("x", "1", 1.5)], ["y"])
+    with pytest.raises(InputError, match=r"shape \(2,\); allowed: \(1,\)"):
+        model.vjp([1.5], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("outputs", [[], ["y", "y"]])
+def test_data_have_names_and_each_once(outputs):
+    with pytest.raises(WiringError, match="each once"):
+        ForwardModel([Formula(lambda x: x, "y")], [Parameter("x", "1", 1.5)], outputs)
+
+
+def test_an_option_outside_its_limits_is_refused():
+    option = Option("elements", 24, "1", lower=3)
+    assert option.check(4) == 4
+    with pytest.raises(ParameterError, match=r"elements = 3; allowed: a whole number inside \(3, inf\)"):
+        option.check(3)
+    with pytest.raises(ParameterError, match="elements = -5"):
+        option.check(-5)

@@ -50,6 +50,7 @@ MISTAKES = {
     "text for a number": ("x,y\n1,2\n3,warm\n", "line 3, column 'y': 'warm'; allowed: a number"),
     "a unit in a cell": ("x,y\n1,2 mm\n", "line 2, column 'y': '2 mm'.*units belong into the header"),
     "infinity": ("x\ninf\n", "line 2, column 'x': 'inf'; allowed: a number"),
+    "overflow": ("x\n1e400\n", "line 2, column 'x': '1e400' is larger than any number here"),
     "an underscore in a number": ("x\n1_000\n", "'1_000'; allowed: a number"),
     "a torn number": ("x\n1\n2.5e-", "line 3, column 'x': '2.5e-'"),
     "one name twice": ("x,y,x\n1,2,3\n", "line 1: column 'x' stands there twice"),
