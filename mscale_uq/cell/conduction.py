@@ -41,7 +41,7 @@ def effective_conductivity(
         If k is no 2-D array of positive numbers, a label has no conductivity, an image of labels comes
         without `phases`, or the sides are not positive.
     SolveFailed
-        If k spans more orders of magnitude than the solver can bear (more than about twelve).
+        If k spans more than twelve orders of magnitude, more than the solver can bear.
 
     Examples
     --------
@@ -49,9 +49,7 @@ def effective_conductivity(
     >>> effective_conductivity(layers, phases={0: 1.0, 1: 3.0}).round(12).tolist()
     [[1.5, 0.0], [0.0, 2.0]]
     """
-    image = np.asarray(k)
-    if image.ndim != 2 or image.size == 0:
-        raise ParameterError(explain(f"an image of shape {image.shape}", "a 2-D array (n1, n2)"))
+    image = _image(k)
     pixels = _conductivities(image) if phases is None else _labelled(image, phases)
     return periodic_grid(image.shape, checked_lengths(lengths)).tensor(pixels)[0]
 
@@ -119,6 +117,21 @@ class PeriodicConduction(Stage):
         return periodic_grid(self.shape, self.lengths).tensor(k)
 
 
+def _image(k: Any) -> np.ndarray:
+    if np.ma.is_masked(k):
+        hint = "fill the masked pixels first, say with k.filled(0.2)"
+        raise ParameterError(explain("an image with masked pixels", "a value for every pixel", hint))
+    try:
+        image = np.asarray(k)
+    except ValueError:  # rows of different lengths
+        raise ParameterError(
+            explain("an image whose rows differ in length", "a 2-D array (n1, n2)")
+        ) from None
+    if image.ndim != 2 or image.size == 0:
+        raise ParameterError(explain(f"an image of shape {image.shape}", "a 2-D array (n1, n2)"))
+    return image
+
+
 def _conductivities(image: Array) -> Array:
     """Return an image of conductivities; refuse labels, and what does not conduct."""
     if image.dtype.kind in "iub":
@@ -141,7 +154,10 @@ def _conductivities(image: Array) -> Array:
 
 def _labelled(image: Array, phases: Mapping[Any, float]) -> Array:
     """Return the conductivity of every pixel of an image of labels."""
-    labels, place = np.unique(image, return_inverse=True)
+    try:
+        labels, place = np.unique(image, return_inverse=True)
+    except TypeError:
+        raise ParameterError(explain("labels that cannot be compared", "all numbers, or all words")) from None
     missing = [label for label in labels.tolist() if label not in phases]
     if missing:
         raise ParameterError(
@@ -152,10 +168,8 @@ def _labelled(image: Array, phases: Mapping[Any, float]) -> Array:
             )
         )
     for label, value in phases.items():
-        if not (np.isfinite(value) and value > 0):
-            raise ParameterError(
-                explain(
-                    f"a conductivity of {value:g} for label {label!r}", "positive, finite values", INSULATOR
-                )
-            )
+        real = isinstance(value, int | float | np.integer | np.floating)
+        if not (real and np.isfinite(value) and value > 0):
+            given = f"a conductivity of {value!r} for label {label!r}"
+            raise ParameterError(explain(given, "positive, finite values", INSULATOR))
     return np.array([phases[label] for label in labels.tolist()], dtype=float)[place].reshape(image.shape)

@@ -20,7 +20,7 @@ from scipy.sparse import csr_array
 
 from mscale_uq.cell.fourier import FourierCell, suits
 from mscale_uq.core.parameter import Array
-from mscale_uq.errors import ParameterError, explain
+from mscale_uq.errors import ParameterError, SolveFailed, explain
 from mscale_uq.solve.banded import BandedPattern
 from mscale_uq.solve.linear import SparsePattern
 
@@ -29,12 +29,16 @@ BANDED_UP_TO = 128
 # From this many elements along the short side, on powers of two, the Fourier way is faster (measured).
 FOURIER_FROM = 64
 REFERENCE = 1e-10  # of the Fourier way's residual: K is then exact to round-off, dK/dk to about 1e-9
+MAX_SPAN = 1e12
 NAME = "periodic conduction"
 
 
 def checked_lengths(lengths: tuple[float, float]) -> tuple[float, float]:
     """Return the sides of a cell as floats; refuse what is not two positive numbers."""
-    sides = np.asarray(lengths, dtype=float)
+    try:
+        sides = np.asarray(lengths, dtype=float)
+    except (TypeError, ValueError):  # words, complex numbers, a dictionary
+        sides = np.zeros(0)
     if sides.shape != (2,) or not (np.isfinite(sides) & (sides > 0)).all():
         raise ParameterError(explain(f"lengths={lengths}", "two positive numbers (L1, L2)"))
     return float(sides[0]), float(sides[1])
@@ -82,8 +86,11 @@ class PeriodicGrid:
         Raises
         ------
         SolveFailed
-            If k spans so many orders of magnitude that the matrix is no longer positive definite.
+            If k spans more than twelve orders of magnitude: from sixteen on digits are lost, one by one.
         """
+        if not k.max() <= MAX_SPAN * k.min():
+            reason = f"k spans {np.log10(k.max() / k.min()):.1f} orders of magnitude; the solver bears twelve"
+            raise SolveFailed(NAME, {"least k": k.min(), "largest k": k.max()}, reason)
         if min(self.shape) >= FOURIER_FROM and suits(self.shape, k):
             found = self._fourier.tensor(k, REFERENCE)
             if found is not None:

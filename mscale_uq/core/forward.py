@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mscale_uq.core.batch import Batch, run_batch
 from mscale_uq.core.chain import Chain, ChainLinearization
 from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.stage import Named, Stage, Values
 from mscale_uq.errors import (
-    ForwardFailure,
     InputError,
     OutOfLimits,
     ParameterError,
@@ -47,28 +47,6 @@ class DataLinearization:
             raise InputError(explain(f"a cotangent of shape {weights.shape}", f"({size},), like the data"))
         back = self.chain.vjp(_unpack(weights, outputs, self.values))
         return self.model.pack(back)
-
-
-@final
-@dataclass(frozen=True)
-class Batch:
-    """Predictions for many thetas; failed rows are NaN, and say why.
-
-    Attributes
-    ----------
-    values
-        ``(members, n_data)``.
-    failures
-        One entry per member: None, or the failure.
-    """
-
-    values: Array
-    failures: tuple[ForwardFailure | None, ...]
-
-    @property
-    def ok(self) -> np.ndarray:
-        """``(members,)``, true where the model gave a prediction."""
-        return np.array([failure is None for failure in self.failures])
 
 
 @final
@@ -233,11 +211,7 @@ class ForwardModel:
 
         A failed member becomes a row of NaN and a reason; other errors are bugs and are raised.
         """
-        results = list(map(partial(_attempt, self), np.atleast_2d(np.asarray(thetas, dtype=float))))
-        good = [data for data, _ in results if data is not None]
-        width = good[0].size if good else 0
-        rows = [np.full(width, np.nan) if data is None else data for data, _ in results]
-        return Batch(np.array(rows).reshape(len(rows), width), tuple(failure for _, failure in results))
+        return run_batch(self.value, thetas, map)
 
     @cached_property
     def _still(self) -> Named:
@@ -289,13 +263,6 @@ def _split(chain: Chain, moving: Sequence[str], constants: Values) -> tuple[Chai
             idle.append(stage)
     made = [name for stage in idle for name in stage.outputs]
     return Chain(idle, constants), Chain(live, [*constants, *made, *moving], moving)
-
-
-def _attempt(model: ForwardModel, theta: Array) -> tuple[Array | None, ForwardFailure | None]:
-    try:
-        return model.value(theta), None
-    except ForwardFailure as failure:
-        return None, failure
 
 
 def _unpack(vector: Array, names: Sequence[str], like: Values) -> Named:

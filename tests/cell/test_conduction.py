@@ -437,10 +437,25 @@ def test_an_image_of_labels_is_the_array_of_its_phases():
         (np.array([[True, False]]), {}, "an image of bool without phases"),
         (np.array([[1j, 2.0]]), {}, "an image of complex128; allowed: an array of floats"),
         (np.array([[0, 1, 2]]), {"phases": {0: 1.0, 1: 2.0}}, "no conductivity for label 2 .*given are 0, 1"),
-        (np.array([[0, 1]]), {"phases": {0: 1.0, 1: -2.0}}, "a conductivity of -2 for label 1"),
+        (np.array([[0, 1]]), {"phases": {0: 1.0, 1: -2.0}}, "a conductivity of -2.0 for label 1"),
         (np.arange(9.0).reshape(3, 3), {"phases": {0: 1.0}}, "a grey-scale image must be segmented first"),
         (np.ones((2, 2)), {"lengths": (1.0, 0.0)}, r"lengths=\(1.0, 0.0\); allowed: two positive numbers"),
         (np.ones((2, 2)), {"lengths": (1.0,)}, r"lengths=\(1.0,\)"),
+        (np.ones((2, 2)), {"lengths": ("a", "b")}, r"lengths=\('a', 'b'\); allowed: two positive numbers"),
+        (np.ones((2, 2)), {"lengths": (1j, 1.0)}, "lengths="),
+        ([[1.0, 2.0], [1.0]], {}, "rows differ in length"),
+        (
+            np.array([["a", 1]], dtype=object),
+            {"phases": {"a": 1.0, 1: 2.0}},
+            "labels that cannot be compared",
+        ),
+        (
+            np.array([[0, 1]]),
+            {"phases": {0: 1.0, 1: "2 W/(m K)"}},
+            r"a conductivity of '2 W/\(m K\)' for label 1",
+        ),
+        (np.array([[0, 1]]), {"phases": {0: 1.0, 1: None}}, "a conductivity of None for label 1"),
+        (np.ma.masked_less(np.array([[0.1, 1.0]]), 0.5), {}, "an image with masked pixels.*filled"),
     ],
 )
 def test_a_wrong_image_is_refused_with_what_is_allowed(k, options, message):
@@ -453,6 +468,17 @@ def test_a_wrong_grid_is_refused_when_the_stage_is_made():
         PeriodicConduction((0, 4))
     with pytest.raises(ParameterError, match=r"shape=\(4,\)"):
         PeriodicConduction((4,))
+
+
+@pytest.mark.parametrize("n", [4, 64])
+def test_a_laminate_is_exact_up_to_the_greatest_contrast_and_refused_beyond(n):
+    k = np.ones((n, n))
+    k[n // 2 :] = 1e-12
+    K = effective_conductivity(k)
+    assert np.diag(K) == pytest.approx([2e-12 / (1 + 1e-12), (1 + 1e-12) / 2], rel=1e-10)
+    k[n // 2 :] = 9e-13
+    with pytest.raises(SolveFailed, match=r"k spans 12.0 orders of magnitude; the solver bears twelve"):
+        effective_conductivity(k)
 
 
 def test_a_stage_says_why_it_has_no_value():
