@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from known_line import write_case
+from known_line import CASE as LINE
+from known_line import exact_posterior, write_case
 from mscale_uq.models.transport.biofilm_layers import DEPTHS, SYSTEM
 from scipy.stats import multivariate_normal
 
@@ -220,6 +221,7 @@ def test_what_was_learned_is_told_and_kept(film_run):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_an_interrupted_run_learns_the_same_again(film_run, tmp_path):
     case = replace(read_case(film_run.folder / "case.toml"), name="film")
     folder = tmp_path / "again"
@@ -271,13 +273,19 @@ def test_a_finer_mesh_may_be_the_better_model(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_coarse_mesh_can_be_named_as_a_level(tmp_path):
-    mlda = 'sampler = "mlda"\nlevels = [{ elements = 3 }]\nsubchain = 3'
-    text = FILM.replace('sampler = "laplace"', mlda).replace("tune = 0", "tune = 60")
-    result = fit(film_case(tmp_path, text), out=tmp_path / "run", draws=60, chains=1)
+@pytest.mark.timeout(600)
+def test_a_wrong_coarse_level_of_a_case_leaves_the_exact_posterior(tmp_path):
+    """A ruler that is right at 303 K instead of 300 K shifts the coarse readings by one per cent."""
+    mlda = 'sampler = "mlda"\nlevels = [{ reference = "303 K" }]\nsubchain = 3'
+    text = LINE.replace('sampler = "laplace"', mlda).replace("draws = 300", "draws = 1500")
+    result = fit(write_case(tmp_path, text.replace("tune = 0", "tune = 400")), out=tmp_path / "run")
+    mean, covariance = exact_posterior()
+    table, sd = result.summary.loc[["offset", "speed"]], np.sqrt(np.diag(covariance))
+    assert np.all(table["ESS"] > 150)
+    assert np.all(np.abs(table["mean"] - mean) < 4.5 * sd / np.sqrt(table["ESS"]))
     assert "coarse_acceptance_rate" in result.idata["sample_stats"]
     again = read_case(tmp_path / "run" / "case.toml")
-    assert again.method.levels == [{"elements": 3}]
+    assert again.method.levels == [{"reference": "303 K"}]
     assert again.hash == result.facts["hash"]
 
 

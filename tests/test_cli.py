@@ -207,3 +207,39 @@ def test_an_interrupted_run_says_so_and_the_same_command_ends_it(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 4  # one chain has no R-hat
     assert (tmp_path / "run" / "posterior.nc").is_file()
+
+
+ONE_SPECIMEN = """
+system = "transport/heat_conduction"
+
+[[experiment]]
+name = "40 % filler"
+data = "heat_conduction/filler_40.csv"
+
+[fixed]
+filler_fraction = 0.4
+heat_transfer = "10 W/(m^2 K)"
+heater_power = "50 W/m"
+cold_temperature = "290 K"
+ambient_temperature = "295 K"
+
+[law]
+temperature = { sd = "0.2 K" }
+
+[prior]
+matrix_conductivity = { dist = "lognormal", lower = "0.1 W/(m K)", upper = "0.5 W/(m K)", mass = 0.95 }
+filler_conductivity = { dist = "lognormal", lower = "1 W/(m K)", upper = "60 W/(m K)", mass = 0.95 }
+"""
+
+
+@pytest.mark.slow
+def test_a_check_of_one_specimen_asks_for_another_filler_fraction(tmp_path):
+    (tmp_path / "one.toml").write_text(ONE_SPECIMEN)
+    said = mscale("check", tmp_path / "one.toml").output
+    assert "matrix_conductivity and filler_conductivity enter only through K_eff" in said
+    assert "add a specimen with another filler_fraction" in said
+    assert "CURVED" in said
+    assert "variance contracts by" in said
+    assert "worst correlated pair (local): matrix_conductivity, filler_conductivity" in said
+    for line in said.splitlines():
+        assert "sd as a share" not in line or "local" in line
