@@ -7,10 +7,15 @@ amounts.
 from pathlib import Path
 
 import numpy as np
+import pymc as pm
 import pytest
 from mscale_uq.models.reference import linear_gaussian, local_level
 
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.linear_dynamics import LinearReading
 from mscale_uq.core.observation import Observation
+from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.statespace import StateSpace
 from mscale_uq.filters.augment import Unknown, augment
 from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.likelihood import KalmanLikelihood
@@ -18,8 +23,11 @@ from mscale_uq.filters.loop import run
 from mscale_uq.filters.smoother import smooth
 from mscale_uq.infer.chains import sample
 from mscale_uq.infer.settings import Settings
+from mscale_uq.infer.to_pymc import to_pymc
+from mscale_uq.macro.linear_sde import LinearSDE, matrix
+from mscale_uq.observe.laws import Gaussian
 from mscale_uq.stats.posterior import Posterior
-from mscale_uq.stats.priors import HalfNormal, Normal
+from mscale_uq.stats.priors import HalfNormal, LogNormal, Normal
 
 NILE = np.loadtxt(Path(__file__).parents[2] / "data/local_level/nile.csv", delimiter=",", skiprows=1)
 TIMES = np.array(linear_gaussian.TIMES)
@@ -111,4 +119,43 @@ def test_pymc_samples_the_variances_of_the_nile_and_finds_their_maximum():
     draws = sample(wide, Settings("nuts", draws=1000, tune=300, chains=2, cores=0, seed=4)).draws
     found = np.stack([draws["level_sd"].ravel(), draws["reading_sd"].ravel()], axis=1)
     assert np.all(np.abs(found.mean(axis=0) - mean) < 0.15 * sd)
+    assert found.std(axis=0) == pytest.approx(sd, rel=0.15)
+
+
+def decay(rate, kick):
+    """A level that forgets at a rate and is kicked: F and Q of a step both follow from the two."""
+    return matrix([[-rate]]), np.zeros(1), matrix([[kick**2]])
+
+
+def level():
+    return np.ones((1, 1)), np.zeros(1)
+
+
+@pytest.mark.slow
+def test_pm_sample_finds_the_exact_posterior_of_parameters_of_F_Q_and_R():
+    state = (Quantity("x", "1"),)
+    eye = {"eye": ObservationOperator("seen", Gaussian("sd"), LinearReading("seen", state, level, ()))}
+    parameters = [Parameter(name, "1", 1.0, lower=0.0) for name in ("rate", "kick")]
+    start = {"x_initial": 0.0, "x_initial_var": 1.0}
+    space = StateSpace([], LinearSDE("decay", state, decay), eye, parameters, start)
+    rng, x, stream = np.random.default_rng(7), 0.0, []
+    for k in range(150):
+        x = x * np.exp(-0.5) + np.sqrt(1 - np.exp(-1.0)) * rng.standard_normal()
+        stream.append(Observation(0.5 * (k + 1), "eye", "seen", x + 0.5 * rng.standard_normal()))
+    names = ("rate", "kick", "sd")
+    priors = {name: LogNormal(m, 0.5) for name, m in zip(names, (0.0, 0.35, -0.7), strict=True)}
+    target = Posterior(priors, [KalmanLikelihood(space, stream)])
+    centres = {name: prior.mu for name, prior in priors.items()}
+    axes = [centres[name] + np.linspace(-1.6, 1.6, 17) for name in target.names]
+    logs = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    # The density of the logarithms: that of the numbers times their product.
+    density = np.array([target.logpdf(np.exp(u)) + u.sum() for u in logs])
+    weights = np.exp(density - density.max())
+    weights /= weights.sum()
+    mean = weights @ logs
+    sd = np.sqrt(weights @ (logs - mean) ** 2)
+    quiet = {"progressbar": False, "compute_convergence_checks": False}
+    data = pm.sample(draws=600, tune=300, chains=2, cores=1, random_seed=8, model=to_pymc(target), **quiet)
+    found = np.log(np.stack([data.posterior[name].to_numpy().ravel() for name in target.names], axis=1))
+    assert np.all(np.abs(found.mean(axis=0) - mean) < 0.2 * sd)
     assert found.std(axis=0) == pytest.approx(sd, rel=0.15)
