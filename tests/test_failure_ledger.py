@@ -116,12 +116,10 @@ def test_in_processes_of_their_own_chains_count_as_well(tmp_path, counter):
     assert counter() == len(table) + at_prior_draws(read_result(tmp_path / "run"))
 
 
-def test_a_bug_stops_a_fit_with_its_own_message_and_line_also_from_another_process(tmp_path, counter):
-    for cores in (0, 1):
-        case = write_case(tmp_path, "slice", "bug", cores=cores)
-        done = mscale_fit(case, tmp_path / str(cores))
-        assert done.exit_code == 1
-        assert re.search(
-            r"mscale: .*(Type|UFunc).*Error: .*\(gate.py, line \d+\); hint: --debug", done.output
-        )
-        assert counter() >= 1
+@pytest.mark.parametrize("cores", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_bug_stops_a_fit_with_its_own_message_and_line_also_from_another_process(cores, tmp_path, counter):
+    case = write_case(tmp_path, "slice", "bug", cores=cores)
+    done = mscale_fit(case, tmp_path / "run")
+    assert done.exit_code == 1
+    assert re.search(r"mscale: .*(Type|UFunc).*Error: .*\(gate.py, line \d+\); hint: --debug", done.output)
+    assert counter() >= 1
