@@ -213,4 +213,5 @@ SYSTEM = System(
     forward=forward,
     space=space,
     limits=LIMITS,
+    examples=({"variant": "autocatalytic"}, {"seen": "at rest"}),
 )

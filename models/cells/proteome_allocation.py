@@ -145,6 +145,7 @@ SYSTEM = System(
     effective=(OUTPUTS[0], OUTPUTS[1]),
     smoothness="smooth",
     forward=forward,
+    examples=({"perturbation": "burden"},),
     limits=(
         Limit("making and feeding cross at R = 0.1833333 and 1.3333333 per hour", _crossing, 5e-7),
         Limit("an upshift leads from rest to rest along a logistic curve", _upshift, 5e-8),

@@ -127,6 +127,7 @@ SYSTEM = System(
     name="physiology/sinoatrial_cell",
     parameters=PARAMETERS,
     outputs=OUTPUTS,
+    converts=True,
     options=(
         Option("treatment", "none", meaning="drug in the bath", choices=WORDS),
         Option("predict", "none", meaning="drug whose effect is predicted beside", choices=WORDS),

@@ -212,5 +212,6 @@ SYSTEM = System(
     forward=forward,
     space=space,
     limits=LIMITS,
+    examples=({"mode": "transient", "time": (60.0,) * 6 + (600.0,) * 6},),
     scale=("matrix_conductivity", "K_eff"),
 )

@@ -137,5 +137,6 @@ SYSTEM = System(
     smoothness="smooth",
     forward=forward,
     limits=LIMITS,
+    examples=({"microstructure": "square"}, {"microstructure": "hexagonal"}),
     scale=("bulk_diffusivity", "D_eff"),
 )

@@ -8,13 +8,14 @@ from mscale_uq.case.read import Case
 from mscale_uq.cli.shell import Finding
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.system import System
+from mscale_uq.diagnose.coherence import units_fit_together
 from mscale_uq.diagnose.contracts import CONTRACTS, ContractBroken, units_are_consistent
 from mscale_uq.diagnose.cost import cost
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.diagnose.identifiability import identifiability
 from mscale_uq.diagnose.identifiability_text import lines
 from mscale_uq.errors import ForwardFailure, NoGradient, SolveFailed
-from mscale_uq.io.units import dimension
+from mscale_uq.io.units import dimension, size
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import predict
 
@@ -75,7 +76,8 @@ def prior_against_data(posterior: Posterior, rng: np.random.Generator) -> Iterat
 
 def _units(system: System) -> Finding:
     try:
-        return Finding(True, "units", units_are_consistent(system, dimension))
+        found = [units_are_consistent(system, dimension), units_fit_together(system, dimension, size)]
+        return Finding(True, "units", "; ".join(found))
     except ContractBroken as broken:
         return Finding(False, "units", str(broken))
 

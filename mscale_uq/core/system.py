@@ -109,6 +109,10 @@ class System:
         tensor, under the names the stages make them by.
     limits
         Known answers; at least one.
+    examples
+        Options and coordinates at which contracts are held, beside the defaults: other modes of the model.
+    converts
+        Whether the model converts units on its own, because its paper mixes them (ms beside V/s).
     resolved
         A finer or resolved model of the same physics, to judge the model itself by:
         ``resolved(theta, **options, **coordinates) -> {output: array}``.
@@ -126,6 +130,8 @@ class System:
     options: tuple[Option, ...] = ()
     effective: tuple[Quantity, ...] = ()
     limits: tuple[Limit, ...] = ()
+    examples: tuple[Mapping[str, Any], ...] = ()
+    converts: bool = False
     resolved: Callable[..., Mapping[str, Array]] | None = None
     scale: tuple[str, str] | None = None
     title: str = field(default="")

@@ -7,6 +7,7 @@ measured. The test suite runs all of them over every file in ``models/``, withou
 import multiprocessing
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial, wraps
 from inspect import signature
 from typing import Any
 
@@ -24,6 +25,24 @@ SPREAD = 0.05  # relative spread of the thetas at which contracts are checked, a
 
 class ContractBroken(MscaleError):
     """A system does not keep a promise; the message says which and where."""
+
+
+def at_every_example(contract: Callable[..., str]) -> Callable[..., str]:
+    """Hold a system to a contract with its defaults, and with each of its examples in their place."""
+
+    @wraps(contract)
+    def held(system: System, *arguments: Any) -> str:
+        measured = contract(system, *arguments)
+        for example in system.examples:
+            here = ", ".join(f"{name}={value!r}" for name, value in example.items() if np.ndim(value) == 0)
+            try:
+                contract(replace(system, forward=partial(system.forward, **example)), *arguments)
+            except ContractBroken as broken:
+                raise ContractBroken(f"{broken} (with {here})") from broken
+        count = len(system.examples)
+        return measured + (f"; also at {count} example{'' if count == 1 else 's'}" if count else "")
+
+    return held
 
 
 def nearby_thetas(model: ForwardModel, count: int, rng: np.random.Generator) -> Array:
@@ -63,6 +82,8 @@ def defaults_agree(system: System) -> str:
             raise ContractBroken(
                 f"{system.name}: forward() reads {parameter.name!r}, which SYSTEM does not declare"
             )
+        if parameter.unit != system.parameter(parameter.name).unit:
+            raise ContractBroken(f"{system.name}: {parameter.name!r} has another unit in forward()")
     for output in model.outputs:
         try:
             system.output(output)
@@ -71,6 +92,7 @@ def defaults_agree(system: System) -> str:
     return f"{len(model.parameters)} parameters, {len(model.outputs)} outputs"
 
 
+@at_every_example
 def gradient_is_exact(system: System) -> str:
     """Smooth systems: Taylor remainders of slope 2 and <Jv, w> = <v, J'w>; others refuse, or pass as well."""
     model = system.forward()
@@ -90,6 +112,7 @@ def gradient_is_exact(system: System) -> str:
     return f"slope {worst:.2f}, dot product {dot:.0e}"
 
 
+@at_every_example
 def batch_equals_loop(system: System) -> str:
     """A batch gives what the loop gives, bit for bit."""
     model = system.forward()
@@ -100,6 +123,7 @@ def batch_equals_loop(system: System) -> str:
     return f"{len(thetas)} members"
 
 
+@at_every_example
 def value_is_pure(system: System) -> str:
     """Neither other evaluations nor a derivative in between change a value, and inputs stay as they are."""
     model = system.forward()
@@ -140,6 +164,7 @@ def limits_hold(system: System) -> str:
     return f"{len(system.limits)} limit{'' if len(system.limits) == 1 else 's'}"
 
 
+@at_every_example
 def units_are_consistent(system: System, dimension: Dimension) -> str:
     """Change the base units, and every output changes as its unit says.
 
@@ -160,15 +185,18 @@ def units_are_consistent(system: System, dimension: Dimension) -> str:
         **options, **{name: value for name, value in coordinates.items() if value is not None}
     )
     theta = nearby_thetas(here, 2, np.random.default_rng(11))[1]
-    scale = here.pack({p.name: np.full(p.shape, factor(p.unit)) for p in here.parameters})
+    scale = here.pack(
+        {p.name: np.full(p.shape, factor(system.parameter(p.name).unit)) for p in here.parameters}
+    )
     other = _without_limits(there).trace(theta * scale)
     own = here.trace(theta)
-    for name in here.outputs:
-        expected = own[name] * factor(system.output(name).unit)
+    seen = {quantity.name: quantity.unit for quantity in system.effective if quantity.name in own}
+    for name, unit in {**seen, **{name: system.output(name).unit for name in here.outputs}}.items():
+        expected = own[name] * factor(unit)
         error = float(np.max(np.abs(other[name] - expected)) / np.max(np.abs(expected)))
         if not error < 1e-8:
             raise ContractBroken(
-                f"{system.name}: {name!r} [{system.output(name).unit}] is off by {error:.2g} when base units "
+                f"{system.name}: {name!r} [{unit}] is off by {error:.2g} when base units "
                 "change: a unit in the declaration is wrong, or a constant hides one"
             )
     one = len(here.outputs) == 1

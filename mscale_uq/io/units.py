@@ -71,6 +71,11 @@ def dimension(unit: str) -> dict[str, float]:
     return {name: float(power) for name, power in _parse(unit, "unit").dimensionality.items()}
 
 
+def size(unit: str) -> float:
+    """Return how many SI units a unit is: 1e-6 for ``um``, 1000 for ``kW/m``."""
+    return float(_registry().Quantity(1.0, _delta(_parse(unit, "unit"))).to_base_units().magnitude)
+
+
 def factor(own: str, unit: str, where: str, difference: bool = False) -> tuple[float, float]:
     """Return (scale, offset) with value in `unit` = scale * (value in `own`) + offset.
 

@@ -1,14 +1,18 @@
 """Every system in models/ keeps every promise; a new file is found without registration."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mscale_uq.catalog import load_system, names
+from mscale_uq.core.formula import Formula
 from mscale_uq.core.system import Limit, System
+from mscale_uq.diagnose.coherence import units_fit_together
 from mscale_uq.diagnose.contracts import CONTRACTS, ContractBroken, units_are_consistent
-from mscale_uq.io.units import dimension
+from mscale_uq.io.units import dimension, size
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -29,6 +33,7 @@ def test_every_system_keeps_every_promise(name, contract):
 @pytest.mark.parametrize("name", names())
 def test_physics_does_not_know_our_metre(name):
     units_are_consistent(load_system(name), dimension)
+    units_fit_together(load_system(name), dimension, size)
 
 
 @pytest.mark.parametrize("name", names())
@@ -93,3 +98,60 @@ def other_default(depth=(1e-5,), thickness=300e-6, elements=64):
 def test_an_option_with_two_defaults_is_caught():
     with pytest.raises(ContractBroken, match="'thickness'"):
         CONTRACTS["defaults agree"](planted(forward=other_default))
+
+
+def heat(**changes):
+    system = load_system("transport/heat_conduction")
+    fields = {field: getattr(system, field) for field in System.__dataclass_fields__}
+    return System(**{**fields, **changes})
+
+
+def with_unit(quantities, name, unit):
+    return tuple(replace(one, unit=unit) if one.name == name else one for one in quantities)
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "unit"),
+    [
+        ("parameters", "matrix_heat_capacity", "J/(kg K)"),  # read by the plate in time alone
+        ("parameters", "filler_heat_capacity", "s"),
+        ("coordinates", "time", "m"),
+        ("options", "max_step", "m"),
+        ("effective", "K_eff", "K"),
+    ],
+)
+def test_a_unit_mistake_in_another_mode_or_on_the_way_is_caught(field, name, unit):
+    good = heat()
+    units_are_consistent(good, dimension)
+    with pytest.raises(ContractBroken, match="a unit in the declaration is wrong"):
+        units_are_consistent(heat(**{field: with_unit(getattr(good, field), name, unit)}), dimension)
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "unit"),
+    [
+        ("outputs", "cooling_power", "kW/m"),
+        ("parameters", "matrix_conductivity", "mW/(m K)"),
+        ("coordinates", "time", "min"),
+        ("options", "side", "mm"),
+    ],
+)
+def test_a_unit_of_the_right_dimension_and_the_wrong_size_is_caught(field, name, unit):
+    wrong = heat(**{field: with_unit(getattr(heat(), field), name, unit)})
+    with pytest.raises(ContractBroken, match=f"the units of '{name}' .* do not fit the others"):
+        units_fit_together(wrong, dimension, size)
+
+
+def test_a_system_may_say_that_it_converts():
+    wrong = with_unit(heat().outputs, "cooling_power", "kW/m")
+    assert units_fit_together(heat(outputs=wrong, converts=True), dimension, size) == "converts on its own"
+
+
+def test_a_mistake_in_an_example_names_the_example():
+    def wrong(mode="steady", **others):
+        model = heat().forward(mode=mode, **others)
+        doubled = Formula(lambda temperature: 2.0 * np.abs(temperature), "temperature_seen")
+        return model if mode == "steady" else model.then([doubled], ["temperature_seen"])
+
+    with pytest.raises(ContractBroken, match=r"absolute is not analytic.*\(with mode='transient'\)"):
+        CONTRACTS["gradient is exact"](heat(forward=wrong))
