@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.system import System
 from mscale_uq.diagnose.contracts import ContractBroken
 
@@ -33,7 +34,12 @@ def units_fit_together(system: System, dimension: Dimension, size: Size) -> str:
     """
     if system.converts:
         return "converts on its own"
-    quantities = (*system.parameters, *system.outputs, *system.coordinates, *system.effective)
+    quantities: tuple[Parameter | Quantity, ...] = (
+        *system.parameters,
+        *system.outputs,
+        *system.coordinates,
+        *system.effective,
+    )
     numbers = [option for option in system.options if isinstance(option.default, float)]
     units = {one.name: one.unit or "1" for one in quantities}
     units.update({option.name: option.unit or "1" for option in numbers})
