@@ -185,7 +185,7 @@ def test_the_error_of_a_disk_array_falls_at_least_as_fast_as_the_elements_shrink
     exact = rayleigh(fraction, contrast, array)
     errors = [np.abs(np.diag(mixed((n, n), fraction, contrast, 1.0, array)) / exact - 1).max() for n in sizes]
     order = -np.polyfit(np.log(sizes), np.log(errors), 1)[0]
-    record_property("observed order", round(order, 2))
+    record_property("observed order", float(round(order, 2)))
     assert order > 1.0, f"observed order {order:.2f}"
 
 
