@@ -82,6 +82,11 @@ class PointwiseFormula(PointwiseStage):
 
     All points are differentiated in one complex evaluation per input, whatever their number. Inputs are
     ``(points,)`` or scalars shared by all points; outputs are ``(points,)``. Other arguments as in `Formula`.
+
+    Raises
+    ------
+    WiringError
+        At its first use, if the first point alone has another result than among the others.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class PointwiseFormula(PointwiseStage):
         self.name = name or function.__name__
         self._plain = Plain(self.name, function, self.outputs)
         self._moved = self.inputs
+        self._seen_apart = False
 
     def moved_by(self, names: Collection[str]) -> "PointwiseFormula":
         """Return the formula differentiated along these inputs alone; each costs a call."""
@@ -102,12 +108,12 @@ class PointwiseFormula(PointwiseStage):
     def value(self, values: Values) -> Named:
         """Return the function's result by name, ``(points,)`` each."""
         point = self._points(values)
-        return self._spread(self._plain(list(point.values())), point)
+        return self._made(point)
 
     def tangent(self, values: Values) -> tuple[Named, Array]:
         """Return the result and the derivatives ``(points, n_outputs, n_inputs)``."""
         point = self._points(values)
-        made = self._spread(self._plain(list(point.values())), point)
+        made = self._made(point)
         table = np.zeros((_count(point), len(self.outputs), len(self.inputs)))
         found = slopes(self._plain, point, made, [(name, None) for name in self._moved])
         columns = [self.inputs.index(name) for name in self._moved]
@@ -125,8 +131,22 @@ class PointwiseFormula(PointwiseStage):
                 )
         return point
 
-    def _spread(self, made: Named, point: Named) -> Named:
-        return {name: np.broadcast_to(array, (_count(point),)).copy() for name, array in made.items()}
+    def _made(self, point: Named) -> Named:
+        made = self._plain(list(point.values()))
+        spread = {name: np.broadcast_to(array, (_count(point),)).copy() for name, array in made.items()}
+        if not self._seen_apart and _count(point) > 1:
+            self._see_apart(point, spread)
+        return spread
+
+    def _see_apart(self, point: Named, among: Named) -> None:
+        """Look once whether a point's result depends on the others."""
+        alone = self._plain([array[:1] if array.ndim else array for array in point.values()])
+        for name, array in alone.items():
+            own, first = np.ravel(array)[0], among[name][0]
+            if not np.isclose(own, first, rtol=1e-9, atol=0.0, equal_nan=True):
+                given = f"formula {self.name!r} mixes points: {name!r} of the first is {own:g} alone"
+                raise WiringError(explain(f"{given} and {first:g} among others", hint="use a Formula"))
+        self._seen_apart = True
 
 
 def arguments(function: Callable[..., Any]) -> tuple[str, ...]:

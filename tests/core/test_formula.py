@@ -310,3 +310,13 @@ def test_only_what_moves_is_differentiated():
     assert len(calls) == 2  # the value, and one step along the rate
     assert set(some) == {"rate"}
     assert some["rate"] == whole["rate"]
+
+
+@pytest.mark.parametrize(
+    "mixing", [lambda x: x * x.sum(), lambda x: x - x.mean(), lambda x: np.cumsum(x[::-1])]
+)
+def test_a_pointwise_formula_that_mixes_points_is_found_at_its_first_use(mixing):
+    stage = PointwiseFormula(mixing, "y", name="mixing")
+    for use in (stage.value, stage.tangent):
+        with pytest.raises(WiringError, match=r"'mixing' mixes points: 'y' of the first.*use a Formula"):
+            use({"x": np.array([1.0, 2.0, 3.0])})
