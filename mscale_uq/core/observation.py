@@ -31,7 +31,7 @@ class Observation:
     Raises
     ------
     DataError
-        If the time is not finite, or the noise is negative or has neither shape.
+        If the time is not finite, the value is infinite, or the noise is negative or has neither shape.
     """
 
     time: float
@@ -45,6 +45,11 @@ class Observation:
         object.__setattr__(self, "value", _frozen(self.value))
         if not np.isfinite(self.time):
             raise DataError(explain(f"{self.source}: observation at time {self.time}", "a finite time"))
+        if np.isinf(self.value).any():
+            hint = "a missing entry is NaN"
+            raise DataError(
+                explain(f"{self.source}: an infinite value at {self.time:g}", "finite values", hint)
+            )
         if self.noise is not None:
             object.__setattr__(self, "noise", _frozen(self.noise))
             self._check_noise(self.noise)

@@ -6,12 +6,13 @@ from mscale_uq.core.dynamics import Dynamics, Rollout
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.stage import MatrixLinearization
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.step_formula import StepFormula
 from mscale_uq.diagnose.gradient import check_gradient
-from mscale_uq.errors import InputError, ParameterError, SolveFailed, WiringError
+from mscale_uq.errors import DataError, InputError, ParameterError, SolveFailed, WiringError
 from mscale_uq.observe.laws import Gaussian
 
 DYNAMICS = StepFormula(make_and_lose, (PROTEIN,))
@@ -141,3 +142,9 @@ def test_a_state_that_is_not_finite_is_a_failed_solve():
     model = ForwardModel([Rollout(Explodes(), [1.0])], [Parameter("u_initial", "1", 1.0)], ["u"])
     with pytest.raises(SolveFailed, match="explodes"):
         model.value([1.0])
+
+
+@pytest.mark.parametrize("value", [np.inf, [1.0, -np.inf]])
+def test_an_infinite_reading_is_refused(value):
+    with pytest.raises(DataError, match="camera: an infinite value at 2; .*a missing entry is NaN"):
+        Observation(2.0, "camera", "protein", value)
