@@ -160,6 +160,10 @@ def test_a_folder_without_a_run_has_no_result(tmp_path):
         ({"draws": 0}, "draws = 0; allowed: greater than or equal to 1"),
         ({"sampler": "nut"}, "sampler = 'nut'"),
         ({"seed": -1}, "seed = -1; allowed: a whole number, zero or more"),
+        (
+            {"seed": 10**26},
+            "seed = 1000+; allowed: a whole number, .* at most 9223372036854775807",
+        ),
     ],
 )
 def test_an_impossible_setting_is_refused_before_a_folder_is_made(tmp_path, settings, said):

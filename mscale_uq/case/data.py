@@ -42,6 +42,8 @@ def find_data(given: str, folder: Path) -> DataFile:
     CaseError
         If the path leads elsewhere, or there is no such file.
     """
+    if "\0" in given or len(given) > 1000:
+        raise CaseError(explain(f"{given[:40]!r}", "the name of a file"))
     for root in (folder.resolve(), data_root().resolve()):
         path = (root / given).resolve()
         if Path(given).is_absolute() or not path.is_relative_to(root):

@@ -22,6 +22,8 @@ from mscale_uq.case.fields import (
 from mscale_uq.errors import explain, near_match
 from mscale_uq.io.mistakes import Mistakes
 
+MOST_SEED = 2**63 - 1  # what a file of results can hold
+
 
 class Section(BaseModel):
     """A table of a case file; unknown keys are refused."""
@@ -145,7 +147,7 @@ class CaseSpec(Section):
     system: str
     question: str = ""
     name: Label | None = None
-    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED, strict=True)] = 0
     experiment: Annotated[list[ExperimentSpec], Field(min_length=1)]
     options: dict[str, Choice] = {}
     fixed: dict[str, Numbers] = {}

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from mscale_uq.case.read import Case, read_case
-from mscale_uq.case.schema import MethodSpec
+from mscale_uq.case.schema import MOST_SEED, MethodSpec
 from mscale_uq.catalog import find_case, summaries
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round
@@ -103,8 +103,8 @@ def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
     """
     given = {name: value for name, value in changes.items() if value is not None}
     seed = given.pop("seed", case.seed)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise CaseError(explain(f"seed = {seed!r}", "a whole number, zero or more"))
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MOST_SEED:
+        raise CaseError(explain(f"seed = {seed!r}", f"a whole number, zero or more, at most {MOST_SEED}"))
     for name in given:
         if name not in MethodSpec.model_fields:
             allowed = [*MethodSpec.model_fields, "seed"]

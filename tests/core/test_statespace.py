@@ -146,5 +146,5 @@ def test_a_state_that_is_not_finite_is_a_failed_solve():
 
 @pytest.mark.parametrize("value", [np.inf, [1.0, -np.inf]])
 def test_an_infinite_reading_is_refused(value):
-    with pytest.raises(DataError, match="camera: an infinite value at 2; .*a missing entry is NaN"):
+    with pytest.raises(DataError, match=r"camera: an infinite value at 2; .*a missing entry is NaN"):
         Observation(2.0, "camera", "protein", value)
