@@ -18,8 +18,8 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_
 from mscale_uq.errors import NoGradient
 from mscale_uq.infer.likelihood import Likelihood
 
-# PyTensor looks for a BLAS when it first compiles, and advises to install one where it finds none. No matrix of
-# ours passes through it: it is asked here, once, and its advice is not handed on.
+# PyTensor looks for a BLAS when it first compiles, and advises to install one where it finds none. No matrix
+# of ours passes through it: it is asked here, once, and its advice is not handed on.
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)
     _ = pytensor.config.blas__ldflags
