@@ -8,8 +8,8 @@ from mscale_uq.catalog import cases, find_case
 from mscale_uq.run.calibrate import fit
 
 pytestmark = pytest.mark.slow
-# In this process: spawned workers are tested with cheap models, and starting them costs more than 16 draws.
-QUICK = {"draws": 8, "tune": 8, "chains": 2, "cores": 0}
+# In this process: spawned workers are tested with cheap models, and starting them costs more than ten draws.
+QUICK = {"draws": 5, "tune": 5, "chains": 2, "cores": 0}
 TRUTHS = {
     "transport/biofilm_layers": {"cluster_diffusivity": 2e-10, "uptake_rate": 0.01},
     "transport/heat_conduction": {
