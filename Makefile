@@ -8,6 +8,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -q -n 2
 LOCK_TOOL := .cache/lock-tool
+# What the tests need is locked; `peers` and `umbridge` are not.
+LOCKED_EXTRAS := dev notebooks nutpie omics imaging serve distributed
 # Dense algebra here is small: threads cost more than they give, and chains are processes of their own.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -53,7 +55,8 @@ lock: ## work out requirements.lock anew from pyproject.toml
 	@test -x $(LOCK_TOOL)/bin/uv || { $(PYTHON) -m venv $(LOCK_TOOL) && $(LOCK_TOOL)/bin/pip install --quiet uv; }
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOL)/bin/uv pip compile pyproject.toml \
 		--universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url \
-		--extra dev --extra notebooks --extra nutpie --quiet --output-file requirements.lock
+		$(LOCKED_EXTRAS:%=--extra %) \
+		--quiet --output-file requirements.lock
 	@! grep -nE '://|$(CURDIR)' requirements.lock
 
 clean: ## remove .venv, caches and build artefacts; runs/ stays
