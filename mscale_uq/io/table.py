@@ -15,6 +15,7 @@ import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import DataError, explain
+from mscale_uq.io.text import read_text
 
 HEADER = re.compile(r"\s*([^\W\d]\w*)\s*(?:\[\s*([^\[\]]*?)\s*\])?\s*")
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -68,7 +69,7 @@ def read_table(path: Path, label: str | None = None) -> Table:
         with too many cells, or text where a number is due; the message gives line and column.
     """
     label = label or path.name
-    rows = _rows(_text(path, label), label)
+    rows = _rows(read_text(path, label), label)
     if not rows:
         raise DataError(explain(f"{label}: the file is empty", "a header and at least one row"))
     header = _header(rows[0], label)
@@ -80,21 +81,6 @@ def read_table(path: Path, label: str | None = None) -> Table:
         for (name, unit), values in zip(header, zip(*cells, strict=True), strict=True)
     ]
     return Table(label, tuple(columns), tuple(line for line, _ in rows[1:]))
-
-
-def _text(path: Path, label: str) -> str:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        given = f"{label}: byte {error.start} is not UTF-8"
-        raise DataError(explain(given, "text in UTF-8", "save the file as CSV (UTF-8)")) from None
-    except OSError as error:
-        raise DataError(explain(f"{label}: cannot be read: {error.strerror}", "a CSV file")) from None
-    if "\0" in text:
-        raise DataError(
-            explain(f"{label}: holds zero bytes", "text in UTF-8", "save the file as CSV (UTF-8)")
-        )
-    return text
 
 
 def _rows(text: str, label: str) -> list[tuple[int, list[str]]]:
