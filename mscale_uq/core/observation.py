@@ -27,11 +27,18 @@ class Observation:
     noise
         Overrides the noise of the operator's law: a standard deviation, scalar or shaped like `value`, or a
         covariance ``(n, n)`` of the flattened value. None keeps the law.
+    mark
+        Why a reading shall not be used, a code of `mscale_uq.filters.records.Verdict`, scalar or shaped like
+        `value`; zero is to be used. None marks nothing. What is marked is still predicted and compared.
+    record
+        Its identity within the source, such as the number of the message that brought it; empty if it has
+        none. Of two with the same identity the second is a duplicate.
 
     Raises
     ------
     DataError
-        If the time is not finite, the value is infinite, or the noise is negative or has neither shape.
+        If the time is not finite, the value is infinite, the noise is negative or has neither shape, or the
+        mark has another shape.
     """
 
     time: float
@@ -39,6 +46,8 @@ class Observation:
     quantity: str
     value: Array
     noise: Array | None = None
+    mark: np.ndarray | None = None
+    record: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "time", float(self.time))
@@ -53,6 +62,13 @@ class Observation:
         if self.noise is not None:
             object.__setattr__(self, "noise", _frozen(self.noise))
             self._check_noise(self.noise)
+        if self.mark is not None:
+            object.__setattr__(self, "mark", self._marks(self.mark))
+
+    @property
+    def usable(self) -> Array:
+        """The value, shaped alike, with NaN where it is marked."""
+        return self.value if self.mark is None else np.where(self.mark == 0, self.value, np.nan)
 
     @property
     def noise_cov(self) -> Array | None:
@@ -62,6 +78,13 @@ class Observation:
         if self.noise.shape in ((), self.value.shape):
             return np.diag(np.broadcast_to(self.noise, self.value.shape).ravel() ** 2)
         return self.noise
+
+    def _marks(self, mark: object) -> np.ndarray:
+        given, shape = np.asarray(mark, dtype=int), self.value.shape
+        if given.shape not in ((), shape):
+            shapes = f"{self.source}: mark of shape {given.shape} for a value of shape {shape}"
+            raise DataError(explain(shapes, f"one code () or {shape}"))
+        return np.broadcast_to(given, shape)
 
     def _check_noise(self, noise: Array) -> None:
         size, shape = self.value.size, self.value.shape

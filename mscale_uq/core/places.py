@@ -19,7 +19,8 @@ class Places:
     state
         State variable -> position of each of its entries: ``(n,)``, or ``(n, d)`` in d dimensions.
     sources
-        Source -> position of each of its readings, in the order of its flattened value: ``(m,)``, ``(m, d)``.
+        Source -> position of each of its readings, in the order of its flattened value: ``(m,)``, ``(m, d)``;
+        NaN where it is not known.
     unit
         Of all positions.
     period

@@ -10,7 +10,7 @@ from mscale_uq.errors import CovarianceError
 from mscale_uq.filters.innovation import whiten
 
 LOG_2PI = float(np.log(2 * np.pi))
-ROUND_OFF = 1e-10  # a covariance may miss positivity by this part of its trace
+ROUND_OFF = 1e-10  # a covariance may miss positivity by this part of each variance
 
 
 class Affine(NamedTuple):
@@ -82,8 +82,11 @@ def factored(S: Array, time: float) -> Array:
     return np.asarray(L)
 
 
-def positive(cov: Array, time: float) -> Array:
+def positive(cov: Array, time: float, before: Array | None = None) -> Array:
     """Return the covariance, exactly symmetric.
+
+    Each state is judged by its own variance, or by that `before` the step if this was larger: round-off in
+    one of them says nothing about another, which may have another unit.
 
     Raises
     ------
@@ -91,12 +94,25 @@ def positive(cov: Array, time: float) -> Array:
         If it has a negative eigenvalue beyond round-off, or is not finite.
     """
     symmetric = 0.5 * (cov + cov.T)
-    shift = ROUND_OFF * np.trace(symmetric) / max(len(cov), 1) + np.finfo(float).tiny
+    if not np.isfinite(symmetric).all():
+        raise CovarianceError("covariance", {"time": time}, "is not finite")
+    scale = np.diag(symmetric if before is None else np.maximum(symmetric, before)).copy()
+    scale[~(scale > 0)] = 1.0
+    sd = np.sqrt(scale)
+    correlation = symmetric / sd / sd[:, None]
+    correlation.flat[:: len(cov) + 1] += ROUND_OFF
     try:
-        np.linalg.cholesky(symmetric + shift * np.eye(len(cov)))
+        np.linalg.cholesky(correlation)
     except np.linalg.LinAlgError as error:
-        raise CovarianceError("covariance", {"time": time}, "is not positive") from error
+        raise CovarianceError("covariance", {"time": time}, complaint(symmetric)) from error
     return symmetric
+
+
+def complaint(cov: Array) -> str:
+    """Return what is wrong with a matrix that is no covariance."""
+    at = int(np.argmin(np.diag(cov)))
+    worst = f": entry {at} has the variance {cov[at, at]:.3g}" if cov[at, at] < 0 else ""
+    return f"is not positive{worst}"
 
 
 def root(cov: Array, time: float) -> Array:

@@ -44,11 +44,14 @@ class EnsembleKalman(Filter):
         Whether the members are mixed at random after each analysis, keeping mean and covariance.
     outlier_sd
         A reading further from its forecast than this many standard deviations is not used.
+    most_lost
+        Share of the members that may be lost on the way to a reading, and in predicting it; if more are, it
+        is not used: what is left may be no sample of the forecast any more.
 
     Raises
     ------
     InputError
-        If there are fewer than two members, or `outlier_sd` is not positive.
+        If there are fewer than two members, `outlier_sd` is not positive, or `most_lost` is no share.
     """
 
     analysis: Analysis = field(default_factory=Stochastic)
@@ -56,12 +59,15 @@ class EnsembleKalman(Filter):
     inflation: Inflation = field(default_factory=Inflation)
     rotation: bool = False
     outlier_sd: float = np.inf
+    most_lost: float = 1.0
 
     def __post_init__(self) -> None:
         if self.size < 2:
             raise InputError(explain(f"ensemble of {self.size}", "at least 2 members", "50 is a usual size"))
         if not self.outlier_sd > 0:
             raise InputError(explain(f"outlier_sd = {self.outlier_sd}", "a positive number", "3 is usual"))
+        if not 0 <= self.most_lost <= 1:
+            raise InputError(explain(f"most_lost = {self.most_lost}", "a share from 0 to 1", "0.5 is usual"))
 
     def init(self, space: StateSpace, values: Values, key: int = 0) -> EnsembleState:
         """Return draws of the initial law."""
@@ -110,6 +116,8 @@ class EnsembleKalman(Filter):
         something = sight.complete or sight.seen.any()
         prior = self.inflation.before(state.members) if something else state.members
         prior, predicted, lost = seen(sight, prior, state.time, key)
+        if state.lost + lost > self.most_lost * len(prior):
+            sight = sight.without(sight.seen, Verdict.TOO_MANY_FAILED)
         whole = self._innovation(sight, prior, predicted)
         verdicts = self._verdicts(whole, sight)
         unused = np.count_nonzero(verdicts)  # verdict 0 is: used
@@ -143,12 +151,13 @@ class EnsembleKalman(Filter):
         return innovation(predicted, sight.datum, noise, reach, taper)
 
     def _verdicts(self, whole: Innovation, sight: Sight) -> np.ndarray:
-        verdicts = np.zeros(sight.seen.size, dtype=int)
+        verdicts = np.zeros(sight.seen.size, dtype=int) if sight.complete else sight.verdicts
         if self.outlier_sd < np.inf:
             limit = self.outlier_sd * np.sqrt(np.diag(whole.cov))
-            verdicts[np.abs(whole.departure) > limit] = Verdict.OUTLIER
-        if not sight.complete:
-            verdicts[~sight.seen] = Verdict.MISSING
+            verdicts[sight.seen & (np.abs(whole.departure) > limit)] = Verdict.OUTLIER
+        if self.analysis.localisation is not None:
+            nowhere = np.isnan(self.analysis.localisation.readings(sight.observations)).any(axis=1)
+            verdicts[sight.seen & nowhere] = Verdict.CONVERSION_FAILED
         return verdicts
 
     def _corrected(self, columns: Array, part: Innovation, time: float, key: int) -> tuple[Array, float]:

@@ -10,6 +10,7 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import ForwardFailure
 from mscale_uq.filters.draws import root
 from mscale_uq.filters.sight import look
 
@@ -30,13 +31,21 @@ def expected_readings(
     """Return mean and standard deviation ``(m,)`` of what a state expects to be read, noise left out.
 
     A normal law is represented by cubature points, which are exact for affine readings; an ensemble by its
-    members. The order is that of the sources' names, as in `StepInfo`.
+    members. The order is that of the sources' names, as in `StepInfo`. NaN where the model cannot say what is
+    read, at a point that counts.
     """
     rows, weights, freedom = _points(state)
+    counts = np.ones(len(rows), dtype=bool) if weights is None else weights > 0
     sight = look(space, values, sorted(observations, key=attrgetter("source")), state.time)
-    expected = sight.members(rows)
-    mean = np.average(expected, axis=0, weights=weights)
-    variance = np.average((expected - mean) ** 2, axis=0, weights=weights) / freedom
+    parts = [np.zeros((counts.sum(), 0))]
+    for part, place in sight.parts():
+        try:
+            parts.append(part.members(rows[counts]))
+        except ForwardFailure:
+            parts.append(np.full((counts.sum(), place.stop - place.start), np.nan))
+    expected, shares = np.hstack(parts), None if weights is None else weights[counts]
+    mean = np.average(expected, axis=0, weights=shares)
+    variance = np.average((expected - mean) ** 2, axis=0, weights=shares) / freedom
     return mean, np.sqrt(variance)
 
 

@@ -1,7 +1,7 @@
 """`follow`: a filter, and its smoother if wanted, along a whole stream, every step told in numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -19,7 +19,7 @@ from mscale_uq.filters.estimate import deviation, expected_readings
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.gaussian import GaussianFilter
 from mscale_uq.filters.loop import simultaneous, start
-from mscale_uq.filters.records import StepInfo
+from mscale_uq.filters.records import StepInfo, Verdict
 from mscale_uq.filters.smoother import smooth
 
 REACH = 1.959963984540054  # standard deviations that hold 95 % of a normal law
@@ -35,7 +35,8 @@ class Estimate:
     mean, sd
         Of the state, ``(n,)``.
     reading, reading_sd
-        Of what is read at this time without its noise, ``(m,)``; empty before the first analysis.
+        Of what is read at this time without its noise, ``(m,)``; empty before the first analysis, NaN where
+        the model cannot say.
     learned
         Learned parameter -> ends and middle of its 95 % interval, ``(3, *shape)``: lower, median, upper.
     """
@@ -93,7 +94,7 @@ def follow(
     for together in groups:
         now, info = now.update(*together)
         filtered.append(estimate(space, now.values, now.state, together))
-        infos.append(info)
+        infos.append(checked(info, filtered[-1]))
     if not look_back:
         return Followed(first, tuple(filtered), None, tuple(infos))
     if isinstance(filter, GaussianFilter):
@@ -112,6 +113,17 @@ def estimate(space: StateSpace, values: Values, state: Any, observations: Sequen
     pair = expected_readings(space, values, state, observations) if observations else (nothing, nothing)
     ends = state.mean + np.outer([-REACH, 0.0, REACH], sd)
     return Estimate(state.mean, sd, *pair, unknown_values(space, ends))
+
+
+def checked(info: StepInfo, after: Estimate) -> StepInfo:
+    """Return the record with the verdict on readings that the model cannot make at the state they led to."""
+    failed = np.isnan(after.reading)
+    if not failed.any():
+        return info
+    verdicts = info.verdicts.copy()
+    verdicts[failed & (verdicts == Verdict.USED)] = Verdict.USED_POSTERIOR_FAILED
+    verdicts[failed & (verdicts == Verdict.EVALUATED)] = Verdict.EVALUATED_POSTERIOR_FAILED
+    return replace(info, verdicts=verdicts)
 
 
 def _with_memory(filter: Filter, times: int) -> Filter:

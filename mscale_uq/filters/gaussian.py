@@ -16,7 +16,7 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import InputError, explain
+from mscale_uq.errors import CovarianceError, ForwardFailure, InputError, explain
 from mscale_uq.filters.augmented import AugmentedDynamics
 from mscale_uq.filters.conditioning import Affine, condition, positive
 from mscale_uq.filters.filter import Filter
@@ -47,7 +47,8 @@ class Update:
 class GaussianFilter(Filter):
     """A filter whose record is a `GaussianState`; a child says how moments move and how readings enter.
 
-    A reading further than `outlier_sd` standard deviations from its forecast is left out, and says so.
+    A reading further than `outlier_sd` standard deviations from its forecast is left out, and says so; so is
+    an observation that the model fails to predict at the forecast.
     """
 
     outlier_sd: float
@@ -75,7 +76,7 @@ class GaussianFilter(Filter):
         if time == state.time:
             return state
         moved = self.move(space, values, state, time, key)
-        return GaussianState(time, moved.mean, positive(moved.cov, time))
+        return GaussianState(time, moved.mean, positive(moved.cov, time, state.cov))
 
     @final
     def analyse(
@@ -88,16 +89,41 @@ class GaussianFilter(Filter):
     ) -> tuple[GaussianState, StepInfo]:
         """Return mean and covariance given all observations, jointly."""
         sight = look(space, values, observations, state.time)
-        made = self.update(sight, state)
-        wild = outliers(sight, made, self.outlier_sd)
-        if wild.any():
-            made = self.update(sight.without(wild), state)
-        cov = positive(made.cov, state.time)
-        return GaussianState(state.time, made.mean, cov), report(sight, state.time, made, wild)
+        try:
+            made = self.update(sight, state)
+        except CovarianceError:
+            raise
+        except ForwardFailure as failure:
+            return self._analyse_the_rest(sight, state, failure)
+        screened = without_outliers(sight, made, self.outlier_sd)
+        if screened is not sight:
+            made = self.update(screened, state)
+        cov = positive(made.cov, state.time, state.cov)
+        return GaussianState(state.time, made.mean, cov), report(screened, state.time, made)
+
+    def _analyse_the_rest(
+        self, sight: Sight, state: GaussianState, failure: ForwardFailure
+    ) -> tuple[GaussianState, StepInfo]:
+        """Take in the observations that the model can predict, each tried alone; the others say so."""
+        able = [self._is_predicted(part, state) for part, _ in sight.parts()]
+        kept = [o for o, good in zip(sight.observations, able, strict=True) if good]
+        if len(kept) == len(able):
+            raise failure
+        state, info = self.analyse(sight.space, sight.values, state, kept)
+        return state, spread(info, sight, able, f"not predicted: {failure}")
+
+    def _is_predicted(self, part: Sight, state: GaussianState) -> bool:
+        try:
+            self.update(part, state)
+        except ForwardFailure:
+            return False
+        return True
 
 
-def outliers(sight: Sight, made: Update, outlier_sd: float) -> np.ndarray:
-    """Return ``(m,)``, true where a reading is further from its forecast than so many standard deviations.
+def without_outliers(sight: Sight, made: Update, outlier_sd: float) -> Sight:
+    """Return the sight without readings further from their forecast than so many standard deviations.
+
+    The same sight if there is none.
 
     Raises
     ------
@@ -107,19 +133,31 @@ def outliers(sight: Sight, made: Update, outlier_sd: float) -> np.ndarray:
     if not outlier_sd > 0:
         raise InputError(explain(f"outlier_sd = {outlier_sd}", "a positive number", "3 is usual"))
     if outlier_sd == np.inf:
-        return np.zeros(sight.seen.shape, dtype=bool)
+        return sight
     limit = outlier_sd * np.sqrt(np.diag(made.expected_cov))
-    return sight.seen & (np.abs(np.nan_to_num(sight.datum) - made.expected) > limit)
+    wild = np.abs(np.nan_to_num(sight.usable) - made.expected) > limit
+    wild &= sight.seen
+    return sight.without(wild, Verdict.OUTLIER) if wild.any() else sight
 
 
-def report(sight: Sight, time: float, made: Update, wild: np.ndarray) -> StepInfo:
-    """Return the record of an update; `wild` readings were left out."""
-    verdicts = np.where(sight.seen, Verdict.USED, Verdict.MISSING)
-    verdicts[wild] = Verdict.OUTLIER
+def report(sight: Sight, time: float, made: Update) -> StepInfo:
+    """Return the record of an update."""
     innovation = sight.datum - made.expected
     return StepInfo(
-        time, sight.sources, innovation, made.expected_cov, made.log_evidence, verdicts, made.note
+        time, sight.sources, innovation, made.expected_cov, made.log_evidence, sight.verdicts, made.note
     )
+
+
+def spread(info: StepInfo, sight: Sight, able: Sequence[bool], note: str) -> StepInfo:
+    """Return the record of the `able` observations as one of all; the others failed to be predicted."""
+    there = np.concatenate([np.full(o.value.size, a) for o, a in zip(sight.observations, able, strict=True)])
+    m = there.size
+    innovation, cov = np.full(m, np.nan), np.full((m, m), np.nan)
+    innovation[there], cov[np.ix_(there, there)] = info.innovation, info.innovation_cov
+    verdicts = np.where(np.isnan(sight.datum), Verdict.MISSING, Verdict.PRIOR_FAILED)
+    verdicts[there] = info.verdicts
+    said = "; ".join(filter(None, [info.note, note]))
+    return StepInfo(info.time, sight.sources, innovation, cov, info.log_evidence, verdicts, said)
 
 
 def transition(
@@ -171,13 +209,13 @@ def iterated(
     """
     affine = linearise(state.mean, state.cov)
     expected, spread = affine.A @ state.mean + affine.b, affine.A @ state.cov @ affine.A.T + affine.noise
-    new, cov, density = condition(state.mean, state.cov, affine, sight.datum, state.time)
+    new, cov, density = condition(state.mean, state.cov, affine, sight.usable, state.time)
     if iterations == 1:
         return Update(new, cov, expected, spread, density)
     at = state.mean + limited(new - state.mean, state.cov)
     for _ in range(1, iterations):
         affine = linearise(at, cov)
-        new, cov, density = condition(state.mean, state.cov, affine, sight.datum, state.time)
+        new, cov, density = condition(state.mean, state.cov, affine, sight.usable, state.time)
         step = limited(new - at, state.cov)
         at = at + step
         if largest(step, cov) <= tolerance:

@@ -16,7 +16,7 @@ from mscale_uq.filters.ensemble import EnsembleKalman, note, seen, selected
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.inflation import Inflation
 from mscale_uq.filters.innovation import Innovation, divide_noise, innovation, noise_factor
-from mscale_uq.filters.records import EnsembleState, Purpose, StepInfo, Verdict, interval
+from mscale_uq.filters.records import EnsembleState, Purpose, StepInfo, interval
 from mscale_uq.filters.rotation import rotated
 from mscale_uq.filters.sight import Sight, look
 
@@ -117,7 +117,7 @@ class IEnKS(Filter):
         prior = EnsembleState(origin.time, self.inflation.before(origin.members))
         first = search.departure(prior)
         info = search.info(first, state.lost)
-        if np.all(info.verdicts == Verdict.MISSING):
+        if not info.used.any():
             return state, info
         members, converged = search.minimum(prior, self.iterations, self.tolerance)
         if not converged:
@@ -180,14 +180,19 @@ class Search:
     def info(self, whole: Innovation, lost: int) -> StepInfo:
         """Return the record of an analysis that started from this innovation."""
         seen_now = self.sight.seen
-        verdicts = np.where(seen_now, Verdict.USED, Verdict.MISSING)
         try:
             evidence = selected(whole, seen_now).log_evidence if seen_now.any() else 0.0
         except CovarianceError as failure:
             raise CovarianceError(failure.stage, {"time": self.times[-1]}, failure.reason) from failure
         remark = note(lost, whole.members)
         return StepInfo(
-            self.times[-1], self.sight.sources, whole.departure, whole.cov, evidence, verdicts, remark
+            self.times[-1],
+            self.sight.sources,
+            whole.departure,
+            whole.cov,
+            evidence,
+            self.sight.verdicts,
+            remark,
         )
 
 

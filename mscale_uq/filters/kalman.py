@@ -5,18 +5,23 @@ from typing import final
 
 import numpy as np
 
+from mscale_uq.core.law import Law, ObservationOperator
 from mscale_uq.core.linear_dynamics import LinearDynamics, LinearReading
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.random import generator
-from mscale_uq.core.stage import Values
+from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import InputError, explain
+from mscale_uq.errors import DataError, InputError, explain
 from mscale_uq.filters.conditioning import Affine
 from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move, iterated
 from mscale_uq.filters.records import GaussianState, Purpose, interval
 from mscale_uq.filters.sight import Sight
+from mscale_uq.observe.laws import Gaussian
 
 INSTEAD = "use ExtendedKalman, SigmaPointKalman or an ensemble filter"
+INSTEAD_OF_MOMENTS = (
+    "LaplaceKalman and ParticleFilter take the law as it is; ExtendedKalman takes its mean and variance"
+)
 
 
 @final
@@ -36,7 +41,8 @@ class Kalman(GaussianFilter):
     Raises
     ------
     InputError
-        If the dynamics or a reading turns out not to be affine in the state.
+        If the dynamics or a reading turns out not to be affine in the state, or a law not normal with a
+        variance that does not depend on it.
 
     Source: R. E. Kalman, J. Basic Eng. 82 (1960) 35-45, doi:10.1115/1.3662552.
     """
@@ -80,15 +86,45 @@ def check_dynamics(
 
 
 def check_readings(sight: Sight, state: GaussianState) -> None:
-    """Refuse readings that are not affine in the state, tried one standard deviation away."""
-    operators = sight.space.observations
-    if all(isinstance(operators[s].stage, LinearReading | None) for s in set(sight.sources)):
-        return
+    """Refuse laws that are not normal, and readings not affine in the state, tried one deviation away."""
+    operators = [(o, sight.space.observations[o.source]) for o in sight.observations]
+    if all(o.noise is not None or is_plain(operator.law) for o, operator in operators):
+        if all(isinstance(operator.stage, LinearReading | None) for _, operator in operators):
+            return
+    else:
+        check_laws(sight, state)
     away = away_from(state)
     here, H, noise = sight.linearize(state.mean)
     there, noise_there = sight.predict(away)
     _refuse_unless_equal("a reading", there, here + H @ (away - state.mean))
     _refuse_unless_equal("the noise of a reading", noise_there, noise)
+
+
+def is_plain(law: Law) -> bool:
+    """Whether a law is known to be normal with a constant variance."""
+    return isinstance(law, Gaussian) and not isinstance(law.relative, str) and not np.any(law.relative)
+
+
+def check_laws(sight: Sight, state: GaussianState) -> None:
+    """Refuse laws whose log-density is no parabola in the datum, tried at one and four deviations."""
+    for observation in sight.observations:
+        operator = sight.space.observations[observation.source]
+        if observation.noise is None and not is_plain(operator.law):
+            made = sight.space.observe(observation.source, state.mean, sight.values)
+            if not is_normal(operator, made):
+                given = f"Kalman: source {observation.source!r} has the law {type(operator.law).__name__}"
+                raise InputError(explain(given, "normal laws", INSTEAD_OF_MOMENTS))
+
+
+def is_normal(operator: ObservationOperator, made: Named) -> bool:
+    """Whether the law of a datum is normal: the log-density falls by a square of the distance."""
+    mean = operator.mean(made)
+    sd = np.sqrt(np.diag(operator.cov(made))).reshape(mean.shape)
+    try:
+        top, near, far = (operator.logpdf(mean + k * sd, made).total for k in (0.0, 1.0, 4.0))
+    except DataError:  # no datum at all, such as a count that is not whole
+        return False
+    return bool(abs(top - far - 16 * (top - near)) <= 1e-8 * abs(top - far))
 
 
 def away_from(state: GaussianState) -> Array:

@@ -17,9 +17,10 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import NoGradient, OutOfLimits, ParameterError, explain, near_match
+from mscale_uq.errors import NoGradient, OutOfLimits, ParameterError, SolveFailed, explain, near_match
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.loop import prepared, run
+from mscale_uq.filters.records import StepInfo, Verdict
 from mscale_uq.filters.series import assemble, plan, run_kernel
 from mscale_uq.filters.series_gradient import differentiate, run_gradient
 from mscale_uq.stats.experiment import Binding, Shared
@@ -196,7 +197,8 @@ class KalmanLikelihood(StreamLikelihood):
 class FilterLikelihood(StreamLikelihood):
     """The log-likelihood by any filter, without a gradient: for samplers that need none.
 
-    The same `key` gives the same random numbers at every theta. Other parameters are those of
+    Data that the model fails to predict are no reason to go on without them: theta is as unlikely as where a
+    solver fails. The same `key` gives the same random numbers at every theta. Other parameters are those of
     `StreamLikelihood`.
     """
 
@@ -217,7 +219,12 @@ class FilterLikelihood(StreamLikelihood):
     def evidences(self, given: Values) -> Array:
         """Return each analysis time's log-density ``(T,)``."""
         steps = run(self.filter, self.model, given, self.stream, self.key)
-        return np.array([info.log_evidence for _, info in steps])
+        return np.array([self._evidence(info) for _, info in steps])
+
+    def _evidence(self, info: StepInfo) -> float:
+        if np.isin(info.verdicts, (Verdict.PRIOR_FAILED, Verdict.TOO_MANY_FAILED)).any():
+            raise SolveFailed(self.name, {"time": info.time}, info.note or "a reading was not predicted")
+        return info.log_evidence
 
     def evidences_gradient(self, given: Values) -> tuple[Array, Named]:
         """Raise `NoGradient`: only the Kalman likelihood of a linear model has an exact one."""

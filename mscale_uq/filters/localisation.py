@@ -44,6 +44,7 @@ class Localisation:
         particular, as of a parameter that is learned: every reading reaches it.
     sources
         Positions of the readings of each source, in the order of its flattened value: ``(m,)`` or ``(m, d)``.
+        A reading whose place is not known (NaN) is not used.
     period
         Length of a ring, or one length per dimension; infinite where space does not close.
 

@@ -13,6 +13,7 @@ from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, ParameterError, explain, near_match
 from mscale_uq.filters.filter import Filter, State
+from mscale_uq.filters.identity import once
 from mscale_uq.filters.records import StepInfo
 
 
@@ -54,12 +55,16 @@ class Assimilation:
     def update(self, *observations: Observation) -> tuple["Assimilation", StepInfo]:
         """Return the state given further observations, all at one time, and what happened.
 
+        Of several with the same source and `record` the first is used, the others are duplicates.
+
         Raises
         ------
         DataError
-            If the observations are at different times or before the state's.
+            If the observations are at different times or before the state's, or two of one record differ.
         """
         time = _common_time(observations)
+        if len(observations) > 1:
+            observations = once(observations)
         check_order(self.state.time, time)
         there = self.filter.forecast(self.space, self.values, self.state, time, self.key)
         state, info = self.filter.analyse(self.space, self.values, there, observations, self.key)

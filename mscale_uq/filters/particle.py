@@ -17,7 +17,7 @@ from mscale_uq.filters.draws import normal_draws
 from mscale_uq.filters.ensemble import EnsembleKalman, moved
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.lost import attempt
-from mscale_uq.filters.records import EnsembleState, Purpose, StepInfo, Verdict, interval
+from mscale_uq.filters.records import EnsembleState, Purpose, StepInfo, interval
 from mscale_uq.filters.resampling import SCHEMES
 from mscale_uq.filters.sight import Sight, look
 
@@ -136,7 +136,7 @@ class ParticleFilter(Filter):
             sight.datum - weights @ predicted,
             (anomalies * weights[:, None]).T @ anomalies + noise,
             evidence,
-            np.where(sight.seen, Verdict.USED, Verdict.MISSING),
+            sight.verdicts,
             f"{state.lost} lost; {said}" if state.lost else said,
         )
 
@@ -175,7 +175,7 @@ def log_likelihoods(sight: Sight, state: EnsembleState) -> Array:
         single = replace(sight, observations=(observation,))
         if operator.stage is None and observation.noise is None:
             predicted = single.members(state.members).reshape(-1, *observation.value.shape)
-            terms = operator.logpdf(observation.value, {**sight.values, operator.quantity: predicted})
+            terms = operator.logpdf(observation.usable, {**sight.values, operator.quantity: predicted})
             total += terms.pointwise.reshape(len(total), -1).sum(axis=1)
         else:
             total += [_log_likelihood(single, member) for member in state.members]

@@ -16,19 +16,19 @@ class Verdict(IntEnum):
     """
 
     USED = 0
-    EVALUATED = 1
-    USED_POSTERIOR_FAILED = 2
+    EVALUATED = 1  # compared with its forecast, as asked for, and not used: `screen.Screen`
+    USED_POSTERIOR_FAILED = 2  # the model could not say what is read at the state it led to: `follow`
     EVALUATED_POSTERIOR_FAILED = 3
-    PRIOR_FAILED = 4
-    NOT_SELECTED = 5
-    INCOMING_QC = 6
-    OUTLIER = 7
-    CONVERSION_FAILED = 8
-    DUPLICATE = 9
-    TOO_LATE = 10
-    TOO_MANY_FAILED = 11
-    CENSORED = 12
-    MISSING = 13
+    PRIOR_FAILED = 4  # the model could not say what is read at the forecast: Gaussian filters
+    NOT_SELECTED = 5  # its source is not among those asked for: `screen.Screen`
+    INCOMING_QC = 6  # the instrument's own mark is too bad: `screen.Screen`
+    OUTLIER = 7  # too far from its forecast: `outlier_sd` of the filters
+    CONVERSION_FAILED = 8  # it has no place, which a localised analysis needs: ensemble filters
+    DUPLICATE = 9  # taken in already: `identity`, `replay.Replay`
+    TOO_LATE = 10  # before what can be replayed: `replay.Replay`
+    TOO_MANY_FAILED = 11  # more members were lost than `most_lost` allows: ensemble filters
+    CENSORED = 12  # at the end of what the detector can tell: `screen.Screen`
+    MISSING = 13  # NaN
 
 
 class Purpose(IntEnum):
@@ -115,7 +115,7 @@ class StepInfo:
     sources
         One name per scalar observation, in the order of the vectors below.
     innovation
-        ``(m,)`` datum - its forecast; NaN where the datum is missing.
+        ``(m,)`` datum - its forecast, also of data that are not used; NaN where it is missing.
     innovation_cov
         ``(m, m)`` covariance the filter gives the innovation, also of the missing entries.
     log_evidence

@@ -4,15 +4,18 @@ A snapshot that was sequenced two weeks after it was taken belongs where it was 
 to just before it, and everything since is assimilated again.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from operator import attrgetter
 from typing import Literal, final
 
 import numpy as np
 
 from mscale_uq.core.observation import Observation
 from mscale_uq.errors import DataError, InputError, explain
+from mscale_uq.filters.identity import check_same, identity
 from mscale_uq.filters.loop import Assimilation
 from mscale_uq.filters.records import StepInfo, Verdict
 
@@ -61,22 +64,38 @@ class Replay:
         """Return the assimilation with further observations, in any order, and what each step did.
 
         The steps are those that were made anew, so that they replace earlier ones of the same times; an
-        observation that was not taken in has a step of its own with the verdict `TOO_LATE`.
+        observation that was not taken in has a step of its own with the verdict `TOO_LATE` or `DUPLICATE`.
+        A stream may deliver more than once: an observation with the source and the `record` of another at its
+        time is a duplicate, and, without a record, one that says the same as another. So replicates need a
+        record each.
 
         Raises
         ------
         DataError
-            If an observation is late and `late` is ``"error"``.
+            If an observation is late and `late` is ``"error"``, or two of one record say different things.
         """
-        fresh = [o for o in observations if self._accepts(o)]
-        refused = tuple(_refusal(o) for o in observations if not self._accepts(o))
+        fresh: list[Observation] = []
+        refused = []
+        for o in observations:
+            earlier = next((e for e in (*self._log_at(o.time), *fresh) if identity(e) == identity(o)), None)
+            if earlier is not None:
+                check_same(earlier, o)
+                refused.append(_refusal(o, Verdict.DUPLICATE))
+            elif self._accepts(o):
+                fresh.append(o)
+            else:
+                refused.append(_refusal(o, Verdict.TOO_LATE))
         if not fresh:
-            return self, refused
+            return self, tuple(refused)
         first = min(o.time for o in fresh)
         kept = tuple(mark for mark in self.marks if mark.state.time < first)
         log = sorted((*self.log, *fresh), key=_place)
         marks, infos = self._replayed(kept, [o for o in log if o.time >= first])
         return replace(self, marks=marks, log=tuple(log))._forgotten(), (*refused, *infos)
+
+    def _log_at(self, time: float) -> tuple[Observation, ...]:
+        first, last = (cut(self.log, time, key=attrgetter("time")) for cut in (bisect_left, bisect_right))
+        return self.log[first:last]
 
     def _accepts(self, observation: Observation) -> bool:
         if observation.time > self.now.state.time or (
@@ -118,8 +137,9 @@ def _place(observation: Observation) -> tuple[float, str, str]:
     return observation.time, observation.source, observation.quantity
 
 
-def _refusal(observation: Observation) -> StepInfo:
+def _refusal(observation: Observation, why: Verdict) -> StepInfo:
     m = observation.value.size
-    nothing, verdicts = np.full(m, np.nan), np.full(m, Verdict.TOO_LATE)
+    nothing, verdicts = np.full(m, np.nan), np.full(m, why)
+    said = why.name.lower().replace("_", " ")
     sources = (observation.source,) * m
-    return StepInfo(observation.time, sources, nothing, np.full((m, m), np.nan), 0.0, verdicts, "too late")
+    return StepInfo(observation.time, sources, nothing, np.full((m, m), np.nan), 0.0, verdicts, said)

@@ -113,7 +113,7 @@ def plan(space: StateSpace, stream: Iterable[Observation]) -> Plan:
         np.array(move, dtype=np.int64),
         tuple(together for _, together in groups.values()),
         np.array(used, dtype=np.int64),
-        _table([np.concatenate([o.value.ravel() for o in together]) for together in data]),
+        _table([np.concatenate([o.usable.ravel() for o in together]) for together in data]),
     )
 
 
@@ -131,7 +131,7 @@ def _signature(space: StateSpace, together: Sequence[Observation]) -> tuple[obje
     for o in together:
         check_affine(o.source, space.observations[o.source])
         correlated = o.noise is not None and o.noise.shape not in ((), o.value.shape)
-        missing = np.isnan(o.value).tobytes() if correlated else b""
+        missing = np.isnan(o.usable).tobytes() if correlated else b""
         parts.append((o.source, o.value.shape, None if o.noise is None else o.noise.tobytes(), missing))
     return tuple(parts)
 
@@ -208,7 +208,7 @@ def _one(space: StateSpace, values: Values, observation: Observation) -> Instrum
         )
     if np.count_nonzero(stated - np.diag(np.diag(stated))) == 0:
         return Instrument(H, d, np.diag(stated) + own, None, 0.0)
-    return _independent(H, d, stated + np.diag(own), ~np.isnan(observation.value.ravel()), observation.time)
+    return _independent(H, d, stated + np.diag(own), ~np.isnan(observation.usable.ravel()), observation.time)
 
 
 def _independent(H: Array, d: Array, R: Array, seen: np.ndarray, time: float) -> Instrument:

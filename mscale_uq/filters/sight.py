@@ -1,7 +1,7 @@
 """`Sight`: the observations at one time as one vector, and what the model expects them to be.
 
-The vectors stack the flattened values of all observations. A missing entry (NaN) keeps its place here and
-is left out by the filters, so the prediction of what was not seen is known too.
+The vectors stack the flattened values of all observations. A reading that is missing (NaN) or marked keeps
+its place here and is left out by the filters, so the prediction of what was not used is known too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, NoGradient, explain, near_match
+from mscale_uq.filters.records import Verdict
 
 
 @final
@@ -38,13 +39,28 @@ class Sight:
 
     @cached_property
     def seen(self) -> np.ndarray:
-        """``(m,)``, true where there is a reading."""
-        return ~np.isnan(self.datum)
+        """``(m,)``, true where there is a reading to be used."""
+        return ~np.isnan(self.usable)
+
+    @cached_property
+    def usable(self) -> Array:
+        """``(m,)`` the readings to be used; NaN for the others."""
+        if all(o.mark is None for o in self.observations):
+            return self.datum
+        return np.concatenate([o.usable.ravel() for o in self.observations])
 
     @cached_property
     def complete(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether all readings are to be used."""
         return bool(self.seen.all())
+
+    @property
+    def verdicts(self) -> np.ndarray:
+        """``(m,)`` codes of `Verdict`: what is marked or missing, and zero for what is to be used."""
+        marks = [np.zeros(o.value.size, int) if o.mark is None else o.mark.ravel() for o in self.observations]
+        given = np.concatenate([np.zeros(0, int), *marks])
+        given[np.isnan(self.datum)] = Verdict.MISSING
+        return given
 
     @property
     def is_direct(self) -> bool:
@@ -56,14 +72,21 @@ class Sight:
         """The source of each of the `m` readings."""
         return tuple(chain.from_iterable((o.source,) * o.value.size for o in self.observations))
 
-    def without(self, left_out: np.ndarray) -> "Sight":
-        """Return the same sight with the readings ``(m,)`` that are `left_out` missing."""
-        observations, first = [], 0
+    def without(self, left_out: np.ndarray, why: Verdict) -> "Sight":
+        """Return the same sight with the readings ``(m,)`` that are `left_out` marked as well."""
+        marks, observations, first = np.where(left_out & self.seen, why, self.verdicts), [], 0
         for o in self.observations:
-            part = left_out[first : first + o.value.size].reshape(o.value.shape)
-            observations.append(replace(o, value=np.where(part, np.nan, o.value)))
+            part = marks[first : first + o.value.size].reshape(o.value.shape)
+            observations.append(replace(o, mark=part))
             first += o.value.size
         return replace(self, observations=tuple(observations))
+
+    def parts(self) -> Iterator[tuple["Sight", slice]]:
+        """Yield the sight of each observation alone, and where its readings are among the `m`."""
+        first = 0
+        for o in self.observations:
+            yield replace(self, observations=(o,)), slice(first, first + o.value.size)
+            first += o.value.size
 
     def predict(self, state: Array) -> tuple[Array, Array]:
         """Return the expected readings ``(m,)`` and their covariance ``(m, m)`` given the state ``(n,)``."""
@@ -117,13 +140,13 @@ class Sight:
     def log_likelihood(self, state: Array) -> tuple[float, Array]:
         """Return the log-density of the readings given the state, and its derivative to the prediction.
 
-        The derivative is ``(m,)``, zero where a reading is missing; only the operators' laws enter.
+        The derivative is ``(m,)``, zero where a reading is not used; only the operators' laws enter.
         """
         total, scores = 0.0, []
         for observation, operator in self._pairs():
             made = self._made(observation, state)
             if observation.noise is None:
-                terms = operator.logpdf(observation.value, made)
+                terms = operator.logpdf(observation.usable, made)
                 total += terms.total
                 scores.append(np.ravel(terms.d_prediction))
             else:
@@ -214,7 +237,7 @@ def derivative(linear: Linearization, space: StateSpace, output: str, made: Valu
 
 def _normal(observation: Observation, mean: Array) -> tuple[float, Array]:
     """Return the normal log-density of a reading that states its own noise, and its score."""
-    seen = ~np.isnan(observation.value.ravel())
+    seen = ~np.isnan(observation.usable.ravel())
     error = (observation.value.ravel() - mean.ravel())[seen]
     cov = observation.noise_cov[np.ix_(seen, seen)]  # type: ignore[index]
     pull = np.linalg.solve(cov, error)

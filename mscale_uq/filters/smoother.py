@@ -109,7 +109,7 @@ def _forward(
         check_order(state.time, time)
         if time != state.time:
             moved = filter.move(space, values, state, time, key)
-            state = GaussianState(time, moved.mean, positive(moved.cov, time))
+            state = GaussianState(time, moved.mean, positive(moved.cov, time, state.cov))
         state, _ = filter.analyse(space, values, state, together, key)
         yield Passed(state, moved), time
 
@@ -118,7 +118,8 @@ def _back(here: GaussianState, moved: Moved, after: GaussianState) -> GaussianSt
     """M + G (m+ - m-), P - G P- G' + G P+ G' with G = C (P-)^-1."""
     G = _divided(moved.cross, moved.cov)
     cov = here.cov - G @ moved.cov @ G.T + G @ after.cov @ G.T
-    return GaussianState(here.time, here.mean + G @ (after.mean - moved.mean), positive(cov, here.time))
+    cov = positive(cov, here.time, here.cov)
+    return GaussianState(here.time, here.mean + G @ (after.mean - moved.mean), cov)
 
 
 def _divided(cross: Array, cov: Array) -> Array:

@@ -17,7 +17,7 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError
 from mscale_uq.filters.conditioning import LOG_2PI, root
 from mscale_uq.filters.filter import Filter
-from mscale_uq.filters.gaussian import Moved, Update, outliers, report, transition
+from mscale_uq.filters.gaussian import Moved, Update, report, transition, without_outliers
 from mscale_uq.filters.innovation import whiten
 from mscale_uq.filters.kalman import check_dynamics, check_readings
 from mscale_uq.filters.records import FactorState, GaussianState, StepInfo
@@ -61,11 +61,10 @@ class SquareRootKalman(Filter):
         check_readings(sight, GaussianState(state.time, state.mean, state.cov))
         expected, H, noise = sight.linearize(state.mean)
         plain = Update(state.mean, state.factor, expected, H @ state.cov @ H.T + noise, 0.0)
-        wild = outliers(sight, plain, self.outlier_sd)
-        error = np.where(wild, np.nan, sight.datum - expected)
-        mean, factor, density = condition_factor(state, error, H, noise)
+        sight = without_outliers(sight, plain, self.outlier_sd)
+        mean, factor, density = condition_factor(state, sight.usable - expected, H, noise)
         made = replace(plain, mean=mean, cov=factor, log_evidence=density)
-        return FactorState(state.time, mean, factor), report(sight, state.time, made, wild)
+        return FactorState(state.time, mean, factor), report(sight, state.time, made)
 
 
 def condition_factor(state: FactorState, error: Array, H: Array, noise: Array) -> tuple[Array, Array, float]:

@@ -9,6 +9,7 @@ from mscale_uq.core.linear_dynamics import LinearReading
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError, DataError, InputError, ParameterError
+from mscale_uq.filters.conditioning import positive
 from mscale_uq.filters.extended import ExtendedKalman
 from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.laplace import LaplaceKalman
@@ -18,7 +19,8 @@ from mscale_uq.filters.sigma_point import SigmaPointKalman
 from mscale_uq.filters.sigma_rules import Unscented
 from mscale_uq.filters.smoother import smooth
 from mscale_uq.filters.square_root import SquareRootKalman
-from mscale_uq.observe.laws import Gaussian
+from mscale_uq.observe.counts import NegativeBinomial, poisson
+from mscale_uq.observe.laws import Gaussian, StudentT
 
 THETA = {"inflow": 2.0, "x_initial": 5.0, "y_initial": 1.0}
 BOTH = np.array([[1.0, 0.2], [0.3, 1.0], [0.5, -0.5]])
@@ -146,6 +148,45 @@ def test_a_covariance_that_is_not_positive_says_so_with_its_time():
     assert caught.value.theta == {"time": 2.5}
     with pytest.raises(CovarianceError, match="two exact readings"):
         now.update(probe(1.0, 4.0), Observation(1.0, "probe", "amount", 4.0, noise=-0.0), *[exact(1.0)] * 2)
+
+
+@pytest.mark.parametrize("wide", [1.0, 1e6, 1e20])
+def test_a_negative_variance_is_not_hidden_by_a_wide_one(wide):
+    for wrong in (np.diag([wide, -1.0]), np.diag([wide, np.nan])):
+        with pytest.raises(CovarianceError, match=r"variance -1|not finite"):
+            positive(wrong, 1.0)
+    crossed = np.array([[wide, 0.0, 0.0], [0.0, 1.0, 1.1], [0.0, 1.1, 1.0]])  # a correlation of 1.1
+    with pytest.raises(CovarianceError, match="not positive"):
+        positive(crossed, 1.0)
+    # What a step leaves of a variance of one may miss zero by round-off of that.
+    assert positive(np.diag([wide, -1e-15]), 1.0, np.diag([wide, 1.0])).shape == (2, 2)
+
+
+@pytest.mark.parametrize("filter", [Kalman(), SquareRootKalman()])
+@pytest.mark.parametrize(
+    ("law", "message"),
+    [
+        (StudentT(0.5), "'probe' has the law StudentT; allowed: normal laws; hint: LaplaceKalman"),
+        (NegativeBinomial(0.3), "'probe' has the law NegativeBinomial"),
+        (poisson(), "'probe' has the law NegativeBinomial"),
+        (Gaussian(0.5, relative=0.1), "the noise of a reading is not affine"),
+    ],
+)
+def test_an_exact_filter_refuses_laws_it_is_not_exact_for(filter, law, message):
+    with pytest.raises(InputError, match=message):
+        start(filter, space().with_laws({"probe": law}), THETA).update(probe(1.0, 4.0))
+    # What states its own noise is normal, whatever the law.
+    own = Observation(1.0, "probe", "amount", 4.0, noise=0.5)
+    told, _ = start(filter, space().with_laws({"probe": law}), THETA).update(own)
+    plain, _ = start(filter, space(), THETA).update(own)
+    assert told.state.mean == pytest.approx(plain.state.mean, rel=1e-14)
+
+
+@pytest.mark.parametrize("filter", [LaplaceKalman(), ExtendedKalman()])
+def test_the_filters_it_names_instead_take_them(filter):
+    for law in (StudentT(0.5), NegativeBinomial(0.3)):
+        after, _ = start(filter, space().with_laws({"probe": law}), THETA).update(probe(1.0, 4.0))
+        assert np.all(np.isfinite(after.state.mean))
 
 
 def exact(time):
