@@ -169,6 +169,36 @@ class RecordWriter:
         self.close()
 
 
+@final
+class Lock:
+    """A lock that one process holds; the system lets go of it when the process ends, however it ends.
+
+    Parameters
+    ----------
+    path
+        A file that stands for what is locked; made if it does not exist.
+    patience
+        Seconds to wait for another process.
+
+    Raises
+    ------
+    RunError
+        If another process still holds it after `patience`.
+    """
+
+    def __init__(self, path: Path, patience: float = 10.0) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            _lock(self._descriptor, path, patience)
+        except RunError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let others in."""
+        os.close(self._descriptor)
+
+
 def _lock(descriptor: int, path: Path, patience: float) -> None:
     """Lock an open file for this process; the system lets go when the process ends, however it ends."""
     deadline = time.monotonic() + patience

@@ -17,6 +17,7 @@ from mscale_uq.case.better import Approximating, Scale, plan_approximation, plan
 from mscale_uq.case.discrepancy import Discrepancy, plan_discrepancies
 from mscale_uq.case.expect import Expected, expected_numbers
 from mscale_uq.case.laws import LAWS
+from mscale_uq.case.live import Live, plan_live
 from mscale_uq.case.model import Link, Plan, plan_experiments
 from mscale_uq.case.priors import Unknown, bindings, unknowns
 from mscale_uq.case.schema import CaseSpec, MethodSpec, check_form
@@ -60,6 +61,8 @@ class Case:
         How homogenised models are judged after sampling, if the system has a resolved one.
     assimilating
         How a filter takes in the data, if the case says so.
+    live
+        Where further readings come from while they are made, if the case says so.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Case:
     approximating: Approximating | None
     scale: Scale | None
     assimilating: Assimilating | None
+    live: Live | None = None
 
     @property
     def smoothness(self) -> Smoothness:
@@ -105,6 +109,7 @@ class Case:
             "prior": {name: _prior(unknown) for name, unknown in self.unknowns.items()},
             "method": self.method.model_dump(),
             **({"assimilate": dict(self.assimilating.settings)} if self.assimilating else {}),
+            **({"stream": self.live.section()} if self.live else {}),
             "expect": {name: _filled(expected) for name, expected in self.expect.items()},
         }
 
@@ -161,8 +166,10 @@ class Case:
         }
 
 
-def read_case(path: str | Path) -> Case:
+def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
     """Read and check a case file, and the data it names; no model is solved.
+
+    `stream_source` stands in for the source of the section ``[stream]``, seen from the working folder.
 
     Raises
     ------
@@ -191,6 +198,7 @@ def read_case(path: str | Path) -> Case:
     expect = expected_numbers(spec.expect, system, known, mistakes)
     name, method = spec.name or path.stem, spec.method
     filtering = plan_assimilation(spec.assimilate, system, plans, known, mistakes)
+    live = plan_live(spec.stream, filtering, path.parent, mistakes, stream_source)
     case = Case(
         name=name,
         question=spec.question,
@@ -205,6 +213,7 @@ def read_case(path: str | Path) -> Case:
         approximating=approximating,
         scale=scale,
         assimilating=filtering,
+        live=live,
     )
     with mistakes.at("prior"):
         case.posterior()

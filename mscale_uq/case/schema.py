@@ -131,6 +131,19 @@ class AssimilateSpec(Section):
     smooth: Switch = False
 
 
+class StreamSpec(Section):
+    """Where further readings come from while they are made, and what becomes of those that come late."""
+
+    source: str
+    format: Literal["jsonl", "csv"] | None = None
+    columns: dict[str, str] = {}
+    late: Literal["replay", "drop", "error"] = "replay"
+    reorder_window: Number = 0.0
+    history: Number | None = None
+    checkpoint_every: Count = 20
+    snapshots: list[str] = []
+
+
 class ExpectSpec(Section):
     """Expected numbers: the truth behind synthetic data, or a published mean and sd."""
 
@@ -158,6 +171,7 @@ class CaseSpec(Section):
     prior: dict[str, PriorSpec] = {}
     method: MethodSpec = MethodSpec()
     assimilate: AssimilateSpec | None = None
+    stream: StreamSpec | None = None
     expect: dict[str, ExpectSpec] = {}
     run: Annotated[dict[str, Any], Field(description="written by a run, not read")] = {}
 
@@ -181,6 +195,7 @@ SECTIONS: dict[str, type[Section]] = {
     "prior": PriorSpec,
     "method": MethodSpec,
     "assimilate": AssimilateSpec,
+    "stream": StreamSpec,
     "expect": ExpectSpec,
 }
 

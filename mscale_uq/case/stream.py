@@ -33,12 +33,20 @@ class Stream:
         Source -> output, whose column it is.
     time
         The coordinate that is time.
+    along, points
+        The other coordinates, and the distinct places read ``(points, coordinates)``; none if readings have
+        no places.
+    stated
+        The sources whose every reading states its own standard deviation.
     """
 
     observations: tuple[Observation, ...]
     rows: tuple[np.ndarray, ...]
     outputs: Mapping[str, Quantity]
     time: Quantity
+    along: tuple[Quantity, ...] = ()
+    points: Array | None = None
+    stated: frozenset[str] = frozenset()
 
 
 def time_of(system: System) -> Quantity:
@@ -90,7 +98,16 @@ def stream_of(system: System, plan: Plan, space: StateSpace) -> Stream:
                 made.append((Observation(now, source, name, value.reshape(shape), noise), rows))
     made.sort(key=lambda pair: (pair[0].time, pair[0].source))
     outputs = {_source(space, system.output(name)): system.output(name) for name in plan.data.outputs}
-    return Stream(tuple(o for o, _ in made), tuple(rows for _, rows in made), outputs, time)
+    stated = {source for source, output in outputs.items() if _own_levels(plan, output.name) is not None}
+    return Stream(
+        tuple(o for o, _ in made),
+        tuple(rows for _, rows in made),
+        outputs,
+        time,
+        tuple(c for c in system.coordinates if c.name in along),
+        points if along else None,
+        frozenset(stated),
+    )
 
 
 def _places(system: System, plan: Plan, time: Quantity) -> list[str]:

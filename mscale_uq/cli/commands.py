@@ -17,6 +17,7 @@ from mscale_uq.cli.doctor import doctor
 from mscale_uq.cli.new import new
 from mscale_uq.cli.schema import schema
 from mscale_uq.cli.shell import FAILED, NOT_MET, Debug, tell, told
+from mscale_uq.cli.status import status
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -132,6 +133,7 @@ def report(
 app.command("compare")(compare.compare)
 app.command("sbc")(sbc.sbc)
 app.command("assimilate")(assimilate.assimilate)
+app.command()(status)
 app.command()(new)
 app.command()(schema)
 app.command()(doctor)

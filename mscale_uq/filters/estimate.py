@@ -15,6 +15,16 @@ from mscale_uq.filters.draws import root
 from mscale_uq.filters.sight import look
 
 
+def state_labels(space: StateSpace) -> list[tuple[str, str]]:
+    """Return name and unit of every entry of the state, ``x`` or ``x[3]``."""
+    labels = []
+    for variable in space.dynamics.state:
+        size = int(np.prod(variable.shape))
+        names = [variable.name] if not variable.shape else [f"{variable.name}[{i}]" for i in range(size)]
+        labels += [(name, variable.unit) for name in names]
+    return labels
+
+
 def deviation(state: Any) -> Array:
     """Return the standard deviations ``(n,)`` of any filter's state."""
     if not hasattr(state, "members"):

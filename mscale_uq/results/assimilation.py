@@ -21,6 +21,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.innovations import Consistency, innovation_consistency, nis
 from mscale_uq.errors import RunError, explain
 from mscale_uq.files import replace, sync_folder
+from mscale_uq.filters.estimate import state_labels
 from mscale_uq.filters.follow import Estimate, Followed
 from mscale_uq.filters.records import Verdict
 
@@ -181,7 +182,7 @@ def _dataset(
     time = plan.stream.time
     times = np.array([info.time for info in followed.infos])
     data = xr.Dataset(coords={"time": ("time", times, {"unit": time.unit, "name": time.name})})
-    data["state"] = ("state", _state_labels(plan))
+    data["state"] = ("state", [label for label, _ in state_labels(plan.space)])
     for kind, estimates in _kinds(followed).items():
         data[f"{kind}_mean"] = (("time", "state"), np.array([one.mean for one in estimates]))
         data[f"{kind}_sd"] = (("time", "state"), np.array([one.sd for one in estimates]))
@@ -210,12 +211,3 @@ def _dataset(
 def track(one: Estimate, plan: Assimilating) -> Array:
     """Return ``(parameters, 3)``: lower end, median and upper end of each learned parameter."""
     return np.array([one.learned[parameter.name] for parameter in plan.learned.values()])
-
-
-def _state_labels(plan: Assimilating) -> list[str]:
-    labels = []
-    for variable in plan.space.dynamics.state:
-        size = int(np.prod(variable.shape))
-        names = [variable.name] if not variable.shape else [f"{variable.name}[{i}]" for i in range(size)]
-        labels += names
-    return labels

@@ -34,7 +34,7 @@ def prepare(folder: Path, case: Case, fresh: bool) -> None:
         _clear(folder)
     elif found is not None:
         _refuse_another(folder, found, case.identity)
-    _write(folder, case)
+    write_case(folder, case, {"hash": case.hash, "identity": case.identity})
 
 
 def holds(folder: Path, case: Case) -> bool:
@@ -84,13 +84,12 @@ def _clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write(folder: Path, case: Case) -> None:
-    """Write the resolved case and its data, so that the folder alone repeats the run."""
+def write_case(folder: Path, case: Case, run: dict[str, Any]) -> None:
+    """Write the resolved case and its data, so that the folder alone repeats the run; `run` is about it."""
     for plan in case.plans:
         for file in plan.files:
             copy = folder / DATA / file.given.removeprefix(f"{DATA}/")
             copy.parent.mkdir(parents=True, exist_ok=True)
             replace(copy, file.path.read_bytes())
     tables: dict[str, Any] = case.resolved(f"{DATA}/")
-    tables["run"] = {"hash": case.hash, "identity": case.identity}
-    replace(folder / CASE, write_toml(tables).encode())
+    replace(folder / CASE, write_toml({**tables, "run": run}).encode())

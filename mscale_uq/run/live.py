@@ -1,0 +1,176 @@
+"""`follow_case`: a case with a section ``[stream]``, followed for as long as its source lasts."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mscale_uq.case.assimilate import Assimilating
+from mscale_uq.case.live import ByCase, Live
+from mscale_uq.case.read import Case
+from mscale_uq.core.observation import Observation
+from mscale_uq.errors import CaseError, RunError, explain
+from mscale_uq.filters.estimate import state_labels
+from mscale_uq.filters.loop import start
+from mscale_uq.io.toml import write_toml
+from mscale_uq.run.folder import write_case
+from mscale_uq.stream.dead_letters import FILE as DEAD
+from mscale_uq.stream.dead_letters import write_dead_letters
+from mscale_uq.stream.export import export
+from mscale_uq.stream.follow import follow
+from mscale_uq.stream.follower import Follower
+from mscale_uq.stream.journal import FILE, Journal
+from mscale_uq.stream.records import Objects
+from mscale_uq.stream.row import plain
+from mscale_uq.stream.source import Source
+from mscale_uq.stream.status import Status, status_of
+from mscale_uq.stream.view import View
+
+TABLE = "table"  # the source whose records are the readings that a case brings with it
+
+
+def follow_case(
+    case: Case,
+    folder: Path,
+    *,
+    source: Source | None = None,
+    stop_when_idle: float | None = None,
+    fresh: bool = False,
+    after_batch: Callable[[Path], object] = bool,
+) -> Status:
+    """Follow the stream of a case, and return how it stands at the end; the same call goes on from there.
+
+    The readings of the experiment's table come first, and then those of the source.
+
+    Parameters
+    ----------
+    case, folder
+        The case, and where its run lies.
+    source
+        Instead of the one in the case: any `stream.source.Source`.
+    stop_when_idle
+        Seconds without a record after which a file counts as ended; None waits for ever.
+    fresh
+        Whether to start over.
+    after_batch
+        Called with the folder when something was taken in.
+
+    Raises
+    ------
+    CaseError
+        If the case has no stream.
+    RunError
+        If the folder holds something else, or the run of another case; nothing in it was changed.
+    DataError
+        If the source cannot be read, or contradicts itself; what came before is kept.
+    """
+    plan, live = case.assimilating, case.live
+    if plan is None or live is None:
+        raise CaseError(explain(f"{case.path.name}: no section [stream]", "a case that follows a stream"))
+    _check(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with Journal(folder, fresh=fresh) as journal:
+        if fresh:
+            (folder / DEAD).unlink(missing_ok=True)
+        follower = _follower(case, plan, live, journal)
+        _write(case, plan, live, journal, folder)
+
+        def told() -> None:
+            write_dead_letters(journal, folder)
+            after_batch(folder)
+
+        try:
+            first = list(_records(plan))
+            taken = journal.position(TABLE)
+            follow(follower, journal, Objects(first[taken:], TABLE, taken))
+            chosen = live.open(plan.stream) if source is None else source
+            follow(follower, journal, chosen, stop_when_idle=stop_when_idle, after_batch=told)
+        finally:
+            write_dead_letters(journal, folder)
+            with View(folder) as view:
+                export(view, folder)
+    return status_of(folder)
+
+
+def identity(case: Case) -> dict[str, str]:
+    """Return what decides the numbers of a run that follows a stream, part by part."""
+    parts = {name: part for name, part in case.identity.items() if name != "method"}
+    if case.assimilating is None or case.live is None:
+        return parts
+    section = case.live.section()
+    deciding = {key: section[key] for key in ("columns", "late", "reorder_window") if key in section}
+    history = {"history": section["history"]} if "history" in section else {}
+    return {
+        **parts,
+        "filter": write_toml({"assimilate": dict(case.assimilating.settings)}),
+        "stream": write_toml({"stream": {**deciding, **history}}),
+    }
+
+
+def _check(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise RunError(explain(f"{str(folder)!r} is a file", "a folder", "--out FOLDER"))
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).is_file():
+        given = f"{str(folder)!r} is not empty, and holds no run that follows a stream"
+        raise RunError(explain(given, "a new folder, or that of such a run", "--out FOLDER"))
+
+
+def _follower(case: Case, plan: Assimilating, live: Live, journal: Journal) -> Follower:
+    begin = start(plan.filter, plan.space, plan.theta, case.seed)
+    return Follower(journal, begin, ByCase(plan.stream), live.policy, identity(case))
+
+
+def _records(plan: Assimilating) -> Any:
+    """Yield the readings of the experiment's table as records, in the model's units."""
+    for number, one in enumerate(plan.stream.observations):
+        yield {**_record(one), "source": TABLE, "seq": number, "type": one.source}
+
+
+def _record(one: Observation) -> dict[str, Any]:
+    error = {} if one.noise is None else {"error": plain([one.noise])[0]}
+    return {"event_time": one.time, "quantity": one.quantity, "value": plain([one.value])[0], **error}
+
+
+def _write(case: Case, plan: Assimilating, live: Live, journal: Journal, folder: Path) -> None:
+    """Put what a page must know into the journal, and the resolved case beside it."""
+    with journal.transaction():
+        journal.put_fact("facts", _facts(case, plan, live))
+    write_case(folder, case, {"identity": identity(case)})
+
+
+def _facts(case: Case, plan: Assimilating, live: Live) -> dict[str, Any]:
+    stream = plan.stream
+    points = [] if stream.points is None else stream.points.tolist()
+    places = [
+        ", ".join(f"{c.name} = {x:.6g} {c.unit}" for c, x in zip(stream.along, point, strict=True))
+        for point in points
+    ]
+    truths = {name: e.mean if e.truth is None else e.truth for name, e in case.expect.items()}
+    return {
+        "case": case.name,
+        "question": case.question,
+        "system": case.system.name,
+        "filter": plan.settings["filter"],
+        "time": [stream.time.name, stream.time.unit],
+        "sources": {
+            source: {
+                "name": output.name,
+                "unit": output.unit,
+                "meaning": output.meaning,
+                "places": places,
+                "snapshot": output.name in live.snapshots,
+            }
+            for source, output in stream.outputs.items()
+        },
+        "learned": {
+            parameter.name: {
+                "name": name,
+                "unit": parameter.unit,
+                "meaning": parameter.meaning,
+                "expected": truths.get(name),
+            }
+            for name, parameter in plan.learned.items()
+        },
+        "state": state_labels(plan.space),
+        "versions": {name: version(name) for name in ("mscale_uq", "numpy", "scipy")},
+    }

@@ -1,0 +1,1 @@
+"""Streams: sources of records, the durable journal, late data, and the filter that follows them."""

@@ -1,0 +1,29 @@
+"""`Delivery`: what a source hands over, one at a time: a message, or what is wrong with what came."""
+
+from dataclasses import dataclass
+from typing import final
+
+from mscale_uq.stream.message import Message
+
+
+@final
+@dataclass(frozen=True)
+class Delivery:
+    """One record of a source.
+
+    Attributes
+    ----------
+    message
+        What it says; None if it says nothing that can be read.
+    text
+        As it came.
+    reason
+        Why it cannot be read; empty if it can.
+    position
+        Where its source goes on behind it.
+    """
+
+    message: Message | None
+    text: str
+    reason: str
+    position: int

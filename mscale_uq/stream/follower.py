@@ -1,0 +1,238 @@
+"""`Follower`: a filter that follows a stream, with every step in a journal.
+
+What is believed depends on the records alone: not on the order in which they came (if late ones are
+replayed), not on how they were cut into batches, not on how often the run was interrupted.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
+from typing import final
+
+from mscale_uq.errors import DataError, InputError, RunError, explain
+from mscale_uq.filters.loop import Assimilation
+from mscale_uq.filters.records import Verdict
+from mscale_uq.stream.delivery import Delivery
+from mscale_uq.stream.journal import LAST, Journal
+from mscale_uq.stream.ladder import kept
+from mscale_uq.stream.message import Message, digest, parse
+from mscale_uq.stream.policy import Policy
+from mscale_uq.stream.readings import Read, in_order, merged
+from mscale_uq.stream.row import row_of
+from mscale_uq.stream.states import pack, unpack
+
+SECONDS = 1.0  # between two commits
+
+
+@final
+class Follower:
+    """A run that follows a stream.
+
+    Parameters
+    ----------
+    journal
+        Its memory; a journal that holds a run of the same identity is gone on with.
+    start
+        The assimilation before any record; its key is the seed of all random numbers.
+    read
+        Makes an observation from a message, or raises an `InputError`.
+    policy
+        What becomes of late records.
+    identity
+        What decides the numbers, part by part.
+
+    Attributes
+    ----------
+    now
+        The assimilation after the last analysis.
+
+    Raises
+    ------
+    RunError
+        If the journal is that of another run.
+    """
+
+    def __init__(
+        self, journal: Journal, start: Assimilation, read: Read, policy: Policy, identity: Mapping[str, str]
+    ) -> None:
+        self.now = start
+        self._journal, self._start, self._read, self._policy = journal, start, read, policy
+        found = journal.fact("identity")
+        if found is None:
+            with journal.transaction():
+                journal.put_fact("identity", dict(identity))
+        else:
+            _refuse_another(found, identity)
+        self._load()
+
+    def take(self, source: str, deliveries: Sequence[Delivery]) -> None:
+        """Take in what a source delivered, and everything that is due by then.
+
+        Raises
+        ------
+        DataError
+            If a record came before with another content, or is late and that is an error; what came before
+            it has been taken in.
+        SolveFailed, Infeasible
+            From the model; nothing of the batch has been taken in.
+        """
+        stop: DataError | None = None
+        with self._whole():
+            dirty = math.inf
+            for delivery in deliveries:
+                try:
+                    dirty = min(dirty, self._accept(delivery))
+                except DataError as error:
+                    stop = error
+                    break
+                self._journal.put_position(source, delivery.position)
+            self._rewind(dirty)
+            done = self._advance(self._reached())
+        self._go_on(done, self._reached)
+        if stop is not None:
+            raise stop
+
+    def settle(self) -> None:
+        """Take in everything that waits for others to come before it."""
+        self._go_on(False, lambda: math.inf)
+
+    def _go_on(self, done: bool, until: Callable[[], float]) -> None:
+        while not done:
+            with self._whole():
+                done = self._advance(until())
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Commit the block as a whole; if it fails, forget what was done in it."""
+        try:
+            with self._journal.transaction():
+                yield
+        except BaseException:
+            self._load()
+            raise
+
+    def _load(self) -> None:
+        """Take the run up from the journal."""
+        newest = self._journal.newest()
+        self._newest = -math.inf if newest is None else newest
+        self._late = self._journal.late()
+        self._head()
+
+    def _head(self) -> None:
+        checkpoint = self._journal.checkpoint()
+        state = self._start.state if checkpoint is None else unpack(checkpoint[1])
+        self._begun = checkpoint is not None
+        self._since = 0
+        self.now = replace(self._start, state=state)
+
+    def _reached(self) -> float:
+        return self._newest - self._policy.window
+
+    def _accept(self, delivery: Delivery) -> float:
+        """Put a record into the journal, and return from which time on it changes what is believed."""
+        message, name, digest = delivery.message, *_name(delivery)
+        known = self._journal.digest(name)
+        if known is not None:
+            if known != digest:
+                raise DataError(explain(f"record {name} came before with another content", "one of the two"))
+            self._journal.count_copy(name)
+            return math.inf
+        try:
+            observed = self._read(message) if message is not None else None
+        except InputError as error:
+            return self._refuse(delivery, Verdict.CONVERSION_FAILED, str(error))
+        if message is None or observed is None:
+            return self._refuse(delivery, Verdict.CONVERSION_FAILED, delivery.reason)
+        return self._place(delivery, message, observed.time)
+
+    def _place(self, delivery: Delivery, message: Message, when: float) -> float:
+        if message.qc:
+            return self._refuse(delivery, Verdict.INCOMING_QC, f"qc = {message.qc}")
+        late_at = self._reached() if when < self._reached() else None
+        if late_at is not None and self._policy.late == "error":
+            given = f"record {message.name} of time {when:g} is late: {late_at:g} has been reached"
+            raise DataError(explain(given, "times in order", 'late = "replay" takes it in its place'))
+        reason = self._too_late(when, late_at)
+        if reason:
+            return self._refuse(delivery, Verdict.TOO_LATE, reason)
+        self._journal.add_record(message.name, message.digest, message.text, time=when, late_at=late_at)
+        if late_at is not None:
+            self._late.append((when, late_at))
+        self._newest = max(self._newest, when)
+        return when
+
+    def _too_late(self, when: float, late_at: float | None) -> str:
+        if when < self._start.state.time:
+            return f"before the start at {self._start.state.time:g}"
+        if late_at is not None and self._policy.late == "drop":
+            return f"late: {late_at:g} had been reached"
+        if when < self._newest - self._policy.history:
+            return f"older than the history: {self._newest:g} had been reached"
+        return ""
+
+    def _refuse(self, delivery: Delivery, verdict: Verdict, reason: str) -> float:
+        name, digest = _name(delivery)
+        text = delivery.text if delivery.message is None else delivery.message.text
+        self._journal.add_record(name, digest, text, verdict=int(verdict), reason=reason)
+        return math.inf
+
+    def _rewind(self, dirty: float) -> None:
+        """Go back to before a time, if it was passed."""
+        if self._begun and dirty <= self.now.state.time:
+            self._journal.rewind(dirty)
+            self._head()
+
+    def _advance(self, until: float) -> bool:
+        """Take in what is due before a time; return whether all of it was, within a second."""
+        deadline, done = time.monotonic() + SECONDS, True
+        after = self.now.state.time if self._begun else -math.inf
+        for _, rows in groupby(self._journal.texts(after, until), key=itemgetter(0)):
+            self._analyse([text for _, text in rows])
+            if time.monotonic() > deadline:
+                done = False
+                break
+        if self._since:
+            self._checkpoint()
+        return done
+
+    def _analyse(self, texts: Sequence[str]) -> None:
+        messages = in_order(parse(text) for text in texts)
+        observations = merged(self._read(message) for message in messages)
+        before = self.now.predict_to(observations[0].time)
+        self.now, info = before.update(*observations)
+        row = row_of(before, self.now, info, observations, [message.name for message in messages])
+        self._journal.put_step(info.time, self._revision(info.time), row)
+        self._begun = True
+        self._since += 1
+        if self._since == self._policy.checkpoint_every:
+            self._checkpoint()
+
+    def _revision(self, when: float) -> int:
+        """Return how many records came that changed a time after it had been reached."""
+        return sum(late <= when < reached for late, reached in self._late)
+
+    def _checkpoint(self) -> None:
+        self._journal.put_checkpoint(self.now.state.time, pack(self.now.state))
+        numbers = self._journal.numbers()
+        self._journal.drop_checkpoints(set(numbers) - set(kept(numbers, LAST)))
+        self._since = 0
+
+
+def _name(delivery: Delivery) -> tuple[str, str]:
+    """Return the name of a record and the hash of its content."""
+    if delivery.message is not None:
+        return delivery.message.name, delivery.message.digest
+    return (digest(delivery.text),) * 2
+
+
+def _refuse_another(found: Mapping[str, str], identity: Mapping[str, str]) -> None:
+    changed = sorted(part for part in {*found, *identity} if found.get(part) != identity.get(part))
+    if changed:
+        given = f"the folder holds a run with another {', '.join(changed)}"
+        raise RunError(
+            explain(given, "the case it was made with", "--out FOLDER keeps it, --fresh starts over")
+        )

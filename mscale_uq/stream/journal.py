@@ -1,0 +1,211 @@
+"""`Journal`: the memory of a run that follows a stream, one SQLite file.
+
+It holds the log of records, how far each source was read, the ladder of checkpoints, and a row per analysis
+time. What one batch of records changes is committed in one transaction, so that after a crash at any moment
+the file says what it said before the batch, or after it.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, final
+
+from mscale_uq.errors import RunError, explain
+from mscale_uq.files import Lock, sync_folder
+
+FILE = "journal.sqlite"
+FORMAT = 1
+LAST = 8  # checkpoints kept without gaps, see `ladder`
+TABLES = """
+CREATE TABLE fact (name TEXT PRIMARY KEY, content TEXT NOT NULL);
+CREATE TABLE record (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, text TEXT NOT NULL,
+    time REAL, verdict INTEGER NOT NULL, late_at REAL, copies INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL
+);
+CREATE INDEX taken_in ON record (time) WHERE verdict = 0;
+CREATE TABLE place (source TEXT PRIMARY KEY, position INTEGER NOT NULL);
+CREATE TABLE checkpoint (time REAL PRIMARY KEY, number INTEGER NOT NULL UNIQUE, state BLOB NOT NULL);
+CREATE TABLE step (
+    change INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL UNIQUE, revision INTEGER NOT NULL,
+    content TEXT NOT NULL
+);
+"""
+
+
+@final
+class Journal:
+    """The one writer of a run's journal.
+
+    Parameters
+    ----------
+    folder
+        Of the run; it must exist.
+    fresh
+        Whether to forget what it holds.
+
+    Raises
+    ------
+    RunError
+        If another process writes it, or the file is no journal of this format.
+    """
+
+    def __init__(self, folder: Path, *, fresh: bool = False) -> None:
+        path = folder / FILE
+        self._lock = Lock(folder / f".{FILE}.lock", patience=1.0)
+        try:
+            for name in (FILE, f"{FILE}-wal", f"{FILE}-shm") if fresh else ():
+                (folder / name).unlink(missing_ok=True)
+            new = not path.exists()
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=10.0)
+            with readable(path):
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
+                if new or self._version() == 0:
+                    self._create()
+            check_format(self._version(), path)
+        except BaseException:
+            self._lock.close()
+            raise
+        sync_folder(folder)
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _create(self) -> None:
+        self._db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit the block as a whole, or nothing of it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.put_fact("committed_at", time.time())
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def fact(self, name: str) -> Any:
+        """Return what was put under a name, None if nothing."""
+        row = self._db.execute("SELECT content FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def put_fact(self, name: str, content: Any) -> None:
+        """Put plain values under a name."""
+        self._db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, json.dumps(content)))
+
+    def position(self, source: str) -> int:
+        """Return how far a source was read."""
+        row = self._db.execute("SELECT position FROM place WHERE source = ?", (source,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def put_position(self, source: str, position: int) -> None:
+        """Remember how far a source was read."""
+        self._db.execute("INSERT OR REPLACE INTO place VALUES (?, ?)", (source, position))
+
+    def digest(self, name: str) -> str | None:
+        """Return the hash of the record of that name, None if there is none."""
+        row = self._db.execute("SELECT digest FROM record WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def count_copy(self, name: str) -> None:
+        """Note that a record came again."""
+        self._db.execute("UPDATE record SET copies = copies + 1 WHERE name = ?", (name,))
+
+    def add_record(
+        self,
+        name: str,
+        digest: str,
+        text: str,
+        *,
+        time: float | None = None,
+        verdict: int = 0,
+        late_at: float | None = None,
+        reason: str = "",
+    ) -> None:
+        """Add a record: verdict 0 if it is to be taken in, `late_at` the time reached by then."""
+        self._db.execute(
+            "INSERT INTO record (name, digest, text, time, verdict, late_at, reason) VALUES (?,?,?,?,?,?,?)",
+            (name, digest, text, time, verdict, late_at, reason),
+        )
+
+    def newest(self) -> float | None:
+        """Return the latest time of a record that is to be taken in."""
+        return self._db.execute("SELECT MAX(time) FROM record WHERE verdict = 0").fetchone()[0]
+
+    def late(self) -> list[tuple[float, float]]:
+        """Return time and time reached of each record that came late and is to be taken in."""
+        query = "SELECT time, late_at FROM record WHERE verdict = 0 AND late_at IS NOT NULL"
+        return self._db.execute(query).fetchall()
+
+    def texts(self, after: float, until: float) -> Iterator[tuple[float, str]]:
+        """Yield time and text of the records to be taken in, ``after < time < until``, in order of time."""
+        query = "SELECT time, text FROM record WHERE verdict = 0 AND time > ? AND time < ? ORDER BY time"
+        yield from self._db.execute(query, (after, until))
+
+    def refused(self, first: int) -> list[tuple[str, int, str]]:
+        """Return text, verdict and reason of the records that were refused, from the `first` on."""
+        query = "SELECT text, verdict, reason FROM record WHERE verdict > 0 ORDER BY number LIMIT -1 OFFSET ?"
+        return self._db.execute(query, (first,)).fetchall()
+
+    def checkpoint(self) -> tuple[float, bytes] | None:
+        """Return time and state of the newest checkpoint."""
+        return self._db.execute("SELECT time, state FROM checkpoint ORDER BY number DESC LIMIT 1").fetchone()
+
+    def put_checkpoint(self, time: float, state: bytes) -> None:
+        """Add a checkpoint behind the newest."""
+        number = self._db.execute("SELECT COALESCE(MAX(number), 0) + 1 FROM checkpoint").fetchone()[0]
+        self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", (time, number, state))
+
+    def rewind(self, time: float) -> None:
+        """Drop every checkpoint that is not earlier than a time."""
+        self._db.execute("DELETE FROM checkpoint WHERE time >= ?", (time,))
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the checkpoints, in order."""
+        return [row[0] for row in self._db.execute("SELECT number FROM checkpoint ORDER BY number")]
+
+    def drop_checkpoints(self, numbers: Iterable[int]) -> None:
+        """Drop checkpoints by their numbers."""
+        self._db.executemany("DELETE FROM checkpoint WHERE number = ?", [(number,) for number in numbers])
+
+    def put_step(self, time: float, revision: int, content: Mapping[str, Any]) -> None:
+        """Put the row of an analysis time, in the place of an earlier one; it is the newest change."""
+        text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+        self._db.execute(
+            "INSERT OR REPLACE INTO step (time, revision, content) VALUES (?, ?, ?)", (time, revision, text)
+        )
+
+    def close(self) -> None:
+        """Let others write."""
+        self._db.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn an error of SQLite on opening a file into one of this package."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise RunError(explain(f"{path}: {error}", "the journal of a run that follows a stream")) from None
+
+
+def check_format(version: int, path: Path) -> None:
+    """Refuse a journal of another format."""
+    if version != FORMAT:
+        given = f"{path} has format {version}"
+        raise RunError(explain(given, f"format {FORMAT}", "it was written by another version"))

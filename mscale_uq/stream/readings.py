@@ -1,0 +1,97 @@
+"""From messages to the observations of a state space, and several of one source into one vector."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.stage import Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import DataError, explain, near_match
+from mscale_uq.stream.message import Message
+
+Read = Callable[[Message], Observation]
+
+
+@final
+class AsItIs:
+    """Reads messages whose numbers are in the units of the state space, a whole vector each.
+
+    Parameters
+    ----------
+    space, values
+        The model and what `filters.loop.prepared` returned.
+
+    Raises
+    ------
+    DataError
+        When called: if the message does not fit the model.
+    """
+
+    def __init__(self, space: StateSpace, values: Values) -> None:
+        self._space = space
+        state, _ = space.initial(values)
+        made = {source: space.observe(source, state, values) for source in space.observations}
+        self.shapes = {
+            source: np.shape(made[source][operator.quantity])
+            for source, operator in space.observations.items()
+        }
+
+    def __call__(self, message: Message) -> Observation:
+        """Return the observation."""
+        quantity = self.quantity(message)
+        if message.units or message.coordinates:
+            raise DataError(explain("units or coordinates", "numbers in the model's units, without places"))
+        if isinstance(message.time, str):
+            raise DataError(explain(f"event_time = {message.time!r}", "a number"))
+        shape = self.shapes[message.instrument]
+        if message.value.size != int(np.prod(shape)):
+            raise DataError(explain(f"value of shape {message.value.shape}", f"shape {shape}"))
+        return Observation(
+            message.time, message.instrument, quantity, message.value.reshape(shape), message.error
+        )
+
+    def quantity(self, message: Message) -> str:
+        """Return what the message's instrument measures, or refuse."""
+        known = self._space.observations
+        if message.instrument not in known:
+            hint = near_match(message.instrument, known)
+            raise DataError(explain(f"type {message.instrument!r}{hint}", ", ".join(known)))
+        quantity = known[message.instrument].quantity
+        if message.quantity not in ("", quantity):
+            raise DataError(explain(f"{message.instrument}: quantity {message.quantity!r}", quantity))
+        return quantity
+
+
+def in_order(messages: Iterable[Message]) -> list[Message]:
+    """Return messages of one time in an order that does not depend on how they came."""
+    return sorted(messages, key=lambda m: (m.instrument, m.quantity, m.source, m.seq or 0, m.digest))
+
+
+def merged(observations: Iterable[Observation]) -> list[Observation]:
+    """Return observations of one time with those of one source, read at different places, in one vector."""
+    made: list[Observation] = []
+    for one in observations:
+        for position, other in enumerate(made):
+            if _apart(one, other):
+                made[position] = _together(one, other)
+                break
+        else:
+            made.append(one)
+    return made
+
+
+def _apart(one: Observation, other: Observation) -> bool:
+    """Whether two observations are of one source, of different entries, with noise of one form."""
+    if one.source != other.source or (one.noise is None) != (other.noise is None):
+        return False
+    simple = one.noise is None or all(o.noise.shape in ((), o.value.shape) for o in (one, other))  # type: ignore[union-attr]
+    return simple and not np.any(~np.isnan(one.value) & ~np.isnan(other.value))
+
+
+def _together(one: Observation, other: Observation) -> Observation:
+    there = ~np.isnan(one.value)
+    noise = None if one.noise is None else np.where(there, one.noise, other.noise)  # type: ignore[arg-type]
+    return replace(other, value=np.where(there, one.value, other.value), noise=noise)

@@ -1,0 +1,268 @@
+"""A case with a section [stream]: followed from files and the standard input, gone on with, and refused."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import data_root, find_case
+from mscale_uq.cli.commands import app
+from mscale_uq.filters.loop import run
+from mscale_uq.run.live import follow_case
+from mscale_uq.stream.records import Objects
+from mscale_uq.stream.view import View
+
+FLOWS = (data_root() / "local_level" / "nile.csv").read_text().splitlines()
+
+
+def mscale(*arguments, input=None):
+    return CliRunner().invoke(app, [str(one) for one in arguments], input=input)
+
+
+@pytest.fixture
+def nile(tmp_path):
+    """Return the file of a case that has the first ten flows, and follows a file with the others."""
+    text = find_case("local_level").read_text()
+    for old, new in (("local_level/nile.csv", "first.csv"), ("smooth = true", "")):
+        text = text.replace(old, new)
+    stream = '\n[stream]\nsource = "live.csv"\nreorder_window = "2 year"\n'
+    (tmp_path / "nile.toml").write_text(text + stream)
+    (tmp_path / "first.csv").write_text("\n".join(FLOWS[:11]) + "\n")
+    (tmp_path / "live.csv").write_text("\n".join([FLOWS[0], *FLOWS[11:]]) + "\n")
+    return tmp_path / "nile.toml"
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Return the last law of the level, from all flows in one table."""
+    plan = read_case(find_case("local_level")).assimilating
+    return list(run(plan.filter, plan.space, plan.theta, plan.stream.observations))[-1][0]
+
+
+def last(folder):
+    with View(folder) as view:
+        (change,) = view.recent(1)
+        return change.row
+
+
+def test_a_stream_ends_where_the_table_does(nile, whole, tmp_path):
+    done = mscale("assimilate", nile, "--out", tmp_path / "run", "--stop-when-idle", "0")
+    assert done.exit_code == 0, done.output
+    assert "records: 100 received, 0 late, 0 waiting\nreadings: 100 used\ntime: 1970 year" in done.output
+    row = last(tmp_path / "run")
+    assert (row["mean"], row["sd"]) == (whole.mean.tolist(), np.sqrt(np.diag(whole.cov)).tolist())
+    # Published, in 1e8 m^3, for a filter that begins without knowledge: 798.37 with variance 4032.16.
+    assert row["mean"][0] == pytest.approx(79.837, abs=1e-3)
+    assert row["sd"][0] == pytest.approx(6.3499, abs=1e-3)
+    readings = (tmp_path / "run" / "readings.csv").read_text().splitlines()
+    assert len(readings) == 101
+    again = mscale("assimilate", nile, "--out", tmp_path / "run", "--stop-when-idle", "0")
+    assert again.output == done.output  # nothing is taken in twice
+    assert (tmp_path / "run" / "readings.csv").read_text().splitlines() == readings
+
+
+def test_the_standard_input_is_a_source(nile, tmp_path):
+    lines = [
+        json.dumps({"source": "gauge", "seq": i, "event_time": f"{year} year", "value": flow, "type": "flow"})
+        for i, (year, flow) in enumerate(line.split(",") for line in FLOWS[11:])
+    ]
+    text = "\n".join(lines).replace('"value": "', '"value": ').replace('", "type"', ', "type"')
+    command = [sys.executable, "-m", "mscale_uq", "assimilate", nile, "--source", "-"]
+    changed = nile.read_text().replace("[stream]", '[stream]\nformat = "jsonl"')
+    nile.write_text(changed)
+    done = subprocess.run(
+        [*map(str, command), "--out", str(tmp_path / "run")],
+        check=False,
+        input=text,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "records: 100 received" in done.stdout
+    assert last(tmp_path / "run")["mean"][0] == pytest.approx(79.837, abs=1e-3)
+
+
+def test_a_changed_case_is_refused_and_nothing_is_changed(nile, tmp_path):
+    out = tmp_path / "run"
+    assert mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0").exit_code == 0
+    good = nile.read_text()
+    with View(out) as view:
+        before = view.changes()
+    for old, new, what in (
+        ("seed = 20261120", "seed = 1", "seed"),
+        ("level_sd = 3.833", "level_sd = 4", "filter"),
+        ('reorder_window = "2 year"', 'late = "drop"', "stream"),
+        ("median = 12", "median = 13", "priors"),
+    ):
+        assert old in good
+        nile.write_text(good.replace(old, new))
+        done = mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0")
+        assert done.exit_code == 3
+        assert f"the folder holds a run with another {what}" in done.output
+    nile.write_text(good)
+    (tmp_path / "first.csv").write_text("\n".join(FLOWS[:10]) + "\n")
+    done = mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0")
+    assert done.exit_code == 3
+    assert "another data" in done.output
+    with View(out) as view:
+        assert view.changes() == before
+    assert mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0", "--fresh").exit_code == 0
+
+
+def test_the_folder_alone_goes_on(nile, tmp_path):
+    out = tmp_path / "run"
+    mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0")
+    (tmp_path / "first.csv").unlink()
+    done = mscale("assimilate", out / "case.toml", "--out", out, "--stop-when-idle", "0")
+    assert done.exit_code == 0, done.output
+    assert "records: 100 received" in done.output
+
+
+def test_the_status_of_a_run_is_told_to_people_and_programs(nile, tmp_path):
+    out = tmp_path / "run"
+    mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0", "--quiet")
+    told = mscale("status", out)
+    assert told.exit_code == 0
+    assert re.search(r"squared innovations are [\d.]+ of what they should be", told.output)
+    found = json.loads(mscale("status", out, "--json").output)
+    assert (found["steps"], found["time"], found["newest"], found["lag"]) == (100, 1970.0, 1970.0, 0.0)
+    assert found["verdicts"] == {"used": 100}
+    refused = mscale("status", tmp_path)
+    assert refused.exit_code == 3
+    assert "holds no run that follows a stream" in refused.output
+
+
+def test_a_filter_that_is_too_sure_ends_with_status_4(nile, tmp_path):
+    nile.write_text(nile.read_text().replace('"12.288 km^3"', '"4 km^3"'))
+    done = mscale("assimilate", nile, "--out", tmp_path / "run", "--stop-when-idle", "0")
+    assert done.exit_code == 4
+    assert "do not trust this filter yet: the filter is too sure of itself" in done.output
+    assert mscale("status", tmp_path / "run").exit_code == 4
+
+
+def test_readings_at_places_are_found_by_their_coordinates(tmp_path):
+    """Thermocouples one by one, in other units and out of order, are the table."""
+    header, *table = (data_root() / "heat_conduction" / "filler_40_warming.csv").read_text().splitlines()
+    assert header == "time [s],x [mm],y [mm],temperature [degC]"
+    rows = [[float(cell) for cell in line.split(",")] for line in table]
+    times = sorted({row[0] for row in rows})[:3]
+    for name, there in (("first.csv", times[:1]), ("all.csv", times)):
+        chosen = [line for line, row in zip(table, rows, strict=True) if row[0] in there]
+        (tmp_path / name).write_text("\n".join([header, *chosen]) + "\n")
+    case = find_case("heat_conduction_warming").read_text().replace("members = 40", "members = 6")
+    (tmp_path / "all.toml").write_text(case.replace("heat_conduction/filler_40_warming.csv", "all.csv"))
+    live = case.replace("heat_conduction/filler_40_warming.csv", "first.csv")
+    (tmp_path / "live.toml").write_text(live + '\n[stream]\nsource = "a.jsonl"\n')
+    records = [
+        {
+            "source": "logger",
+            "seq": i,
+            "type": "temperature",
+            "event_time": f"{seconds / 60} min",
+            "value": celsius,
+            "units": "degC",
+            "coordinates": {"x": f"{x} mm", "y": f"{y / 10} cm"},
+        }
+        for i, (seconds, x, y, celsius) in enumerate(rows)
+        if seconds in times[1:]
+    ]
+    state = list(_states(read_case(tmp_path / "all.toml")))[-1]
+    follow_case(read_case(tmp_path / "live.toml"), tmp_path / "run", source=Objects(records[::-1]))
+    row = last(tmp_path / "run")
+    assert len(row["value"]) == len(read_case(tmp_path / "all.toml").assimilating.stream.points)
+    assert np.array_equal(row["spread"], np.sqrt(np.mean(np.var(state.members, axis=0, ddof=1))))
+
+
+def _states(case):
+    plan = case.assimilating
+    return [s for s, _ in run(plan.filter, plan.space, plan.theta, plan.stream.observations, case.seed)]
+
+
+MISTAKES = {
+    "a misspelt key": (
+        'source = "live.csv"',
+        'sorce = "live.csv"',
+        "stream.sorce: unknown key (did you mean 'source'?)",
+    ),
+    "an unknown form": ("live.csv", "live.txt", 'a file, with format = "jsonl" or "csv"'),
+    "a wrong unit": ('"2 year"', '"2 km"', "stream: reorder_window: '2 km' has the dimension of"),
+    "an unknown output": (
+        "reorder",
+        'snapshots = ["flows"]\nreorder',
+        "snapshots: no output 'flows' (did you mean 'flow'?)",
+    ),
+    "an unknown column": (
+        "reorder",
+        'columns = { yaer = "t" }\nreorder',
+        "columns: 'yaer' (did you mean 'year'?)",
+    ),
+    "a filter that looks back": (
+        "[stream]",
+        "smooth = true\n[stream]",
+        "assimilate.smooth: a stream has no end",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MISTAKES)
+def test_a_mistake_in_the_section_is_told_with_its_key(what, nile, tmp_path):
+    old, new, said = MISTAKES[what]
+    nile.write_text(nile.read_text().replace(old, new))
+    done = mscale("assimilate", nile, "--out", tmp_path / "run")
+    assert done.exit_code == 3
+    assert said in done.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_source_for_a_case_without_a_stream_is_refused(tmp_path):
+    done = mscale("assimilate", "local_level", "--source", "a.csv", "--out", tmp_path / "run")
+    assert done.exit_code == 3
+    assert "no section [stream]" in done.output
+
+
+def test_a_folder_with_something_else_is_not_touched(nile, tmp_path):
+    done = mscale("assimilate", nile, "--out", tmp_path)
+    assert done.exit_code == 3
+    assert "is not empty, and holds no run that follows a stream" in done.output
+    assert not (tmp_path / "journal.sqlite").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_real_command_goes_on_after_it_was_killed(nile, whole, tmp_path):
+    live, out = tmp_path / "live.csv", tmp_path / "run"
+    rows = live.read_text().splitlines(keepends=True)
+    live.write_text(rows[0])
+    command = [sys.executable, "-m", "mscale_uq", "assimilate", str(nile), "--out", str(out), "--quiet"]
+    for first, stop in ((1, 30), (30, 60)):
+        process = subprocess.Popen(command)
+        with live.open("a") as file:
+            file.write("".join(rows[first:stop])[:-3])
+            file.flush()
+            while not (out / "journal.sqlite").exists() or _steps(out) < stop:
+                time.sleep(0.1)
+                assert process.poll() is None
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            file.write("".join(rows[first:stop])[-3:])
+    with live.open("a") as file:
+        file.write("".join(rows[60:]))
+    assert mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0").exit_code == 0
+    assert last(out)["mean"] == whole.mean.tolist()
+    shutil.rmtree(out)
+
+
+def _steps(out):
+    try:
+        with View(out) as view:
+            return view.count()
+    except ValueError:
+        return 0
