@@ -59,7 +59,7 @@ def _live(case: Any, out: Path | None, stop_when_idle: float | None, fresh: bool
     from mscale_uq.run.live import follow_case
 
     folder = out if out is not None else Path("runs") / f"{case.name}-assimilated"
-    watch = {} if quiet else {"after_batch": _Watch()}
+    watch: Any = {} if quiet else {"after_batch": _Watch()}
     end = follow_case(case, folder, stop_when_idle=stop_when_idle, fresh=fresh, **watch)
     if not quiet:
         print_status(end)
