@@ -61,6 +61,10 @@ class Law(ABC):
         """
         return self.logpdf(data, prediction, variance, values).pointwise
 
+    def censored(self, data: Array) -> np.ndarray:
+        """Return which data only say that the reading is at least as large, as a saturated camera does."""
+        return np.zeros(np.shape(data), dtype=bool)
+
     @abstractmethod
     def mean(self, prediction: Array, values: Values) -> Array:
         """Return the expected data, shaped like the prediction."""
@@ -87,11 +91,16 @@ class ObservationOperator:
         The law of a datum given the quantity.
     stage
         For state-space models: makes the quantity from the state variables. None if the model makes it.
+    destructive
+        Whether the reading destroys what it reads, as sequencing a cell does. It then says something of the
+        population or of shared parameters, never of an individual that is followed: a `StateSpace` refuses it
+        as a reading of tracked state variables.
     """
 
     quantity: str
     law: Law
     stage: Stage | None = None
+    destructive: bool = False
 
     def predict(self, values: Values) -> Named:
         """Return `values` with the quantity in it, made by the stage if there is one."""

@@ -31,6 +31,9 @@ class Quantity:
         Names of the coordinates an output is measured along; empty for one number.
     shape
         Shape of a state variable; unused for outputs, whose shape follows from their coordinates.
+    tracked
+        Whether it belongs to individuals that are followed in time: a reading that destroys what it reads
+        cannot be one of it.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Quantity:
     meaning: str = ""
     coordinates: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
+    tracked: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -61,6 +61,7 @@ class StateSpace:
         self.start = float(start)
         self.places = places
         self._before = Chain(self.stages, [*(p.name for p in self.parameters), *self.constants])
+        self._check_destruction()
         self.forward(self.start)  # checks the wiring of the whole
 
     def forward(self, times: ArrayLike | Mapping[str, ArrayLike], key: int = 0) -> ForwardModel:
@@ -135,6 +136,17 @@ class StateSpace:
         for source in times:
             self._check_source(source)
         return {source: increasing(chosen, self.start) for source, chosen in times.items()}
+
+    def _check_destruction(self) -> None:
+        tracked = {variable.name for variable in self.dynamics.state if variable.tracked}
+        for source, operator in self.observations.items():
+            read = {operator.quantity} if operator.stage is None else set(operator.stage.inputs)
+            if operator.destructive and read & tracked:
+                given = (
+                    f"source {source!r} destroys what it reads, and reads the tracked {min(read & tracked)!r}"
+                )
+                hint = "another cell of the population is no reading of this one"
+                raise WiringError(explain(given, "state of the population, shared parameters", hint))
 
     def _check_source(self, source: str) -> None:
         if source not in self.observations:

@@ -4,7 +4,7 @@ What depends on these parameters (a cell problem, say) is computed anew at every
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from numpy.typing import ArrayLike
@@ -88,7 +88,7 @@ def unknown_values(space: StateSpace, states: Array) -> Named:
 def _augmented(operator: ObservationOperator, dependents: Dependents) -> ObservationOperator:
     if operator.stage is None or not dependents.names.intersection(operator.stage.inputs):
         return operator
-    return ObservationOperator(operator.quantity, operator.law, AugmentedReading(operator.stage, dependents))
+    return replace(operator, stage=AugmentedReading(operator.stage, dependents))
 
 
 def _check_dependence(space: StateSpace, dependents: Dependents) -> None:

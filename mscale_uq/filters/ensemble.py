@@ -112,7 +112,7 @@ class EnsembleKalman(Filter):
         """Return the members, the columns `past` ``(N, k n)`` of their earlier states, and what happened."""
         # Sorted, so that simultaneous readings get the same random numbers in whatever order they come.
         ordered = sorted(observations, key=attrgetter("source"))
-        sight = look(space, values, ordered, state.time)
+        sight = look(space, values, ordered, state.time).uncensored()
         something = sight.complete or sight.seen.any()
         prior = self.inflation.before(state.members) if something else state.members
         prior, predicted, lost = seen(sight, prior, state.time, key)

@@ -7,7 +7,7 @@ differ in where A, b and the noise come from.
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 
@@ -48,9 +48,11 @@ class GaussianFilter(Filter):
     """A filter whose record is a `GaussianState`; a child says how moments move and how readings enter.
 
     A reading further than `outlier_sd` standard deviations from its forecast is left out, and says so; so is
-    an observation that the model fails to predict at the forecast.
+    an observation that the model fails to predict at the forecast, and a saturated reading, unless the filter
+    `knows_laws`: two moments cannot tell a bound.
     """
 
+    knows_laws: ClassVar[bool] = False
     outlier_sd: float
 
     @abstractmethod
@@ -89,6 +91,7 @@ class GaussianFilter(Filter):
     ) -> tuple[GaussianState, StepInfo]:
         """Return mean and covariance given all observations, jointly."""
         sight = look(space, values, observations, state.time)
+        sight = sight if self.knows_laws else sight.uncensored()
         try:
             made = self.update(sight, state)
         except CovarianceError:

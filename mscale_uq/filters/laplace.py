@@ -5,7 +5,7 @@ forecast, P = L L', Newton's method with the expected information climbs log p(y
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class LaplaceKalman(GaussianFilter):
         If the dynamics or a reading has no exact derivative.
     """
 
+    knows_laws: ClassVar[bool] = True
     iterations: int = 50
     tolerance: float = 1e-6
     outlier_sd: float = np.inf
@@ -102,11 +103,27 @@ class Hill:
         """Return height, gradient and expected information."""
         x = self.mean + self.L @ u
         seen = self.sight.seen
-        _, H, noise = self.sight.linearize(x)
+        expected, H, noise = self.sight.linearize(x)
         density, score = self.sight.log_likelihood(x)
+        if self.sight.censored.any():
+            noise = self.blurred(expected, noise, score)
         slope = H[seen] @ self.L
         information = np.eye(len(u)) + slope.T @ np.linalg.solve(noise[np.ix_(seen, seen)], slope)
         return Place(density - 0.5 * float(u @ u), slope.T @ score[seen] - u, information)
+
+    def blurred(self, expected: Array, noise: Array, score: Array) -> Array:
+        """Return the noise with censored readings as uninformative as they are.
+
+        log Phi(z), z = (expected - limit)/s, has the curvature -l (l + z)/s^2 with the score l/s.
+        """
+        cut = self.sight.censored
+        blurred = noise.copy()
+        blurred[cut], blurred[:, cut] = 0.0, 0.0
+        pull = score[cut]
+        z_by_s = (expected - self.sight.datum)[cut] / np.diag(noise)[cut]
+        information = pull * (pull + z_by_s)
+        blurred[cut, cut] = 1 / np.maximum(information, np.finfo(float).tiny)
+        return blurred
 
     def share(self, u: Array, step: Array, place: Place) -> float:
         """Return the part of the step, 1 or 1/2 or 1/4 .., that climbs; 0 if none does."""

@@ -14,7 +14,7 @@ from typing import final
 import numpy as np
 from scipy.linalg import block_diag
 
-from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.law import Law, ObservationOperator
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Values
@@ -54,6 +54,20 @@ class Sight:
         """Whether all readings are to be used."""
         return bool(self.seen.all())
 
+    @cached_property
+    def censored(self) -> np.ndarray:
+        """``(m,)``, true where a reading only says that it is at least as large."""
+        laws = [(o, operator.law) for o, operator in self._pairs() if o.noise is None]
+        if all(type(law).censored is Law.censored for _, law in laws):
+            return np.zeros(self.datum.shape, dtype=bool)
+        marks = [
+            np.zeros(o.value.size, dtype=bool)
+            if o.noise is not None
+            else operator.law.censored(o.value).ravel()
+            for o, operator in self._pairs()
+        ]
+        return np.concatenate(marks)
+
     @property
     def verdicts(self) -> np.ndarray:
         """``(m,)`` codes of `Verdict`: what is marked or missing, and zero for what is to be used."""
@@ -80,6 +94,11 @@ class Sight:
             observations.append(replace(o, mark=part))
             first += o.value.size
         return replace(self, observations=tuple(observations))
+
+    def uncensored(self) -> "Sight":
+        """Return the same sight without the readings that are only a bound."""
+        cut = self.censored
+        return self.without(cut, Verdict.CENSORED) if cut.any() else self
 
     def parts(self) -> Iterator[tuple["Sight", slice]]:
         """Yield the sight of each observation alone, and where its readings are among the `m`."""

@@ -57,7 +57,7 @@ class SquareRootKalman(Filter):
         key: int = 0,
     ) -> tuple[FactorState, StepInfo]:
         """Return mean and factor given all observations, jointly."""
-        sight = look(space, values, observations, state.time)
+        sight = look(space, values, observations, state.time).uncensored()
         check_readings(sight, GaussianState(state.time, state.mean, state.cov))
         expected, H, noise = sight.linearize(state.mean)
         plain = Update(state.mean, state.factor, expected, H @ state.cov @ H.T + noise, 0.0)

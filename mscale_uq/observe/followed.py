@@ -1,0 +1,155 @@
+"""`Followed`: readings of individuals that are followed in time, so that each one's readings hang together.
+
+An individual (a tracked cell) wanders around the mean of its kind: its deviation x obeys x' = F x + noise of
+covariance Q and is read as slope x[place] + noise. The log-density of all its readings is that of a Kalman
+filter, with the exact derivative to everything it reads; individuals are independent given the unknowns. F, Q
+and slope are what the model makes beside the expected reading, one for each time: ``<quantity>_transition``
+``(T, n, n)``, ``<quantity>_diffusion`` ``(T, n, n)`` and ``<quantity>_slope`` ``(T,)``; the first F and Q
+lead to the first time from a start without deviation.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.law import Law, LawTerms
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Named, Values
+from mscale_uq.errors import InputError, explain
+from mscale_uq.observe.fluorescence import Fluorescence
+from mscale_uq.observe.laws import Gaussian, look_up, named_slopes
+from mscale_uq.solve.followed_kernels import followed_adjoint
+
+PARTS = ("transition", "diffusion", "slope")
+
+
+@final
+@dataclass(frozen=True)
+class Followed(Law):
+    """The joint law of the readings of many individuals.
+
+    Attributes
+    ----------
+    noise
+        Of one reading; its variance is taken at the expected reading.
+    quantity
+        Name of the prediction.
+    individual, time
+        For each reading ``(rows,)``, which individual it is of, and which of the T times it stands at.
+    place
+        Which entry of the state is read.
+
+    Raises
+    ------
+    InputError
+        If the noise is shared by the individuals of a frame or censors: then they are not independent, or not
+        normal, and filtering all of them together is the way.
+    """
+
+    noise: Gaussian | Fluorescence
+    quantity: str
+    individual: tuple[int, ...]
+    time: tuple[int, ...]
+    place: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.noise, Fluorescence) and (self.noise.background_sd or self.noise.saturation):
+            given = f"{self.quantity}: followed individuals with an error of the background, or saturation"
+            hint = "a filter takes them in: `mscale assimilate`"
+            raise InputError(explain(given, "noise of each reading's own", hint))
+        if len(set(zip(self.individual, self.time, strict=True))) < len(self.time):
+            raise InputError(explain(f"{self.quantity}: two readings of one individual at one time", "one"))
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What the model makes beside the prediction, and unknown noise levels."""
+        made = (f"{self.quantity}_{part}" for part in PARTS)
+        return (*made, *self.noise.reads)
+
+    def logpdf(self, data: Array, prediction: Array, variance: Array, values: Values) -> LawTerms:
+        """Return the log-density; `pointwise` is each reading's given the earlier ones of its individual."""
+        pass_ = self._pass(data, prediction, variance, values)
+        to_error, to_total = pass_["error"][self._places], pass_["r"][self._places]
+        light, relative = self._light(prediction), look_up(self.noise.relative, values)
+        shot = self.noise.shot if isinstance(self.noise, Fluorescence) else 0.0
+        by_noise = to_total * (shot * (light > 0) + 2 * relative**2 * light)
+        sd = look_up(self.noise.sd, values)
+        levels = {"sd": to_total * 2 * sd, "relative": to_total * 2 * relative * light**2}
+        slopes: Named = {f"{self.quantity}_{part}": pass_[part] for part in PARTS}
+        slopes.update(named_slopes(self.noise, levels, values))
+        return LawTerms(pass_["logs"][self._places], by_noise - to_error, to_total, slopes)
+
+    def held_out(self, data: Array, prediction: Array, variance: Array, values: Values) -> Array:
+        """Return each reading's log-density given all the others, shaped like the data."""
+        pass_ = self._pass(data, prediction, variance, values)
+        precision, pull = (pass_[part][self._places] for part in ("precision", "error"))
+        safe = np.where(precision > 0, precision, 1.0)
+        density = -0.5 * (np.log(2 * np.pi / safe) + pull**2 / safe)
+        return np.where(precision > 0, density, 0.0)
+
+    def mean(self, prediction: Array, values: Values) -> Array:
+        """Return the expected readings."""
+        return np.array(prediction, dtype=float)
+
+    def cov(self, prediction: Array, variance: Array, values: Values) -> Array:
+        """Return the covariance ``(rows, rows)``."""
+        F, Q, slope = self._model(values)
+        between = np.zeros((len(F), len(F)))
+        P, columns = np.zeros(F.shape[1:]), np.zeros((0, F.shape[1]))
+        for t in range(len(F)):
+            P = F[t] @ P @ F[t].T + Q[t]
+            columns = np.concatenate([columns @ F[t].T, P[self.place][None]])
+            between[: t + 1, t] = slope[: t + 1] * columns[:, self.place] * slope[t]
+        between = np.triu(between) + np.triu(between, 1).T
+        who, when = np.array(self.individual), np.array(self.time)
+        own = np.diag(np.ravel(self._own(prediction, variance, values)))
+        return np.where(who[:, None] == who, between[np.ix_(when, when)], 0.0) + own
+
+    def sample(self, prediction: Array, variance: Array, values: Values, rng: np.random.Generator) -> Array:
+        """Draw the readings of other individuals, with paths of their own."""
+        F, Q, slope = self._model(values)
+        size, vectors = np.linalg.eigh(Q)
+        roots = vectors * np.sqrt(np.maximum(size, 0.0))[:, None, :]
+        paths = np.zeros((self._shape[0], F.shape[1]))
+        read = np.empty(self._shape)
+        for t in range(len(F)):
+            paths = paths @ F[t].T + rng.standard_normal(paths.shape) @ roots[t].T
+            read[:, t] = slope[t] * paths[:, self.place]
+        noise = np.sqrt(self._own(prediction, variance, values)) * rng.standard_normal(np.shape(prediction))
+        return np.asarray(prediction + read[self._places] + noise)
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self.individual), np.array(self.time)
+
+    @cached_property
+    def _shape(self) -> tuple[int, int]:
+        individual, time = self._places
+        return int(individual.max()) + 1, int(time.max()) + 1
+
+    def _model(self, values: Values) -> tuple[Array, Array, Array]:
+        names = (f"{self.quantity}_{part}" for part in PARTS)
+        F, Q, slope = (np.ascontiguousarray(values[name], dtype=float) for name in names)
+        return F, Q, slope
+
+    def _light(self, prediction: Array) -> Array:
+        return prediction - (self.noise.background if isinstance(self.noise, Fluorescence) else 0.0)
+
+    def _own(self, prediction: Array, variance: Array, values: Values) -> Array:
+        if isinstance(self.noise, Fluorescence):
+            return self.noise.own(prediction, variance, values)
+        sd, relative = look_up(self.noise.sd, values), look_up(self.noise.relative, values)
+        return np.asarray(sd**2 + (relative * prediction) ** 2 + variance)
+
+    def _pass(self, data: Array, prediction: Array, variance: Array, values: Values) -> dict[str, Array]:
+        """Run the filter forth and back; return log-densities and derivatives by what they are to."""
+        F, Q, slope = self._model(values)
+        error, r = np.full(self._shape, np.nan), np.ones(self._shape)
+        error[self._places] = data - prediction
+        r[self._places] = self._own(prediction, variance, values)
+        made = {name: np.zeros(self._shape) for name in ("logs", "precision", "error", "r")}
+        made |= {"slope": np.zeros_like(slope), "transition": np.zeros_like(F), "diffusion": np.zeros_like(Q)}
+        followed_adjoint(error, r, slope, F, Q, self.place, *made.values())
+        return made

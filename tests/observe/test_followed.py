@@ -1,0 +1,86 @@
+"""The joint law of individuals that are followed in time, against dense normal laws and differences."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from mscale_uq.errors import InputError
+from mscale_uq.observe.fluorescence import Fluorescence
+from mscale_uq.observe.followed import Followed
+from mscale_uq.observe.laws import Gaussian
+
+T, N = 6, 3
+WHO, WHEN = (tuple(axis.ravel()) for axis in np.meshgrid(range(N), range(T), indexing="ij"))
+
+
+def scene(seed=1):
+    rng = np.random.default_rng(seed)
+    root = rng.standard_normal((T, 2, 2))
+    values = {
+        "y_transition": 0.5 * rng.standard_normal((T, 2, 2)),
+        "y_diffusion": root @ np.swapaxes(root, 1, 2),
+        "y_slope": rng.random(T) + 0.5,
+        "noise": np.array(0.7),
+    }
+    law = Followed(Gaussian("noise", 0.1), "y", WHO, WHEN, 1)
+    mean = 3 * rng.random(N * T)
+    data = law.sample(mean, np.zeros(N * T), values, rng)
+    data[[3, 9]] = np.nan
+    return law, data, mean, values
+
+
+def test_the_filters_density_is_that_of_the_dense_normal_law():
+    law, data, mean, values = scene()
+    seen = ~np.isnan(data)
+    cov = law.cov(mean, np.zeros(N * T), values)[np.ix_(seen, seen)]
+    joint = multivariate_normal(mean[seen], cov).logpdf(data[seen])
+    assert law.logpdf(data, mean, np.zeros(N * T), values).total == pytest.approx(joint, rel=1e-13)
+
+
+def test_the_density_of_a_reading_given_all_others_is_the_dense_one():
+    law, data, mean, values = scene()
+    seen = ~np.isnan(data)
+    precision = np.linalg.inv(law.cov(mean, np.zeros(N * T), values)[np.ix_(seen, seen)])
+    spread = 1 / np.diag(precision)
+    miss = spread * (precision @ (data - mean)[seen])
+    exact = -0.5 * (np.log(2 * np.pi * spread) + miss**2 / spread)
+    assert law.held_out(data, mean, np.zeros(N * T), values)[seen] == pytest.approx(exact, rel=1e-11)
+    assert np.all(law.held_out(data, mean, np.zeros(N * T), values)[~seen] == 0)
+
+
+def test_slopes_are_differences_to_everything_the_law_reads():
+    law, data, mean, values = scene()
+    terms, h, none = law.logpdf(data, mean, np.zeros(N * T), values), 1e-5, np.zeros(N * T)
+    for name, value in values.items():
+        for index in np.ndindex(value.shape):
+            move = np.zeros(value.shape)
+            move[index] = h
+            if name == "y_diffusion":  # stays symmetric
+                move[index[0]] = (move[index[0]] + move[index[0]].T) / 2
+            high, low = (
+                law.logpdf(data, mean, none, {**values, name: value + s * move}).total for s in (1, -1)
+            )
+            assert np.sum(terms.d_values[name] * move) == pytest.approx((high - low) / 2, rel=1e-6, abs=1e-13)
+    for k, unit in enumerate(h * np.eye(N * T)):
+        high, low = (law.logpdf(data, mean + s * unit, none, values).total for s in (1, -1))
+        assert terms.d_prediction[k] == pytest.approx((high - low) / (2 * h), rel=1e-6, abs=1e-8)
+        high, low = (law.logpdf(data, mean, s * unit, values).total for s in (1, -1))
+        assert terms.d_variance[k] == pytest.approx((high - low) / (2 * h), rel=1e-6, abs=1e-8)
+
+
+def test_drawn_readings_have_the_stated_covariance():
+    law, _, mean, values = scene()
+    rng = np.random.default_rng(2)
+    drawn = np.array([law.sample(mean, np.zeros(N * T), values, rng) for _ in range(20000)])
+    cov = law.cov(mean, np.zeros(N * T), values)
+    sd = np.sqrt(np.diag(cov))
+    assert np.abs(np.cov(drawn, rowvar=False) / np.outer(sd, sd) - cov / np.outer(sd, sd)).max() < 0.04
+    assert np.abs((drawn.mean(axis=0) - mean) / sd).max() < 0.03
+
+
+def test_individuals_whose_readings_share_an_error_or_saturate_are_refused():
+    for noise in (Fluorescence(1.0, background_sd=1.0), Fluorescence(1.0, saturation=255.0)):
+        with pytest.raises(InputError, match="assimilate"):
+            Followed(noise, "y", WHO, WHEN, 1)
+    with pytest.raises(InputError, match="two readings"):
+        Followed(Gaussian(1.0), "y", (0, 0), (1, 1), 1)
