@@ -1,10 +1,10 @@
 """`Followed`: readings of individuals that are followed in time, so that each one's readings hang together.
 
 An individual (a tracked cell) wanders around the mean of its kind: its deviation x obeys x' = F x + noise of
-covariance Q and is read as slope x[place] + noise. The log-density of all its readings is that of a Kalman
+covariance Q and is read as slope . x + noise. The log-density of all its readings is that of a Kalman
 filter, with the exact derivative to everything it reads; individuals are independent given the unknowns. F, Q
 and slope are what the model makes beside the expected reading, one for each time: ``<quantity>_transition``
-``(T, n, n)``, ``<quantity>_diffusion`` ``(T, n, n)`` and ``<quantity>_slope`` ``(T,)``; the first F and Q
+``(T, n, n)``, ``<quantity>_diffusion`` ``(T, n, n)`` and ``<quantity>_slope`` ``(T, n)``; the first F and Q
 lead to the first time from a start without deviation.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from mscale_uq.core.law import Law, LawTerms
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Named, Values
+from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import InputError, explain
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.laws import Gaussian, look_up, named_slopes
@@ -38,27 +38,21 @@ class Followed(Law):
         Name of the prediction.
     individual, time
         For each reading ``(rows,)``, which individual it is of, and which of the T times it stands at.
-    place
-        Which entry of the state is read.
 
     Raises
     ------
     InputError
-        If the noise is shared by the individuals of a frame or censors: then they are not independent, or not
-        normal, and filtering all of them together is the way.
+        If two readings are of one individual at one time. When used: if the noise is shared by the
+        individuals of a frame, or censors; then they are not independent, or not normal, and a filter of all
+        of them together is the way.
     """
 
     noise: Gaussian | Fluorescence
     quantity: str
     individual: tuple[int, ...]
     time: tuple[int, ...]
-    place: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.noise, Fluorescence) and (self.noise.background_sd or self.noise.saturation):
-            given = f"{self.quantity}: followed individuals with an error of the background, or saturation"
-            hint = "a filter takes them in: `mscale assimilate`"
-            raise InputError(explain(given, "noise of each reading's own", hint))
         if len(set(zip(self.individual, self.time, strict=True))) < len(self.time):
             raise InputError(explain(f"{self.quantity}: two readings of one individual at one time", "one"))
 
@@ -100,8 +94,8 @@ class Followed(Law):
         P, columns = np.zeros(F.shape[1:]), np.zeros((0, F.shape[1]))
         for t in range(len(F)):
             P = F[t] @ P @ F[t].T + Q[t]
-            columns = np.concatenate([columns @ F[t].T, P[self.place][None]])
-            between[: t + 1, t] = slope[: t + 1] * columns[:, self.place] * slope[t]
+            columns = np.concatenate([columns @ F[t].T, (P @ slope[t])[None]])
+            between[: t + 1, t] = columns @ slope[t]
         between = np.triu(between) + np.triu(between, 1).T
         who, when = np.array(self.individual), np.array(self.time)
         own = np.diag(np.ravel(self._own(prediction, variance, values)))
@@ -116,7 +110,7 @@ class Followed(Law):
         read = np.empty(self._shape)
         for t in range(len(F)):
             paths = paths @ F[t].T + rng.standard_normal(paths.shape) @ roots[t].T
-            read[:, t] = slope[t] * paths[:, self.place]
+            read[:, t] = paths @ slope[t]
         noise = np.sqrt(self._own(prediction, variance, values)) * rng.standard_normal(np.shape(prediction))
         return np.asarray(prediction + read[self._places] + noise)
 
@@ -145,11 +139,71 @@ class Followed(Law):
 
     def _pass(self, data: Array, prediction: Array, variance: Array, values: Values) -> dict[str, Array]:
         """Run the filter forth and back; return log-densities and derivatives by what they are to."""
+        self._check_noise()
         F, Q, slope = self._model(values)
         error, r = np.full(self._shape, np.nan), np.ones(self._shape)
         error[self._places] = data - prediction
         r[self._places] = self._own(prediction, variance, values)
         made = {name: np.zeros(self._shape) for name in ("logs", "precision", "error", "r")}
         made |= {"slope": np.zeros_like(slope), "transition": np.zeros_like(F), "diffusion": np.zeros_like(Q)}
-        followed_adjoint(error, r, slope, F, Q, self.place, *made.values())
+        followed_adjoint(error, r, slope, F, Q, *made.values())
         return made
+
+    def _check_noise(self) -> None:
+        if isinstance(self.noise, Fluorescence) and (self.noise.background_sd or self.noise.saturation):
+            given = f"{self.quantity}: followed individuals with an error of the background, or saturation"
+            hint = "a filter takes them in: `mscale assimilate`"
+            raise InputError(explain(given, "noise of each reading's own", hint))
+
+
+@final
+class Individuals(Stage):
+    """From what is expected at each time to readings of individuals, and the vector they are read through.
+
+    Reads ``<quantity>_at`` ``(T,)``, the expected reading, and ``<quantity>_per_unit`` ``(T,)``, its change
+    with the state's entry `place` of `size`; makes ``<quantity>`` ``(rows,)`` and ``<quantity>_slope``
+    ``(T, size)``. `time` ``(rows,)`` says which of the T times each reading stands at.
+    """
+
+    def __init__(self, quantity: str, time: np.ndarray, place: int, size: int) -> None:
+        self.name = f"readings of {quantity}"
+        self.inputs = (f"{quantity}_at", f"{quantity}_per_unit")
+        self.outputs = (quantity, f"{quantity}_slope")
+        self._time = np.asarray(time, dtype=int)
+        self._unit = np.eye(size)[place]
+
+    def value(self, values: Values) -> Named:
+        """Pick the rows and spread the slope."""
+        at, per_unit = (np.asarray(values.get(name, np.zeros(self._count))) for name in self.inputs)
+        return {self.outputs[0]: at[self._time], self.outputs[1]: per_unit[:, None] * self._unit}
+
+    def linearize(self, values: Values) -> tuple[Named, Linearization]:
+        """Return the same; the stage is linear."""
+        return self.value(values), IndividualsLinearization(self)
+
+    def back(self, cotangents: Values) -> Named:
+        """Carry sensitivities back."""
+        at = np.zeros(self._count)
+        np.add.at(at, self._time, cotangents.get(self.outputs[0], np.zeros(self._time.size)))
+        slope = cotangents.get(self.outputs[1], np.zeros((self._count, self._unit.size)))
+        return {self.inputs[0]: at, self.inputs[1]: np.asarray(slope) @ self._unit}
+
+    @property
+    def _count(self) -> int:
+        return int(self._time.max()) + 1
+
+
+@final
+@dataclass(frozen=True)
+class IndividualsLinearization(Linearization):
+    """Derivative of `Individuals`."""
+
+    stage: Individuals
+
+    def jvp(self, tangents: Values) -> Named:
+        """Pick and spread the changes."""
+        return self.stage.value(tangents)
+
+    def vjp(self, cotangents: Values) -> Named:
+        """Carry sensitivities back."""
+        return self.stage.back(cotangents)

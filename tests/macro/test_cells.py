@@ -121,8 +121,8 @@ def test_one_followed_cell_has_the_same_likelihood_as_law_and_in_the_kalman_filt
     stream = [Observation(t, "camera", "light", [y]) for t, y in zip(times, data, strict=True)]
     _, logs = filter_stream(space, prepared(space, RATES), stream)
     made = MomentPath(people, times, "light_transition", "light_diffusion").value(VALUES)
-    law = Followed(Gaussian(20.0), "light", (0, 0, 0), (0, 1, 2), 1)
-    values = {**made, "light_slope": np.full(3, 1.5)}
+    law = Followed(Gaussian(20.0), "light", (0, 0, 0), (0, 1, 2))
+    values = {**made, "light_slope": np.array([[0.0, 1.5]] * 3)}
     terms = law.logpdf(data, 1.5 * made["protein_mean"], np.zeros(3), values)
     assert terms.pointwise == pytest.approx(logs, rel=1e-10)
 

@@ -1,5 +1,7 @@
 """The joint law of individuals that are followed in time, against dense normal laws and differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -19,10 +21,10 @@ def scene(seed=1):
     values = {
         "y_transition": 0.5 * rng.standard_normal((T, 2, 2)),
         "y_diffusion": root @ np.swapaxes(root, 1, 2),
-        "y_slope": rng.random(T) + 0.5,
+        "y_slope": rng.standard_normal((T, 2)),
         "noise": np.array(0.7),
     }
-    law = Followed(Gaussian("noise", 0.1), "y", WHO, WHEN, 1)
+    law = Followed(Gaussian("noise", 0.1), "y", WHO, WHEN)
     mean = 3 * rng.random(N * T)
     data = law.sample(mean, np.zeros(N * T), values, rng)
     data[[3, 9]] = np.nan
@@ -80,7 +82,8 @@ def test_drawn_readings_have_the_stated_covariance():
 
 def test_individuals_whose_readings_share_an_error_or_saturate_are_refused():
     for noise in (Fluorescence(1.0, background_sd=1.0), Fluorescence(1.0, saturation=255.0)):
+        law, data, mean, values = scene()
         with pytest.raises(InputError, match="assimilate"):
-            Followed(noise, "y", WHO, WHEN, 1)
+            replace(law, noise=noise).logpdf(data, mean, np.zeros(N * T), values)
     with pytest.raises(InputError, match="two readings"):
-        Followed(Gaussian(1.0), "y", (0, 0), (1, 1), 1)
+        Followed(Gaussian(1.0), "y", (0, 0), (1, 1))

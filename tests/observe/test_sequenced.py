@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mscale_uq.errors import DataError
-from mscale_uq.observe.snapshot import Snapshot
+from mscale_uq.observe.sequenced import SequencedCells
 
 # Three lognormal genes, means about 0.34, 2.3 and 9.
 LOG_MEAN = np.array([-1.2, 0.7, 2.1])
@@ -18,7 +18,7 @@ TRUTH = np.concatenate([MEAN, COV[ROWS, COLUMNS]])
 def dish(cells, rng, sd=0.4):
     factors = rng.lognormal(0.0, sd, cells)
     latent = np.exp(rng.multivariate_normal(LOG_MEAN, LOG_COV, cells))
-    return Snapshot(rng.poisson(factors[:, None] * latent), factors)
+    return SequencedCells(rng.poisson(factors[:, None] * latent), factors)
 
 
 def repeats(cells, count, seed, summary):
@@ -34,7 +34,7 @@ def covered(values, covs, truth):
 
 
 def test_factorial_moments_are_unbiased_and_say_how_uncertain_they_are():
-    values, covs = repeats(400, 1500, 3, Snapshot.moments)
+    values, covs = repeats(400, 1500, 3, SequencedCells.moments)
     error = values.std(axis=0) / np.sqrt(len(values))
     assert np.all(np.abs(values.mean(axis=0) - TRUTH) < 4 * error)
     shares = covered(values, covs, TRUTH)
@@ -48,7 +48,7 @@ def test_factorial_moments_are_unbiased_and_say_how_uncertain_they_are():
 @pytest.mark.slow
 @pytest.mark.parametrize(("cells", "lowest", "highest"), [(100, 0.82, 0.96), (2000, 0.92, 0.97)])
 def test_covariances_are_covered_as_often_as_is_known(cells, lowest, highest):
-    shares = covered(*repeats(cells, 1500, 4, Snapshot.moments), TRUTH)
+    shares = covered(*repeats(cells, 1500, 4, SequencedCells.moments), TRUTH)
     assert np.all((shares[:3] > 0.925) & (shares[:3] < 0.97))
     assert np.all((shares[3:] > lowest) & (shares[3:] < highest))
 
@@ -78,7 +78,7 @@ def test_the_logarithm_of_pseudobulk_covers_that_of_the_mean():
 
 
 def test_a_gene_that_nobody_counted_has_a_finite_logarithm_and_no_infinite_weight():
-    silent = Snapshot(np.zeros((10, 1)), np.ones(10)).log_pseudobulk(np.zeros(1))
+    silent = SequencedCells(np.zeros((10, 1)), np.ones(10)).log_pseudobulk(np.zeros(1))
     assert silent.value[0] == pytest.approx(np.log(0.05))
     assert silent.cov[0, 0] == pytest.approx(2.0)
 
@@ -96,9 +96,9 @@ def test_a_gene_that_nobody_counted_has_a_finite_logarithm_and_no_infinite_weigh
 )
 def test_what_are_no_counts_are_refused(counts, factors):
     with pytest.raises(DataError):
-        Snapshot(np.array(counts), np.array(factors))
+        SequencedCells(np.array(counts), np.array(factors))
 
 
 def test_two_cells_have_no_factorial_moments():
     with pytest.raises(DataError, match="at least 3"):
-        Snapshot(np.ones((2, 1)), np.ones(2)).moments()
+        SequencedCells(np.ones((2, 1)), np.ones(2)).moments()

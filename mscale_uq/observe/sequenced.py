@@ -36,7 +36,7 @@ class Summary:
 
 @final
 @dataclass(frozen=True)
-class Snapshot:
+class SequencedCells:
     """The counts of sequenced cells.
 
     Attributes
@@ -99,7 +99,7 @@ class Snapshot:
     def moments(self) -> Summary:
         """Return estimates of mu and of C, its lower triangle row by row, one behind the other.
 
-        Below about 200 cells the covariance of the estimate of C is too uncertain itself: use the means alone.
+        Below about 200 cells the uncertainty of C is too uncertain itself: use the means alone.
 
         Raises
         ------
