@@ -15,8 +15,8 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.errors import DataError, explain, near_match
 from mscale_uq.io import hdf5
 from mscale_uq.io.annotations import Annotations, annotations
+from mscale_uq.io.cell_counts import CellCounts
 from mscale_uq.io.counts import Matrix, gather
-from mscale_uq.io.snapshot import Snapshot
 from mscale_uq.io.tracks import check_time_unit
 
 MOST_CELLS = 10_000_000
@@ -38,7 +38,7 @@ def read_h5ad(
     size_factors: str | None = None,
     batch: str | None = None,
     most_entries: int = MOST_ENTRIES,
-) -> Snapshot:
+) -> CellCounts:
     """Return the counts of some genes in every cell of a file.
 
     Parameters
@@ -81,7 +81,7 @@ def read_h5ad(
         counts, totals = gather(matrix, chosen)
         factors, origin = _size_factors(obs, size_factors, totals)
         batch = batch or obs.first(["batch"])
-        return Snapshot(
+        return CellCounts(
             label,
             obs.index,
             tuple(str(name) for name in var.index[chosen]),

@@ -1,4 +1,4 @@
-"""`Snapshot`: molecules counted in cells that were taken away, some of them at each of a few times."""
+"""`CellCounts`: molecules counted in cells that were taken away, some of them at each of a few times."""
 
 from dataclasses import dataclass, replace
 from typing import final
@@ -12,7 +12,7 @@ from mscale_uq.io.units import convert
 
 @final
 @dataclass(frozen=True)
-class Snapshot:
+class CellCounts:
     """Counts of the genes that were asked for; a row is a cell, which lived until it was sequenced.
 
     Attributes
@@ -62,7 +62,7 @@ class Snapshot:
         """Return the times in another unit of time."""
         return convert(self.times, self.time_unit, unit, f"{self.label}: time")
 
-    def where(self, chosen: np.ndarray) -> "Snapshot":
+    def where(self, chosen: np.ndarray) -> "CellCounts":
         """Return the chosen cells, by a mask or by positions."""
         return replace(
             self,
@@ -74,7 +74,7 @@ class Snapshot:
             batches=None if self.batches is None else self.batches[chosen],
         )
 
-    def by_time(self) -> tuple["Snapshot", ...]:
+    def by_time(self) -> tuple["CellCounts", ...]:
         """Return the cells of each time, in the order of time."""
         return tuple(self.where(self.times == now) for now in np.unique(self.times))
 
