@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from mscale_uq.case.readers import read_with
+from mscale_uq.case.schema import ReaderSpec
 from mscale_uq.catalog import data_root
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, explain, near_match
@@ -56,16 +58,25 @@ def find_data(given: str, folder: Path) -> DataFile:
     )
 
 
-def read_data(files: Sequence[DataFile], system: System) -> Measurements:
-    """Read the files of one experiment.
+def read_data(
+    files: Sequence[DataFile], system: System, reader: ReaderSpec | None = None
+) -> tuple[Measurements, tuple[str, ...]]:
+    """Read the files of one experiment; return what was measured, and a line on each file of another program.
 
     Raises
     ------
+    CaseError
+        If the reader is told what it cannot use.
     DataError, UnitError
         If a file is not whole, or does not fit the system.
     """
-    tables = [read_table(file.path, file.given) for file in files]
-    return measurements(tables, system.outputs, system.coordinates, not_needed(system))
+    if reader is None:
+        read = [(read_table(file.path, file.given), "") for file in files]
+    else:
+        read = [read_with(reader, file.path, file.given, system) for file in files]
+    tables = [table for table, _ in read]
+    said = tuple(f"{table.label}: {line}" for table, line in read if line)
+    return measurements(tables, system.outputs, system.coordinates, not_needed(system)), said
 
 
 def not_needed(system: System) -> set[str]:

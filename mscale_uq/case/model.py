@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
@@ -48,6 +48,8 @@ class Plan:
         The targets that are noise levels.
     bindings
         Target -> number, or link to an unknown.
+    reader, said
+        How files of another program are read, as in the case file, and a line on what was in each.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Plan:
     targets: Mapping[str, Parameter]
     levels: frozenset[str]
     bindings: Mapping[str, Fixed | Link]
+    reader: Mapping[str, Any] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
     def other_model(self, system: System, changes: Mapping[str, Any]) -> ForwardModel:
         """Return the model of the same readings with some options changed."""
@@ -96,7 +100,7 @@ def _plan(
     options = _options(spec.options, one, system, mistakes)
     with mistakes.in_data(f"{here}.data"):
         files = tuple(find_data(given, folder) for given in one.data)
-        data = read_data(files, system)
+        data, said = read_data(files, system, one.reader)
     if len(mistakes) > before:
         return None
     operators = noise_operators({**spec.law, **one.law}, one, data, system, mistakes)
@@ -117,7 +121,8 @@ def _plan(
                 add_level(targets, level)
     levels = frozenset(targets) - set(model.names)
     bindings = _bindings(spec, one, targets, mistakes)
-    return Plan(one.name, options, files, data, model, operators, targets, levels, bindings)
+    reader = one.reader.model_dump(exclude_unset=True) if one.reader else {}
+    return Plan(one.name, options, files, data, model, operators, targets, levels, bindings, reader, said)
 
 
 def _options(

@@ -159,6 +159,7 @@ class Case:
         return {
             "name": plan.name,
             "data": [f"{data_folder}{file.given.removeprefix(data_folder)}" for file in plan.files],
+            **({"reader": dict(plan.reader)} if plan.reader else {}),
             "options": dict(plan.options),
             "fixed": {name: np.asarray(value).tolist() for name, value in numbers.items()},
             "bind": {name: _link_text(link) for name, link in links.items()},

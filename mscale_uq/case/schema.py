@@ -25,6 +25,9 @@ from mscale_uq.io.mistakes import Mistakes
 MOST_SEED = 2**63 - 1  # what a file of results can hold
 
 
+Size = Annotated[int, Field(ge=1, strict=True)]
+
+
 class Section(BaseModel):
     """A table of a case file; unknown keys are refused."""
 
@@ -40,11 +43,31 @@ class LawSpec(Section):
     df: Number | None = None
 
 
+class ReaderSpec(Section):
+    """How files that another program wrote are read: their format, and which of their columns is what."""
+
+    format: Literal["trackmate", "btrack", "csv", "h5ad"]
+    columns: Annotated[dict[str, str], Field(min_length=1)]
+    cells: list[str] | None = None
+    units: dict[str, str] = {}
+    frame_interval: str | None = None
+    separator: str = ","
+    time: str = "time"
+    time_unit: str | None = None
+    times: dict[str, float] | None = None
+    layer: str | None = None
+    size_factors: str | None = None
+    batch: str | None = None
+    most_bytes: Size | None = None
+    most_entries: Size | None = None
+
+
 class ExperimentSpec(Section):
     """One set of measurements: its files, the model's options, and what its parameters are bound to."""
 
     name: Label
     data: Files
+    reader: ReaderSpec | None = None
     options: dict[str, Choice] = {}
     fixed: dict[str, Numbers] = {}
     bind: dict[str, str] = {}
@@ -188,6 +211,7 @@ ALLOWED = {
     "bool_type": "true or false",
 }
 SECTIONS: dict[str, type[Section]] = {
+    "reader": ReaderSpec,
     "law": LawSpec,
     "discrepancy": DiscrepancySpec,
     "approximation_error": ApproximationSpec,

@@ -45,6 +45,9 @@ def check_case(case: Case) -> Iterator[Finding]:
         f"{len(posterior.experiments)} experiment{plural}, {readings} readings, {posterior.size} unknowns"
     )
     yield Finding(True, "case and wiring", counts)
+    for plan in case.plans:
+        for line in plan.said:
+            yield Finding(None, f"data of {plan.name}", line)
     yield _units(case.system)
     yield from _experiments(case, posterior, rng)
     yield from prior_against_data(posterior, rng)

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from mscale_uq.errors import DataError, explain
+from mscale_uq.io.hdf5_heap import check_heaps
 
 MOST_CHUNK = 2**28  # bytes that are unpacked at once
 MOST_NAME = 1000  # letters of a name
@@ -33,6 +34,7 @@ def opened(path: Path, label: str) -> Iterator[h5py.File]:
     """
     if not path.is_file():
         raise DataError(explain(f"{label}: no such file", "an HDF5 file"))
+    check_heaps(path, label)
     file = _try(lambda: h5py.File(path, "r", locking=False), label, "is no whole HDF5 file")
     try:
         yield file

@@ -289,3 +289,14 @@ def test_a_file_that_is_none_is_refused(tmp_path):
     path.write_text("cell,gene\n")
     with pytest.raises(DataError, match="is no whole HDF5 file"):
         read_h5ad(path, time_unit="h")
+
+
+@pytest.mark.parametrize("size", [0, 4000, 2**63])
+def test_a_heap_that_leads_nowhere_is_refused_in_bounded_time(tmp_path, size):
+    path = whole(tmp_path)
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL\x01")
+    content[heap + 24 : heap + 32] = size.to_bytes(8, "little")  # of the first text
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        read_h5ad(path, time_unit="h")

@@ -1,0 +1,135 @@
+"""A case names files of other programs: which format they have, and which of their columns is what."""
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mscale_uq.case.read import read_case
+from mscale_uq.case.readers import read_with
+from mscale_uq.case.schema import ReaderSpec
+from mscale_uq.catalog import load_system
+from mscale_uq.cli.commands import app
+from mscale_uq.errors import CaseError, DataError
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+CASE = """
+system = "toys/line"
+seed = 7
+
+[[experiment]]
+name = "movie"
+data = "{file}"
+{reader}
+fixed = {{ weights = [1, 0], temperature = 300 }}
+
+[law]
+length = {{ law = "gaussian", sd = "2 cm" }}
+
+[prior]
+offset = {{ dist = "normal", mean = 0, sd = "50 cm" }}
+speed = {{ dist = "lognormal", median = "60 m/min", factor = 3 }}
+"""
+SPOTS = """ID,TRACK_ID,POSITION_T,FRAME,RADIUS
+ID,Track ID,T,Frame,R
+,,(min),,(cm)
+1,0,0.0,0,10.0
+2,0,0.5,1,ø
+3,1,0.5,1,3100.0
+4,ø,0.5,1,9.0
+"""
+TRACKMATE = 'reader = { format = "trackmate", columns = { length = "RADIUS" } }'
+
+
+def case(tmp_path, reader=TRACKMATE, file="spots.csv", content=SPOTS):
+    (tmp_path / file).write_text(content)
+    (tmp_path / "movie.toml").write_text(CASE.format(file=file, reader=reader))
+    return tmp_path / "movie.toml"
+
+
+def test_a_spots_table_arrives_in_the_units_of_the_system(tmp_path):
+    (plan,) = read_case(case(tmp_path)).plans
+    assert np.array_equal(plan.data.coordinates["time"], [0.0, 30.0, 30.0])
+    assert np.allclose(plan.data.outputs["length"], [0.1, np.nan, 31.0], equal_nan=True)
+
+
+def test_cells_can_be_chosen(tmp_path):
+    reader = 'reader = { format = "trackmate", cells = ["1"], columns = { length = "RADIUS" } }'
+    (plan,) = read_case(case(tmp_path, reader)).plans
+    assert plan.data.outputs["length"].tolist() == [31.0]
+
+
+def test_any_table_of_tracks_is_named_with_its_columns_and_units(tmp_path):
+    reader = (
+        'reader = { format = "csv", separator = ";", units = { length = "mm" }, frame_interval = "30 s", '
+        'columns = { cell = "track", frame = "f", length = "size" } }'
+    )
+    content = "track;f;size\n1;0;100\n1;1;31000\n"
+    (plan,) = read_case(case(tmp_path, reader, "t.csv", content)).plans
+    assert np.allclose(plan.data.outputs["length"], [0.1, 31.0])
+    assert np.array_equal(plan.data.coordinates["time"], [0.0, 30.0])
+
+
+def test_the_resolved_case_reads_back_as_the_same(tmp_path):
+    one = read_case(case(tmp_path))
+    (tmp_path / "again.toml").write_text(one.resolved_toml())
+    assert read_case(tmp_path / "again.toml").identity == one.identity
+
+
+def test_another_choice_of_cells_is_another_run(tmp_path):
+    one = read_case(case(tmp_path)).identity
+    reader = 'reader = { format = "trackmate", cells = ["1"], columns = { length = "RADIUS" } }'
+    other = read_case(case(tmp_path, reader)).identity
+    assert {key for key in one if one[key] != other[key]} == {"experiments"}
+
+
+def test_check_tells_what_was_read(tmp_path):
+    told = CliRunner().invoke(app, ["check", str(case(tmp_path))])
+    text = " ".join(told.output.split())
+    assert "2 cells in 2 frames, 3 rows, from 0 to 0.5 min" in text
+    assert "1 rows left out (spots in no track)" in text
+
+
+MISTAKES = {
+    "an unknown format": (
+        TRACKMATE.replace("trackmate", "trakmate"),
+        "experiment.movie.reader.format: 'trakmate' .did you mean 'trackmate'",
+    ),
+    "an unknown key": (
+        TRACKMATE.replace("format", 'frmat = "", format'),
+        "reader.frmat: unknown key .did you mean 'format'",
+    ),
+    "a key of another format": (
+        TRACKMATE.replace("columns", 'layer = "counts", columns'),
+        "reader.layer says nothing to 'trackmate'",
+    ),
+    "no columns": ('reader = { format = "trackmate" }', "reader.columns: the key is missing"),
+    "a key that is missing": (
+        'reader = { format = "btrack", columns = { length = "x" } }',
+        "reader.frame_interval is not there",
+    ),
+    "a wrong feature": (TRACKMATE.replace("RADIUS", "RADUS"), "no key 'RADUS' .*did you mean 'RADIUS'"),
+    "a wrong output": (TRACKMATE.replace("length", "lenght"), "column 'lenght' is unknown"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_its_key(tmp_path, mistake):
+    reader, message = MISTAKES[mistake]
+    with pytest.raises((CaseError, DataError), match=message):
+        read_case(case(tmp_path, reader))
+
+
+def test_counts_of_cells_arrive_with_their_times(tmp_path):
+    anndata = pytest.importorskip("anndata")
+    pandas = pytest.importorskip("pandas")
+    obs = pandas.DataFrame({"day": ["0", "1", "1"]}, index=["a", "b", "c"])
+    data = anndata.AnnData(np.array([[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]]), obs)
+    data.var_names = ["Sox2", "Nanog"]
+    data.write_h5ad(tmp_path / "cells.h5ad")
+    reader = ReaderSpec(format="h5ad", columns={"length": "Nanog"}, time="day", time_unit="day")
+    table, said = read_with(reader, tmp_path / "cells.h5ad", "cells.h5ad", load_system("toys/line"))
+    assert [(column.name, column.unit) for column in table.columns] == [("time", "day"), ("length", "count")]
+    assert table.columns[0].values.tolist() == [0.0, 1.0, 1.0]
+    assert table.columns[1].values.tolist() == [5.0, 6.0, 7.0]
+    assert said.startswith("3 cells at 0, 1 day, counts of 1 genes from X")
