@@ -5,12 +5,12 @@ mean, R the noise, S = Y'Y/(N - 1) + R = L L' the covariance of the departure.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import final
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
+from mscale_uq.core.lazy import lazy
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import CovarianceError
 from mscale_uq.solve.ensemble_kernels import departures, normal_log_density, whitened
@@ -58,7 +58,7 @@ class Innovation:
         """Number of members N."""
         return len(self.deviations) - 1
 
-    @cached_property
+    @lazy
     def factor(self) -> Array:
         """``(m, m)`` L.
 
@@ -89,7 +89,7 @@ class Innovation:
         """Log-density of the data under the normal law of the departure."""
         return self._whitened[1]
 
-    @cached_property
+    @lazy
     def _whitened(self) -> tuple[Array, float]:
         if len(self.factor) <= FEW:
             return whitened(self.factor, self.deviations)  # type: ignore[no-any-return]

@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from mscale_uq.core.law import Law, ObservationOperator
+from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.linear_dynamics import LinearDynamics, LinearReading
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.random import generator
@@ -14,9 +14,9 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, InputError, explain
 from mscale_uq.filters.conditioning import Affine
 from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move, iterated
+from mscale_uq.filters.plain import is_plain
 from mscale_uq.filters.records import GaussianState, Purpose, interval
 from mscale_uq.filters.sight import Sight
-from mscale_uq.observe.laws import Gaussian
 
 INSTEAD = "use ExtendedKalman, SigmaPointKalman or an ensemble filter"
 INSTEAD_OF_MOMENTS = (
@@ -98,11 +98,6 @@ def check_readings(sight: Sight, state: GaussianState) -> None:
     there, noise_there = sight.predict(away)
     _refuse_unless_equal("a reading", there, here + H @ (away - state.mean))
     _refuse_unless_equal("the noise of a reading", noise_there, noise)
-
-
-def is_plain(law: Law) -> bool:
-    """Whether a law is known to be normal with a constant variance."""
-    return isinstance(law, Gaussian) and not isinstance(law.relative, str) and not np.any(law.relative)
 
 
 def check_laws(sight: Sight, state: GaussianState) -> None:

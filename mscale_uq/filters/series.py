@@ -18,6 +18,7 @@ from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError, NoGradient
 from mscale_uq.filters.loop import check_order, simultaneous
+from mscale_uq.filters.plain import is_plain
 from mscale_uq.filters.records import GaussianState
 from mscale_uq.filters.sight import look, places
 from mscale_uq.observe.laws import Gaussian, look_up
@@ -140,8 +141,7 @@ def check_affine(source: str, operator: ObservationOperator) -> None:
     """Refuse a source that does not declare an affine reading with Gaussian noise of constant variance."""
     if not isinstance(operator.stage, LinearReading | None):
         raise NoGradient(f"source {source!r}: its stage is not a LinearReading: use a filter of the loop")
-    law = operator.law
-    if not isinstance(law, Gaussian) or isinstance(law.relative, str) or np.any(np.asarray(law.relative)):
+    if not is_plain(operator.law):
         raise NoGradient(
             f"source {source!r}: its law is not Gaussian with constant sd: use a filter of the loop"
         )

@@ -5,6 +5,8 @@ Table 1 of Sakov and Oke (2008), doi:10.1111/j.1600-0870.2007.00299.x, and add f
 the root mean square over the state, after the analysis, averaged over time; five seeds of 2000 cycles each.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mscale_uq.models.reference import lorenz63, lorenz96
@@ -13,11 +15,12 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.filters.denkf import DEnKF
 from mscale_uq.filters.ensemble import EnsembleKalman
 from mscale_uq.filters.etkf import ETKF
+from mscale_uq.filters.extended import ExtendedKalman
 from mscale_uq.filters.ienks import IEnKS
 from mscale_uq.filters.inflation import Inflation
 from mscale_uq.filters.letkf import LETKF
 from mscale_uq.filters.localisation import Localisation
-from mscale_uq.filters.loop import run
+from mscale_uq.filters.loop import run, start
 from mscale_uq.filters.particle import ParticleFilter
 from mscale_uq.filters.serial import Serial
 from mscale_uq.filters.stochastic import Stochastic
@@ -32,9 +35,13 @@ SAKOV_2008 = {
     "etkf": (EnsembleKalman(ETKF(), 28, Inflation(on_anomalies=1.02), rotation=True), 0.18),
     "serial": (EnsembleKalman(Serial(), 28, Inflation(on_anomalies=1.02), rotation=True), 0.18),
 }
+# Mean and gain of a network from the climate: DAPPER's `OptInterp`, `Var3D` and `Climatology`.
+BASELINES_2008 = {"interpolation": 0.95, 0.02: 0.41, "climatology": 3.6}  # a number is 3D-Var's share of it
+BASELINES_2012 = {"interpolation": 1.25, 0.1: 1.04}
 LETKF_2008 = EnsembleKalman(LETKF(FOUR_SITES), 7, Inflation(on_anomalies=1.04), rotation=True)
 SAKOV_2012 = {
     "etkf": (EnsembleKalman(ETKF(), 10, Inflation(on_anomalies=1.02), rotation=True), 0.60),
+    "stochastic": (EnsembleKalman(Stochastic(), 10, Inflation(on_anomalies=1.04)), 0.65),
     "ienks": (IEnKS(10, inflation=Inflation(on_anomalies=1.02), rotation=True), 0.31),
     "100 particles": (ParticleFilter(100, ess_min=0.3, jitter=2.4), 0.38),
 }
@@ -93,8 +100,8 @@ def test_sakov_2012_lorenz_63(row):
     theta = {parameter.name: parameter.default for parameter in space.parameters}
     error, spread = errors(filter, space, theta, 0.25, burn_in=64)
     print(row, "rmse", error.mean(), "+-", error.std(ddof=1), "spread", spread.mean(), "table", published)
-    # The table's own runs of 1000 cycles scatter by 5 to 15 %.
-    assert error.mean() == pytest.approx(published, rel=0.10)
+    # The table's own runs of 1000 cycles scatter by 5 to 15 %; its program finds 0.56 for `stochastic`.
+    assert error.mean() == pytest.approx(published, rel=0.10 if row != "stochastic" else 0.15)
 
 
 @pytest.mark.slow
@@ -105,3 +112,70 @@ def test_sakov_2012_lorenz_63_with_many_particles():
     error, _ = errors(ParticleFilter(800, ess_min=0.2, jitter=0.9), space, theta, 0.25, 64, cycles=600)
     print("800 particles rmse", np.median(error), "of", error, "table", 0.28)
     assert np.median(error) == pytest.approx(0.28, rel=0.10)
+
+
+@pytest.mark.slow
+def test_sakov_2008_lorenz_96_with_24_members_may_lose_the_truth():
+    """The table's 0.18 holds while the truth is followed; now and then it is lost for good, there as here."""
+    filter = EnsembleKalman(ETKF(), 24, Inflation(on_anomalies=1.013), rotation=True)
+    error, _ = errors(filter, lorenz96.space(), {"forcing": 8.0}, 0.05, burn_in=400)
+    followed = error < 1.0
+    print("etkf 24 rmse", error, "diverged", np.sum(~followed), "of", len(error), "table", 0.18)
+    assert error[followed].mean() == pytest.approx(0.18, abs=0.012)
+    assert np.sum(~followed) <= 2
+
+
+def baseline(kind, space, theta, interval, burn_in, seed):
+    """Mean error of a method that knows the climate of the path and nothing of its own uncertainty."""
+    path, readings = twin(space, theta, seed, interval)
+    values, mean = space.prepare(theta), path.mean(axis=0)
+    R = space.observations["stations" if "stations" in space.observations else "probe"].law.sd ** 2
+    share = kind if isinstance(kind, float) else 1.0
+    B = share * np.cov(path.T)
+    gain = np.linalg.solve(B + R * np.eye(len(B)), B).T
+    state, found = mean, []
+    for truth, reading in zip(path, readings, strict=True):
+        state = space.step(state[None], 0.0, interval, values, None)[0]
+        before = state if share < 1 else mean
+        state = before + gain @ (reading.value - before) if kind != "climatology" else mean
+        found.append(np.sqrt(np.mean((state - truth) ** 2)))
+    return np.mean(found[burn_in:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BASELINES_2008)
+def test_the_baselines_of_sakov_2008(kind):
+    """What the twin experiment itself is worth, without any filter: path, readings and error measure."""
+    space = lorenz96.space()
+    error = np.mean([baseline(kind, space, {"forcing": 8.0}, 0.05, 400, seed) for seed in SEEDS])
+    print(kind, "rmse", error, "table", BASELINES_2008[kind])
+    assert error == pytest.approx(BASELINES_2008[kind], abs=max(0.012, 0.01 * BASELINES_2008[kind]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BASELINES_2012)
+def test_the_baselines_of_sakov_2012(kind):
+    space = lorenz63.space(sd=np.sqrt(2))
+    theta = {parameter.name: parameter.default for parameter in space.parameters}
+    error = np.mean([baseline(kind, space, theta, 0.25, 64, seed) for seed in SEEDS])
+    print(kind, "rmse", error, "table", BASELINES_2012[kind])
+    assert error == pytest.approx(BASELINES_2012[kind], rel=0.05)
+
+
+@pytest.mark.slow
+def test_sakov_2012_lorenz_63_with_an_extended_filter():
+    """Its variance grows by 180 in a unit of time beside what the tangent says."""
+    space = lorenz63.space(sd=np.sqrt(2))
+    theta = {parameter.name: parameter.default for parameter in space.parameters}
+    found = []
+    for seed in SEEDS:
+        path, readings = twin(space, theta, seed, 0.25, 1000)
+        now, error = start(ExtendedKalman(), space, theta), []
+        for truth, reading in zip(path, readings, strict=True):
+            there = now.predict_to(reading.time)
+            wide = replace(there.state, cov=180**0.25 * there.state.cov)
+            now, _ = replace(there, state=wide).update(reading)
+            error.append(np.sqrt(np.mean((now.state.mean - truth) ** 2)))
+        found.append(np.mean(error[64:]))
+    print("extended rmse", np.mean(found), "of", found, "table", 0.92)
+    assert np.mean(found) == pytest.approx(0.92, rel=0.10)
