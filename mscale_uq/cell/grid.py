@@ -71,7 +71,7 @@ class PeriodicGrid:
 
     def __init__(self, shape: tuple[int, int], lengths: tuple[float, float]) -> None:
         self.shape = shape
-        number = _folded_numbers(shape)
+        number = folded_numbers(shape)
         self._corners = np.stack([np.roll(number, (-i, -j), (0, 1)).ravel() for i in (0, 1) for j in (0, 1)])
         self._modes = _element_modes(lengths[0] / shape[0], lengths[1] / shape[1])
         self._unknowns = number.size - 1  # node 0 is held at zero: chi is known up to a constant
@@ -133,7 +133,7 @@ def _element_modes(h1: float, h2: float) -> Array:
     return np.stack([along_1, along_2, hourglass])
 
 
-def _folded_numbers(shape: tuple[int, int]) -> Array:
+def folded_numbers(shape: tuple[int, int]) -> Array:
     """Return node numbers ``(n1, n2)`` with which periodic neighbours are never far apart.
 
     A ring of n nodes is laid flat, 0, n-1, 1, n-2, ...: neighbours are at most two places apart. The short

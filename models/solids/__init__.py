@@ -1,0 +1,1 @@
+"""Solids: stress, strain and damage."""
