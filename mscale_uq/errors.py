@@ -29,18 +29,25 @@ __all__ = [
     "SolveFailed",
     "UnitError",
     "WiringError",
+    "closest",
     "explain",
     "near_match",
 ]
 
 
-def near_match(given: str, allowed: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the closest allowed word, or the only one it begins."""
+def closest(given: str, allowed: Iterable[str]) -> str | None:
+    """Return the closest allowed word, or the only one it begins; None if nothing is close."""
     words = list(allowed)
     close = difflib.get_close_matches(given, words, n=1, cutoff=0.6)
     begun = [word for word in words if len(given) >= 3 and word.startswith(given)]
     found = close or (begun if len(begun) == 1 else [])
-    return f" (did you mean {found[0]!r}?)" if found else ""
+    return found[0] if found else None
+
+
+def near_match(given: str, allowed: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the closest allowed word; nothing if none is close."""
+    found = closest(given, allowed)
+    return f" (did you mean {found!r}?)" if found else ""
 
 
 def explain(given: str, allowed: str = "", hint: str = "") -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import cases, find_case
@@ -39,8 +40,6 @@ def test_numbers_arrive_in_the_models_units(tmp_path):
 
 
 def test_the_log_density_is_the_one_written_out_by_hand(tmp_path):
-    from scipy import stats
-
     posterior = read_case(written(tmp_path)).posterior()
     offset, other, speed, noise = theta = np.array([0.1, -0.2, 1.01, 0.3])
     prior = (
@@ -100,6 +99,51 @@ def test_sensors_that_scatter_differently_are_experiments_with_a_level_each(tmp_
     ]
     assert likelihood[1] + likelihood[2] == pytest.approx(likelihood[0] + likelihood[3], rel=1e-12)
     assert len(set(likelihood)) == 4
+
+
+def test_sensors_of_one_experiment_may_have_a_level_each(tmp_path):
+    """Readings at the same time are one channel here, also those of another experiment."""
+    text = GOOD.replace('sd = "noise", relative = "1 %"', 'sd = "noise", per = "time"')
+    second = "time [s],length [m]\n1,1.1\n60,4.2\n1,1.3\n4,\n"
+    case = read_case(written(tmp_path, text, second=second))
+    posterior = case.posterior()
+    assert case.unknowns["noise"].channels == ((0.0,), (30.0,), (60.0,), (1.0,), (4.0,))
+    noise = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    given = {"offset": 0.1, "offset_of_second": -0.2, "speed": 1.0, "noise": noise}
+    theta = posterior.pack({name: np.asarray(value) for name, value in given.items()})
+    first, other = posterior.experiments
+    values = posterior.split(theta)
+    by_hand = stats.norm(0.1 + np.array([0, 60.0]), noise[[0, 2]]).logpdf([0.01, 61.0]).sum()
+    assert first.terms(values)["length"].total == pytest.approx(by_hand, rel=1e-12)
+    line = 300.15 / 300 * (-0.2 + np.array([1.0, 60.0, 1.0]) ** 2)
+    by_hand = stats.norm(line, noise[[3, 2, 3]]).logpdf([1.1, 4.2, 1.3]).sum()
+    assert other.terms(values)["length"].total == pytest.approx(by_hand, rel=1e-12)
+    slope = posterior.log_likelihood_gradient(theta)[1]
+    steps = 1e-5 * np.eye(theta.size)
+    differences = [
+        (posterior.log_likelihood(theta + step) - posterior.log_likelihood(theta - step)) / 2e-5
+        for step in steps
+    ]
+    assert slope == pytest.approx(differences, rel=1e-6, abs=1e-8 * np.abs(slope).max())
+    (tmp_path / "again.toml").write_text(case.resolved_toml())
+    assert read_case(tmp_path / "again.toml").hash == case.hash
+
+
+def test_a_level_for_each_channel_may_be_numbers(tmp_path):
+    text = GOOD.replace('sd = "noise", relative = "1 %"', 'sd = "noise", per = "time"').replace(
+        'noise = { dist = "halfnormal", upper = "20 mm", mass = 0.95 }\n', ""
+    )
+    text = text.replace(
+        "fixed = { weights = [1, 0] }", 'fixed = { weights = [1, 0], noise = [1, "2 cm", 3] }'
+    )
+    text = text.replace('temperature = "27 degC" }', 'temperature = "27 degC", noise = 0.5 }')
+    case = read_case(written(tmp_path, text))
+    first, second = case.posterior().experiments
+    values = case.posterior().split([0.0, 0.0, 1.0])
+    assert first.trace(values)["noise"].tolist() == [1.0, 0.02, 3.0]
+    assert second.trace(values)["noise"].tolist() == [0.5, 0.5]
+    (tmp_path / "again.toml").write_text(case.resolved_toml())
+    assert read_case(tmp_path / "again.toml").hash == case.hash
 
 
 def test_experiments_may_share_entries_of_a_vector(tmp_path):

@@ -66,7 +66,7 @@ UNKNOWN = MACHINE.replace("amplitude = 0.2", 'amplitude = "missed"').replace(
 
 def machine_case(folder, text=MACHINE):
     rows = "".join(f"{x},{y!r}\n" for x, y in zip(X, READINGS.tolist(), strict=True))
-    (folder / "machine.csv").write_text("time,length\n" + rows)
+    (folder / "machine.csv").write_text("time [s],length [m]\n" + rows)
     (folder / "machine.toml").write_text(text)
     return folder / "machine.toml"
 
@@ -185,8 +185,10 @@ def film_case(folder, text):
     theta = {parameter.name: parameter.default for parameter in SYSTEM.parameters} | TRUTH
     known = SYSTEM.resolved(theta, DEPTHS, periods=5)
     rows = zip(map(float, DEPTHS), known["concentration"].tolist(), strict=True)
-    (folder / "profile.csv").write_text("depth,concentration\n" + "".join(f"{d!r},{c!r}\n" for d, c in rows))
-    (folder / "uptake.csv").write_text(f"uptake\n{float(known['uptake'])!r}\n")
+    (folder / "profile.csv").write_text(
+        "depth [m],concentration [mol/m^3]\n" + "".join(f"{d!r},{c!r}\n" for d, c in rows)
+    )
+    (folder / "uptake.csv").write_text(f"uptake [mol/(m^2 s)]\n{float(known['uptake'])!r}\n")
     (folder / "film.toml").write_text(text)
     return folder / "film.toml"
 

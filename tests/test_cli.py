@@ -99,7 +99,11 @@ WRONG = {
     ),
     "an unknown file": (["fit", "mine.toml"], 3, "no case file 'mine.toml'"),
     "an unknown system": (["show", "heat"], 3, "no system 'heat'"),
-    "an unknown sampler": (["fit", "{case}", "--sampler", "nut"], 3, "sampler = 'nut'; allowed: auto, nuts"),
+    "an unknown sampler": (
+        ["fit", "{case}", "--sampler", "nut"],
+        3,
+        "sampler = 'nut' (did you mean 'nuts'?); allowed: auto, nuts",
+    ),
     "no draws": (["fit", "{case}", "--draws", "0"], 3, "draws = 0; allowed: greater than or equal to 1"),
     "a changed seed": (
         ["fit", "{case}", "--out", "{run}", "--seed", "3"],
@@ -133,7 +137,13 @@ def test_every_mistake_in_a_case_is_a_line(tmp_path):
     )
     done = mscale("check", path)
     assert done.exit_code == 3
-    assert "line.toml: prior.speed.ds: unknown key" in done.output
+    lines = done.output.splitlines()
+    assert lines[0] == "mscale: line.toml: 3 mistakes"
+    assert [line.split(";")[0].strip() for line in lines[1:]] == [
+        "prior.speed.ds: unknown key",
+        "fixed.temperature: temperature: '3 m' has the dimension of [length]",
+        "prior.speed: normal with mean",
+    ]
     path = write_case(
         tmp_path, CASE.replace("temperature = 300", 'temperature = "3 m"').replace("sd = 10", "sd = -1")
     )

@@ -7,6 +7,7 @@ The messages are in ``planted_mistakes.md``; to write that table anew:
 import sys
 import tempfile
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,16 +35,23 @@ Written by `python tests/test_planted_mistakes.py`, kept true by the tests.
 """
 
 
-def planted(folder, mistake):
-    """Write the good case and its data with one mistake into a folder; return the case file."""
-    assert "file" in mistake or mistake["old"] in GOOD["case"]
-    for name, content in {
-        **GOOD["files"],
-        **({mistake["file"]: mistake["content"]} if "file" in mistake else {}),
-    }.items():
+def spoilt(*mistakes):
+    """Return the text of the good case and its data files, with some mistakes planted."""
+    text, files = GOOD["case"], dict(GOOD["files"])
+    for mistake in mistakes:
+        if "file" in mistake:
+            files[mistake["file"]] = mistake["content"]
+        else:
+            assert mistake["old"] in text
+            text = text.replace(mistake["old"], mistake["new"])
+    return text, files
+
+
+def planted(folder, *mistakes):
+    """Write the spoilt case and its data into a folder; return the case file."""
+    text, files = spoilt(*mistakes)
+    for name, content in {**files, "line.toml": text}.items():
         (folder / name).write_text(content)
-    text = GOOD["case"] if "file" in mistake else GOOD["case"].replace(mistake["old"], mistake["new"])
-    (folder / "line.toml").write_text(text)
     return folder / "line.toml"
 
 
@@ -75,6 +83,74 @@ def test_the_table_holds_every_mistake_and_no_other():
     rows = TABLE.read_text().removeprefix(HEADER).splitlines()
     assert [one.split(" | ")[0] for one in rows] == [f"| {mistake['what']}" for mistake in MISTAKES]
     assert len(rows) >= 25
+
+
+# One of each stage of reading: form, option, file, its lines, law, binding, fixed number, prior, expectation.
+STAGES = (
+    "half a draw",
+    "unknown key in a prior",
+    "option in the wrong unit",
+    "no such file",
+    "a cut row",
+    "law in the wrong unit",
+    "unknown parameter bound",
+    "fixed in the wrong unit",
+    "prior in the wrong unit",
+    "mass on the impossible",
+    "expectation of nobody",
+)
+# After these nobody can know what else is wrong, or they rename the keys of all that follows.
+ALONE = ("no TOML", "unknown system", "missing key", "a slash in a name", "one name for two experiments")
+BY_NAME = {mistake["what"]: mistake for mistake in MISTAKES}
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_mistake_hides_another_nor_makes_one_up(tmp_path, stage):
+    """The message on two mistakes is that on the one and that on the other, and nothing else."""
+    one = BY_NAME[stage]
+    seen, own = 0, _lines(told(planted(tmp_path, one)))
+    for what, other in BY_NAME.items():
+        if what in ALONE or _touch_the_same(one, other):
+            continue
+        both = _lines(told(planted(tmp_path, one, other)))
+        assert both == own | told_alone(what), what
+        seen += 1
+    assert seen >= 45
+
+
+@cache
+def told_alone(what):
+    """Return the lines told of one mistake."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _lines(told(planted(Path(folder), BY_NAME[what])))
+
+
+def _lines(error):
+    """Return what was given wrongly; what is allowed may depend on what else is there."""
+    first, *more = str(error).removeprefix("line.toml: ").splitlines()
+    return {line.strip().partition("; allowed: ")[0] for line in more or [first]}
+
+
+def _touch_the_same(one, other):
+    """Whether two mistakes are planted on the same line or in the same file, or open the same table."""
+    if one is other or _places(one) & _places(other):
+        return True
+    try:
+        tomllib.loads(spoilt(one, other)[0])
+    except tomllib.TOMLDecodeError:
+        return True
+    return False
+
+
+def _places(mistake):
+    """Return the lines of the good case that a mistake changes, and the data file that it spoils."""
+    if "file" in mistake:
+        return {mistake["file"]}
+    start = GOOD["case"].index(mistake["old"])
+    first = GOOD["case"][:start].count("\n")
+    lines = set(range(first, first + mistake["old"].rstrip("\n").count("\n") + 1))
+    return lines | {name for name in GOOD["files"] if name in mistake["old"]}
 
 
 def row(mistake, said):

@@ -93,6 +93,14 @@ def test_the_same_call_again_changes_no_number(line_run):
     pd.testing.assert_frame_equal(again.summary, line_run.summary)
 
 
+def test_fewer_draws_than_there_are_throw_none_away(line_run):
+    before = (line_run.folder / "posterior.nc").read_bytes(), (line_run.folder / "case.toml").read_bytes()
+    again = fit(line_run.folder.parent / "line.toml", out=line_run.folder, draws=20)
+    after = (line_run.folder / "posterior.nc").read_bytes(), (line_run.folder / "case.toml").read_bytes()
+    assert after == before
+    assert again.facts["settings"] == line_run.facts["settings"]
+
+
 def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -111,7 +119,7 @@ def test_a_changed_case_is_refused_and_nothing_is_touched(line_run, tmp_path, pa
     change = CHANGES[part]
     path = write_case(tmp_path, CASE.replace(*change) if isinstance(change, tuple) else CASE)
     if change is None:
-        (tmp_path / "fast.csv").write_text("time,length\n1,2.8\n2,4.95\n")
+        (tmp_path / "fast.csv").write_text("time [s],length [m]\n1,2.8\n2,4.95\n")
     before = contents(line_run.folder)
     with pytest.raises(RunError, match=f"holds a run with another {part}; .*--fresh starts over"):
         fit(path, out=line_run.folder, **(change if isinstance(change, dict) else {}))

@@ -83,7 +83,7 @@ def test_ranks_of_another_case_are_refused_and_nothing_is_touched(calibrated, tm
     text, options = CHANGES[part]
     case = write_case(tmp_path, text)
     if part == "data":
-        (tmp_path / "fast.csv").write_text("time,length\n1,2.8\n2,4.95\n")
+        (tmp_path / "fast.csv").write_text("time [s],length [m]\n1,2.8\n2,4.95\n")
     before = contents(folder)
     done = mscale_sbc(case, folder, "--runs", 6, *options)
     assert done.exit_code == 3

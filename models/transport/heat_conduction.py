@@ -138,6 +138,12 @@ def steady(x, y, side, cell_elements, elements):
 
 def forward(x=X, y=Y, time=None, mode="steady", side=0.04, cell_elements=32, elements=24, max_step=20.0):
     """Return the model for thermocouples at (x, y) in m, one reading a row; with `time` in s if in time."""
+    lengths = {
+        name: len(column) for name, column in (("x", x), ("y", y), ("time", time)) if column is not None
+    }
+    if len(set(lengths.values())) > 1:
+        given = ", ".join(f"{length} of {name}" for name, length in lengths.items())
+        raise ParameterError(explain(f"heat_conduction: {given}", "one x, y (and time) for each reading"))
     if (mode == "steady") != (time is None):
         given = "readings with a time" if mode == "steady" else "readings without a time"
         allowed = "mode 'steady' for readings of x and y, mode 'transient' for readings of time, x and y"
@@ -190,7 +196,7 @@ SYSTEM = System(
     name="transport/heat_conduction",
     parameters=(*STEADY, *IN_TIME),
     outputs=(
-        Quantity("temperature", "K", "of the thermocouple", ("x", "y", "time")),
+        Quantity("temperature", "K", "of the thermocouple", ("x", "y", "time"), lower=0.0),
         Quantity("cooling_power", "W/m", "heat drawn from the cold side, per depth"),
     ),
     coordinates=(

@@ -116,7 +116,7 @@ SYSTEM = System(
     parameters=(*COATING, EXPONENT, ASPECT),
     outputs=(
         Quantity("effective_diffusivity", "m^2/s", "through the coating, by impedance", ("disc",)),
-        Quantity("density_porosity", "1", "from mass and thickness", ("disc",)),
+        Quantity("density_porosity", "1", "from mass and thickness", ("disc",), lower=0.0, upper=1.0),
     ),
     coordinates=(Quantity("disc", "1", "number of the disc punched from the coating"),),
     options=(

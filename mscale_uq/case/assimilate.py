@@ -7,8 +7,9 @@ from typing import Any, final
 import numpy as np
 from scipy.stats import norm
 
+from mscale_uq.case.binding import Link, fixed
 from mscale_uq.case.filters import build_filter, check_name
-from mscale_uq.case.model import Link, Plan, fixed
+from mscale_uq.case.model import Plan
 from mscale_uq.case.priors import Unknown
 from mscale_uq.case.schema import AssimilateSpec
 from mscale_uq.case.stream import Stream, state_space, stream_of

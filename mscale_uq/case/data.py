@@ -13,6 +13,7 @@ from mscale_uq.catalog import data_root
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, explain, near_match
 from mscale_uq.io.measurements import Measurements, measurements
+from mscale_uq.io.mistakes import Several
 from mscale_uq.io.table import read_table
 
 
@@ -70,10 +71,14 @@ def read_data(
     DataError, UnitError
         If a file is not whole, or does not fit the system.
     """
-    if reader is None:
-        read = [(read_table(file.path, file.given), "") for file in files]
-    else:
-        read = [read_with(reader, file.path, file.given, system) for file in files]
+    read, wrong = [], Several()
+    for file in files:
+        with wrong.noted():
+            if reader is None:
+                read.append((read_table(file.path, file.given), ""))
+            else:
+                read.append(read_with(reader, file.path, file.given, system))
+    wrong.stop()
     tables = [table for table, _ in read]
     said = tuple(f"{table.label}: {line}" for table, line in read if line)
     return measurements(tables, system.outputs, system.coordinates, not_needed(system)), said

@@ -1,16 +1,17 @@
 """The noise laws of a case, and their levels: numbers, or the names of unknowns."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
+from mscale_uq.case.channels import Channels, channels_of
 from mscale_uq.case.schema import ExperimentSpec, LawSpec
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import Law, ObservationOperator
 from mscale_uq.core.parameter import Array, Parameter, Quantity
 from mscale_uq.core.system import System
-from mscale_uq.errors import CaseError, explain, near_match
+from mscale_uq.errors import CaseError, closest, explain, near_match
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
@@ -22,25 +23,67 @@ LAWS = {"gaussian": Gaussian, "student_t": StudentT}
 def noise_operators(
     laws: Mapping[str, LawSpec], one: ExperimentSpec, data: Measurements, system: System, mistakes: Mistakes
 ) -> dict[str, ObservationOperator]:
-    """Return an operator for each measured quantity; what has no law, or a wrong one, is noted."""
+    """Return an operator for each measured quantity; what has no law, or a wrong one, is noted.
+
+    In place of a wrong law stands one that reads the same unknowns, so that their priors are looked at.
+    """
+    _check_measured(one, data, mistakes)
+    operators = {}
+    for quantity, readings in data.outputs.items():
+        key = law_key(quantity, one)
+        spec = law_of(quantity, laws, data.outputs)
+        if quantity not in laws and not mistakes.at_or_below(key):
+            hint = f'law = {{ {quantity} = {{ law = "gaussian", sd = "1 {system.output(quantity).unit}" }} }}'
+            given = f"no noise law for the measured {quantity!r}"
+            mistakes.add(f"experiment.{one.name}.law", explain(given, "gaussian, student_t", hint))
+        law: Law = _stand_in(spec)
+        if spec is not None:
+            with mistakes.at(key):
+                law = _law(spec, system.output(quantity), readings)
+        operators[quantity] = ObservationOperator(quantity, law)
+    return operators
+
+
+def law_key(quantity: str, one: ExperimentSpec) -> str:
+    """Return where the law of a quantity stands in the case."""
+    return f"experiment.{one.name}.law.{quantity}" if quantity in one.law else f"law.{quantity}"
+
+
+def law_of(quantity: str, laws: Mapping[str, LawSpec], measured: Collection[str]) -> LawSpec | None:
+    """Return the law of a quantity, or the one that was most likely meant for it; None if there is none."""
+    others = [name for name in laws if name not in measured]
+    return laws.get(quantity) or laws.get(closest(quantity, others) or "")
+
+
+def noise_channels(
+    laws: Mapping[str, LawSpec], one: ExperimentSpec, data: Measurements, system: System, mistakes: Mistakes
+) -> dict[str, Channels]:
+    """Return unknown level -> the channels of its readings, for the laws that have levels by channel."""
+    found: dict[str, Channels] = {}
+    for quantity in data.outputs:
+        spec = laws.get(quantity)
+        if spec is None or spec.per is None:
+            continue
+        with mistakes.at(law_key(quantity, one)):
+            names = [str(level) for level in (spec.sd, spec.relative) if _is_name(level)]
+            if not names:
+                hint = 'sd = "noise" names an unknown'
+                raise CaseError(
+                    explain(f"per = {', '.join(spec.per)} without an unknown level", "an unknown level", hint)
+                )
+            channels = channels_of(quantity, spec.per, data, system)
+            for name in names:
+                if found.setdefault(name, channels) != channels:
+                    given = f"{name!r} is a level of quantities read at different places"
+                    raise CaseError(explain(given, "one unknown for each quantity"))
+    return found
+
+
+def _check_measured(one: ExperimentSpec, data: Measurements, mistakes: Mistakes) -> None:
     for quantity in one.law:
         if quantity not in data.outputs:
             given = f"{quantity!r} is not measured here{near_match(quantity, data.outputs)}"
             mistakes.add(f"experiment.{one.name}.law", explain(given, ", ".join(data.outputs)))
-    operators = {}
-    for quantity, readings in data.outputs.items():
-        if quantity not in laws:
-            unit = system.output(quantity).unit
-            hint = f'law = {{ {quantity} = {{ law = "gaussian", sd = "1 {unit}" }} }}'
-            given = f"no noise law for the measured {quantity!r}"
-            mistakes.add(f"experiment.{one.name}.law", explain(given, "gaussian, student_t", hint))
-            continue
-        with mistakes.at(
-            f"experiment.{one.name}.law.{quantity}" if quantity in one.law else f"law.{quantity}"
-        ):
-            law = _law(laws[quantity], system.output(quantity), readings)
-            operators[quantity] = ObservationOperator(quantity, law)
-    return operators
 
 
 def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
@@ -62,6 +105,15 @@ def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
     return Gaussian(sd, 0.0 if spec.relative is None else level(spec.relative, "1", "relative"))
 
 
+def _stand_in(spec: LawSpec | None) -> Law:
+    sd, relative = (None, None) if spec is None else (spec.sd, spec.relative)
+    return Gaussian(str(sd) if _is_name(sd) else 1.0, str(relative) if _is_name(relative) else 0.0)
+
+
+def _is_name(given: Any) -> bool:
+    return isinstance(given, str) and given.isidentifier()
+
+
 def level(given: float | str, unit: str, where: str) -> float | str:
     """Return a noise level as a number, or as the name of an unknown."""
     if isinstance(given, str) and given.isidentifier():
@@ -69,14 +121,20 @@ def level(given: float | str, unit: str, where: str) -> float | str:
     return to_unit(given, unit, where, difference=True)
 
 
-def noise_levels(law: Law, output: Quantity, model: ForwardModel) -> list[Parameter]:
-    """Return the unknown noise levels that a law reads, as parameters."""
+def noise_levels(
+    law: Law, output: Quantity, model: ForwardModel, channels: Mapping[str, Channels]
+) -> list[Parameter]:
+    """Return the unknown noise levels that a law reads, as parameters; by channel they are arrays."""
     units = {"sd": output.unit, "relative": "1"}
-    return [
-        Parameter(getattr(law, field), unit, 1.0, 0.0, np.inf, f"noise of {output.name} ({field})")
-        for field, unit in units.items()
-        if isinstance(getattr(law, field, None), str) and getattr(law, field) not in model.chain.made
-    ]
+    found = []
+    for field, unit in units.items():
+        name = getattr(law, field, None)
+        if isinstance(name, str) and name not in model.chain.made:
+            count = (len(channels[name].places),) if name in channels else ()
+            default = (1.0,) if count else 1.0
+            meaning = f"noise of {output.name} ({field})"
+            found.append(Parameter(name, unit, default, 0.0, np.inf, meaning, count))
+    return found
 
 
 def add_level(targets: dict[str, Parameter], level: Parameter) -> None:
@@ -88,6 +146,7 @@ def add_level(targets: dict[str, Parameter], level: Parameter) -> None:
         If that has another unit.
     """
     known = targets.setdefault(level.name, level)
-    if known is not level and known.unit != level.unit:
+    if known is not level and (known.unit, known.shape) != (level.unit, level.shape):
         given = f"noise level {level.name!r} in {level.unit!r} is also {known.meaning or 'a parameter'}"
-        raise CaseError(explain(f"{given} in {known.unit!r}", "one unit for one name", "take another name"))
+        one = "one unit and shape for one name"
+        raise CaseError(explain(f"{given} in {known.unit!r}", one, "take another name"))

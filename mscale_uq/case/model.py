@@ -1,36 +1,33 @@
-"""From an experiment of a case file to a forward model, noise laws, and what each parameter is bound to."""
+"""From an experiment of a case file to a forward model, noise laws, and what each parameter is bound to.
+
+An experiment whose options, data or laws are mistaken is planned all the same, with stand-ins: the case is
+not run then, but what else is wrong with it is told in the same message.
+"""
 
 import inspect
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+
+from mscale_uq.case.binding import Link, bindings_of, links_are_known
+from mscale_uq.case.channels import Channels
 from mscale_uq.case.data import DataFile, find_data, read_data
 from mscale_uq.case.discrepancy import Discrepancy
-from mscale_uq.case.laws import add_level, noise_levels, noise_operators
-from mscale_uq.case.schema import CaseSpec, ExperimentSpec
+from mscale_uq.case.form import UNTOLD
+from mscale_uq.case.laws import add_level, law_key, law_of, noise_channels, noise_levels, noise_operators
+from mscale_uq.case.schema import CaseSpec, ExperimentSpec, LawSpec
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter
 from mscale_uq.core.system import System, pick
-from mscale_uq.errors import CaseError, InputError, explain, near_match
+from mscale_uq.errors import CaseError, InputError, closest, explain
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
 from mscale_uq.stats.experiment import Fixed
-
-LINK = re.compile(r"([A-Za-z_]\w*)(?:\[(\d+)\])?")
-
-
-@final
-@dataclass(frozen=True)
-class Link:
-    """Binds a model parameter, or a noise level, to an unknown by name, or to one entry of it."""
-
-    name: str
-    index: int | None = None
 
 
 @final
@@ -50,6 +47,12 @@ class Plan:
         Target -> number, or link to an unknown.
     reader, said
         How files of another program are read, as in the case file, and a line on what was in each.
+    channels
+        Noise level -> the channels it has an entry for, if it has several.
+    sure
+        Whether model and data are those of the experiment, and no stand-ins.
+    complete
+        Whether every law and every binding is known, so that what is linked to is all that is.
     """
 
     name: str
@@ -63,6 +66,9 @@ class Plan:
     bindings: Mapping[str, Fixed | Link]
     reader: Mapping[str, Any] = field(default_factory=dict)
     said: tuple[str, ...] = ()
+    channels: Mapping[str, Channels] = field(default_factory=dict)
+    sure: bool = True
+    complete: bool = True
 
     def other_model(self, system: System, changes: Mapping[str, Any]) -> ForwardModel:
         """Return the model of the same readings with some options changed."""
@@ -76,7 +82,7 @@ def plan_experiments(
     folder: Path,
     mistakes: Mistakes,
 ) -> list[Plan]:
-    """Return every experiment that is free of mistakes; the others' mistakes are noted."""
+    """Return every experiment of which a model can be made; mistakes are noted."""
     names = [one.name for one in spec.experiment]
     for name in sorted({name for name in names if names.count(name) > 1}):
         mistakes.add(f"experiment.{name}.name", explain(f"{name!r} is given twice", "different names"))
@@ -95,46 +101,95 @@ def _plan(
     folder: Path,
     mistakes: Mistakes,
 ) -> Plan | None:
-    here = f"experiment.{one.name}"
-    before = len(mistakes)
-    options = _options(spec.options, one, system, mistakes)
-    with mistakes.in_data(f"{here}.data"):
-        files = tuple(find_data(given, folder) for given in one.data)
-        data, said = read_data(files, system, one.reader)
-    if len(mistakes) > before:
+    here, laws = f"experiment.{one.name}", {**spec.law, **one.law}
+    options, knows_options = _options(spec.options, one, system, mistakes)
+    files, read, said = _read(one, system, folder, mistakes)
+    data = read or _as_if(laws, system)
+    model = _model(system, options, data, here if read else "", mistakes) if knows_options else None
+    if model is None:
         return None
-    operators = noise_operators({**spec.law, **one.law}, one, data, system, mistakes)
-    model = None
-    with mistakes.at(here):
-        model = _model(system, options, data)
-    if model is None or len(mistakes) > before:
-        return None
+    operators = noise_operators(laws, one, data, system, mistakes)
+    channels = noise_channels(laws, one, data, system, mistakes) if read else {}
     targets = {parameter.name: parameter for parameter in model.parameters}
     for quantity, operator in operators.items():
-        with mistakes.at(f"{here}.law.{quantity}"):
-            for level in noise_levels(operator.law, system.output(quantity), model):
+        with mistakes.at(law_key(quantity, one)):
+            for level in noise_levels(operator.law, system.output(quantity), model, channels):
                 add_level(targets, level)
     for quantity in discrepancies.keys() & operators.keys():
         with mistakes.at(f"discrepancy.{quantity}"):
-            operators[quantity] = discrepancies[quantity].added(operators[quantity], data)
+            if read:
+                operators[quantity] = discrepancies[quantity].added(operators[quantity], data)
             for level in discrepancies[quantity].levels(system.output(quantity), system, model):
                 add_level(targets, level)
     levels = frozenset(targets) - set(model.names)
-    bindings = _bindings(spec, one, targets, mistakes)
     reader = one.reader.model_dump(exclude_unset=True) if one.reader else {}
-    return Plan(one.name, options, files, data, model, operators, targets, levels, bindings, reader, said)
+    bindings = bindings_of(spec, one, targets, mistakes)
+    has_laws = all(law_of(name, laws, data.outputs) for name in operators)
+    complete = has_laws and links_are_known(one, targets)
+    return Plan(
+        one.name, options, files, data, model, operators, targets, levels, bindings, reader, said,
+        channels, sure=read is not None and has_laws, complete=complete,
+    )  # fmt: skip
+
+
+def _read(
+    one: ExperimentSpec, system: System, folder: Path, mistakes: Mistakes
+) -> tuple[tuple[DataFile, ...], Measurements | None, tuple[str, ...]]:
+    """Return files, data (None if anything about them is mistaken, which is noted), and what was in them."""
+    if one.data == [UNTOLD]:
+        return (), None, ()
+    before, files = len(mistakes), []
+    for given in one.data:
+        with mistakes.in_data(f"experiment.{one.name}.data"):
+            files.append(find_data(given, folder))
+    data, said = None, tuple[str, ...]()
+    with mistakes.in_data(f"experiment.{one.name}.data"):
+        data, said = read_data(files, system, one.reader)
+    return tuple(files), data if len(mistakes) == before else None, said
+
+
+def _as_if(laws: Mapping[str, LawSpec], system: System) -> Measurements:
+    """Return stand-in data: everything that has a law is measured."""
+    known = {output.name for output in system.outputs}
+    return Measurements({}, {name: np.zeros(()) for name in laws if name in known})
 
 
 def _options(
     common: Mapping[str, Any], one: ExperimentSpec, system: System, mistakes: Mistakes
-) -> dict[str, Any]:
-    """Return every option of the system; numbers with a unit are converted to the option's."""
+) -> tuple[dict[str, Any], bool]:
+    """Return every option of the system, and whether the model they choose is the one that is meant."""
     options: dict[str, Any] = {option.name: option.default for option in system.options}
+    sure = True
     for name, value in {**common, **one.options}.items():
-        own = f"experiment.{one.name}." if name in one.options else ""
-        with mistakes.at(f"{own}options.{name}"):
+        key = f"experiment.{one.name}.options.{name}" if name in one.options else f"options.{name}"
+        try:
             options[name] = option_value(system, name, value)
-    return options
+        except InputError as error:
+            mistakes.add(key, str(error))
+            with mistakes.at(key):
+                sure = _meant(system, options, name, value) and sure
+    return options, sure
+
+
+def _meant(system: System, options: dict[str, Any], name: str, value: Any) -> bool:
+    """Put in what a mistaken option most likely meant; False if it may be another model.
+
+    Raises
+    ------
+    InputError
+        If its value is mistaken, too.
+    """
+    known = {option.name: option for option in system.options}
+    option = known.get(closest(name, known) or "")
+    if option is None:
+        return True
+    if option.choices:
+        word = closest(value, option.choices) if isinstance(value, str) else None
+        options[option.name] = word or option.default
+        return word is not None
+    if option.name != name:
+        options[option.name] = option_value(system, option.name, value)
+    return option.name != name or not isinstance(option.default, bool)
 
 
 def option_value(system: System, name: str, value: Any) -> float | int | str | bool:
@@ -153,7 +208,20 @@ def option_value(system: System, name: str, value: Any) -> float | int | str | b
     return checked
 
 
-def _model(system: System, options: Mapping[str, Any], data: Measurements) -> ForwardModel:
+def _model(
+    system: System, options: Mapping[str, Any], data: Measurements, key: str, mistakes: Mistakes
+) -> ForwardModel | None:
+    """Return the model of the data; a mistake is noted at `key`, or follows from another if that is empty."""
+    try:
+        _check_coordinates(system, data)
+        return system.forward(**options, **data.coordinates)
+    except InputError as error:
+        if key:
+            mistakes.add(key, str(error))
+        return None
+
+
+def _check_coordinates(system: System, data: Measurements) -> None:
     needed = inspect.signature(system.forward).parameters.values()
     along = {coordinate.name for coordinate in system.coordinates}
     for argument in needed:
@@ -161,60 +229,3 @@ def _model(system: System, options: Mapping[str, Any], data: Measurements) -> Fo
             measured = [o.name for o in system.outputs if argument.name in o.coordinates]
             given = f"no data along {argument.name!r}"
             raise CaseError(explain(given, f"a file with {argument.name!r} and one of {', '.join(measured)}"))
-    return system.forward(**options, **data.coordinates)
-
-
-def _bindings(
-    spec: CaseSpec, one: ExperimentSpec, targets: Mapping[str, Parameter], mistakes: Mistakes
-) -> dict[str, Fixed | Link]:
-    """Return what every target is bound to: its own entries first, then the case's, then its own name."""
-    here = f"experiment.{one.name}"
-    for section in ("fixed", "bind"):
-        for name in getattr(one, section):
-            if name not in targets:
-                given = f"no parameter {name!r}{near_match(name, targets)}"
-                mistakes.add(f"{here}.{section}.{name}", explain(given, ", ".join(targets)))
-            elif section == "bind" and name in one.fixed:
-                mistakes.add(f"{here}.bind.{name}", explain(f"{name!r} is fixed here too", "one of the two"))
-    bindings: dict[str, Fixed | Link] = {}
-    for name, target in targets.items():
-        bindings[name] = Fixed(
-            target.default
-        )  # so that a mistake here is told once, and not again as another
-        if name in one.bind:
-            with mistakes.at(f"{here}.bind.{name}"):
-                bindings[name] = _link(one.bind[name])
-        elif name in one.fixed:
-            with mistakes.at(f"{here}.fixed.{name}"):
-                bindings[name] = fixed(target, one.fixed[name])
-        elif name in spec.fixed:
-            with mistakes.at(f"fixed.{name}"):
-                bindings[name] = fixed(target, spec.fixed[name])
-        else:
-            bindings[name] = Link(name)
-    return bindings
-
-
-def _link(given: str) -> Link:
-    match = LINK.fullmatch(given)
-    if match is None:
-        raise CaseError(explain(f"{given!r}", "the name of an unknown, or one entry of it such as 'k[0]'"))
-    return Link(match[1], int(match[2]) if match[2] else None)
-
-
-def fixed(target: Parameter, given: Any) -> Fixed:
-    """Return a binding to numbers given in the target's unit or with their own.
-
-    Raises
-    ------
-    InputError
-        If the unit or the shape is wrong, or a number lies outside the target's physical limits.
-    """
-    if isinstance(given, list):
-        value = target.broadcast([to_unit(item, target.unit, target.name) for item in given])
-    else:
-        value = target.broadcast(to_unit(given, target.unit, target.name))
-    if not target.inside(value):
-        limits = f"({target.lower:g}, {target.upper:g}) {target.unit}"
-        raise InputError(explain(f"{target.name} = {given} is impossible", limits))
-    return Fixed(value if target.shape else float(value))

@@ -14,17 +14,19 @@ import numpy as np
 
 from mscale_uq.case.assimilate import Assimilating, plan_assimilation
 from mscale_uq.case.better import Approximating, Scale, plan_approximation, plan_levels, plan_scale
+from mscale_uq.case.binding import Link
 from mscale_uq.case.discrepancy import Discrepancy, plan_discrepancies
 from mscale_uq.case.expect import Expected, expected_numbers
+from mscale_uq.case.form import check_form
 from mscale_uq.case.laws import LAWS
 from mscale_uq.case.live import Live, plan_live
-from mscale_uq.case.model import Link, Plan, plan_experiments
+from mscale_uq.case.model import Plan, plan_experiments
 from mscale_uq.case.priors import Unknown, bindings, unknowns
-from mscale_uq.case.schema import CaseSpec, MethodSpec, check_form
+from mscale_uq.case.schema import CaseSpec, MethodSpec
 from mscale_uq.catalog import load_system, sources
 from mscale_uq.core.law import Law
 from mscale_uq.core.system import Smoothness, System
-from mscale_uq.errors import explain, near_match
+from mscale_uq.errors import InputError, explain, near_match
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.toml import read_toml, write_toml
 from mscale_uq.observe.correlated import GaussianCorrelated
@@ -153,8 +155,7 @@ class Case:
         return found
 
     def _experiment(self, plan: Plan, data_folder: str) -> dict[str, Any]:
-        bound = bindings(plan, self.unknowns)
-        numbers = {name: b.value for name, b in bound.items() if isinstance(b, Fixed)}
+        numbers = {name: b.value for name, b in plan.bindings.items() if isinstance(b, Fixed)}
         links = {name: b for name, b in plan.bindings.items() if isinstance(b, Link)}
         return {
             "name": plan.name,
@@ -163,7 +164,7 @@ class Case:
             "options": dict(plan.options),
             "fixed": {name: np.asarray(value).tolist() for name, value in numbers.items()},
             "bind": {name: _link_text(link) for name, link in links.items()},
-            "law": {quantity: _law(operator.law) for quantity, operator in plan.operators.items()},
+            "law": {q: _law(operator.law, plan) for q, operator in plan.operators.items()},
         }
 
 
@@ -182,24 +183,31 @@ def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
     path = Path(path)
     mistakes = Mistakes(path.name)
     spec = check_form(read_toml(path, path.name), mistakes)
-    with mistakes.at("system"):
+    try:
         system = load_system(spec.system)
-    mistakes.stop()
+    except InputError as error:  # nobody can know what else is wrong
+        mistakes.add("system", str(error))
+        mistakes.stop()
     discrepancies = plan_discrepancies(spec.discrepancy, system, mistakes)
     plans = plan_experiments(spec, system, discrepancies, path.parent, mistakes)
-    if len(plans) < len(spec.experiment):
-        mistakes.stop()  # without a model, what follows would blame the wrong keys
-    _check_fixed(spec, plans, mistakes)
-    _check_measured(discrepancies, plans, mistakes)
-    approximating = plan_approximation(spec.approximation_error, system, plans, mistakes)
-    scale = plan_scale(spec.scale_check, approximating, system, plans, mistakes)
+    sure = [plan for plan in plans if plan.sure]
+    whole = len(sure) == len(spec.experiment)
+    planned = len(plans) == len(spec.experiment)
+    if planned:
+        _check_fixed(spec, plans, mistakes)
+    if whole:
+        _check_measured(discrepancies, plans, mistakes)
+    approximating = plan_approximation(spec.approximation_error, system, sure, mistakes)
+    scale = plan_scale(spec.scale_check, approximating, system, sure, mistakes)
     plan_levels(spec.method, system, mistakes)
-    known = unknowns(spec.prior, plans, mistakes)
-    mistakes.stop()
+    known = unknowns(spec.prior, plans, planned and all(plan.complete for plan in plans), mistakes)
     expect = expected_numbers(spec.expect, system, known, mistakes)
     name, method = spec.name or path.stem, spec.method
-    filtering = plan_assimilation(spec.assimilate, system, plans, known, mistakes)
-    live = plan_live(spec.stream, filtering, path.parent, mistakes, stream_source)
+    filtering = plan_assimilation(spec.assimilate, system, plans, known, mistakes) if whole else None
+    live = None
+    if filtering is not None or spec.assimilate is None:
+        live = plan_live(spec.stream, filtering, path.parent, mistakes, stream_source)
+    mistakes.stop()
     case = Case(
         name=name,
         question=spec.question,
@@ -242,11 +250,12 @@ def _link_text(link: Link) -> str:
     return link.name if link.index is None else f"{link.name}[{link.index}]"
 
 
-def _law(law: Law) -> dict[str, Any]:
+def _law(law: Law, plan: Plan) -> dict[str, Any]:
     law = law.noise if isinstance(law, GaussianCorrelated) else law  # the rest stands in `_model_error`
     name = next(name for name, kind in LAWS.items() if isinstance(law, kind))
     levels = {key: list(value) if isinstance(value, tuple) else value for key, value in _filled(law).items()}
-    return {"law": name, **levels}
+    per = [plan.channels[str(level)].along for level in levels.values() if str(level) in plan.channels]
+    return {"law": name, **levels, **({"per": list(per[0])} if per else {})}
 
 
 def _prior(unknown: Unknown) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """The form of a case file: which keys there are, and of which type."""
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from mscale_uq.case.fields import (
     Changes,
@@ -19,8 +18,6 @@ from mscale_uq.case.fields import (
     Shape,
     Switch,
 )
-from mscale_uq.errors import explain, near_match
-from mscale_uq.io.mistakes import Mistakes
 
 MOST_SEED = 2**63 - 1  # what a file of results can hold
 
@@ -35,12 +32,16 @@ class Section(BaseModel):
 
 
 class LawSpec(Section):
-    """The noise law of one output; a level is a number in the output's unit, or the name of an unknown."""
+    """The noise law of one output; a level is a number in the output's unit, or the name of an unknown.
+
+    With `per`, an unknown level has one entry for each place along these coordinates.
+    """
 
     law: Literal["gaussian", "student_t"] = "gaussian"
     sd: Numbers | None = None
     relative: Number | None = None
     df: Number | None = None
+    per: Names | None = None
 
 
 class ReaderSpec(Section):
@@ -199,17 +200,6 @@ class CaseSpec(Section):
     run: Annotated[dict[str, Any], Field(description="written by a run, not read")] = {}
 
 
-# Pydantic's kind of mistake -> what is allowed, in words for people who do not write Python.
-ALLOWED = {
-    "model_type": "a table, { key = value, .. }",
-    "dict_type": "a table, { key = value, .. }",
-    "list_type": "a list; experiments are written as [[experiment]]",
-    "too_short": "at least one",
-    "string_type": "text in quotes",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-}
 SECTIONS: dict[str, type[Section]] = {
     "reader": ReaderSpec,
     "law": LawSpec,
@@ -222,58 +212,3 @@ SECTIONS: dict[str, type[Section]] = {
     "stream": StreamSpec,
     "expect": ExpectSpec,
 }
-
-
-def check_form(tables: dict[str, Any], mistakes: Mistakes) -> CaseSpec:
-    """Return the tables of a TOML file as a `CaseSpec`.
-
-    Raises
-    ------
-    CaseError
-        With every key that is unknown, missing or of the wrong type.
-    """
-    try:
-        return CaseSpec.model_validate(tables)
-    except ValidationError as error:
-        for one in error.errors():
-            mistakes.add(*_in_words(one, tables))
-    mistakes.stop()
-    raise AssertionError  # stop() raised
-
-
-def _in_words(one: Any, tables: dict[str, Any]) -> tuple[str, str]:
-    """Return key and message of one of pydantic's findings, in this package's form."""
-    place, kind, given = one["loc"], one["type"], one["input"]
-    key = ".".join(map(str, place))
-    if place[0] == "experiment" and len(place) > 1:
-        key = ".".join(["experiment", _experiment_name(tables, place[1]), *map(str, place[2:])])
-    if kind == "missing":
-        return key, "the key is missing"
-    if kind == "extra_forbidden":
-        allowed = _keys_beside(place)
-        return key, explain(f"unknown key{near_match(str(place[-1]), allowed)}", ", ".join(allowed))
-    allowed_text = ALLOWED.get(kind) or one["msg"].removeprefix("Input should be ")
-    words = one["msg"] if kind in ("literal_error", "sampler") else ""
-    hint = near_match(given, re.findall(r"\w+", words)) if isinstance(given, str) else ""
-    return key, explain(f"{_short(given)}{hint}", allowed_text)
-
-
-def _keys_beside(place: tuple[Any, ...]) -> list[str]:
-    """Return the keys that are known where an unknown one was found."""
-    section: type[Section] = CaseSpec
-    if place[0] == "experiment" and len(place) > 2:
-        section, place = ExperimentSpec, place[2:]
-    if len(place) > 1:
-        section = SECTIONS[place[0]]
-    return list(section.model_fields)
-
-
-def _experiment_name(tables: dict[str, Any], position: int) -> str:
-    experiment = tables["experiment"][position]
-    name = experiment.get("name") if isinstance(experiment, dict) else None
-    return name if isinstance(name, str) else str(position + 1)
-
-
-def _short(given: Any) -> str:
-    text = str(given).lower() if isinstance(given, bool) else repr(given)  # true, as TOML has it
-    return text if len(text) < 60 else f"{text[:57]}..."

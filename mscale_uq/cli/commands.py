@@ -110,6 +110,7 @@ def fit(
         result = _fit(case, out, fresh, quiet, settings)
         if not quiet:
             _print_result(result)
+            _tell_longer(result, draws)
     if not result.diagnostics.ok:
         raise typer.Exit(NOT_MET)
 
@@ -158,6 +159,13 @@ def _fit(case: str, out: Path | None, fresh: bool, quiet: bool, settings: dict[s
     watch: Any = nullcontext(silent) if quiet else shown
     with watch as on_progress:
         return run(read, out=out, fresh=fresh, on_progress=on_progress)
+
+
+def _tell_longer(result: Any, draws: int | None) -> None:
+    """Say that a finished run is longer than asked for: more draws extend it, fewer take nothing away."""
+    has = result.facts["settings"]["draws"]
+    if draws is not None and has > draws:
+        typer.echo(f"note: the run has {has} draws of each chain, which are kept; --fresh starts over")
 
 
 def _print_result(result: Any) -> None:

@@ -34,6 +34,14 @@ class Quantity:
     tracked
         Whether it belongs to individuals that are followed in time: a reading that destroys what it reads
         cannot be one of it.
+    lower, upper
+        Smallest and largest reading of an output or coordinate that can be, noise included; data beyond
+        are refused.
+
+    Raises
+    ------
+    ParameterError
+        If the limits are not in order.
     """
 
     name: str
@@ -42,9 +50,22 @@ class Quantity:
     coordinates: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
     tracked: bool = False
+    lower: float = -math.inf
+    upper: float = math.inf
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        if not self.lower < self.upper:
+            raise ParameterError(
+                explain(f"{self.name}: limits ({self.lower}, {self.upper})", "lower < upper")
+            )
+
+    @property
+    def limits(self) -> str:
+        """What a reading may be, in words; empty if it may be anything."""
+        if math.isinf(self.upper):
+            return "" if math.isinf(self.lower) else f"at least {self.lower:g}"
+        return f"at most {self.upper:g}" if math.isinf(self.lower) else f"{self.lower:g} to {self.upper:g}"
 
 
 @dataclass(frozen=True)

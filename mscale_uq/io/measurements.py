@@ -1,7 +1,8 @@
 """From tables to the arrays of one experiment: columns are named like a system's outputs and coordinates.
 
 An output that lies along coordinates stands in one file with them, a row per reading; an output that is one
-number stands in a file with one row. Values are converted to the system's units.
+number stands in a file with one row. Values are converted to the system's units: each column says its own,
+only a pure number may go without.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +12,8 @@ from typing import final
 import numpy as np
 
 from mscale_uq.core.parameter import Array, Quantity
-from mscale_uq.errors import DataError, explain, near_match
+from mscale_uq.errors import DataError, UnitError, explain, near_match
+from mscale_uq.io.mistakes import Several
 from mscale_uq.io.table import Column, Table
 from mscale_uq.io.units import convert
 
@@ -44,26 +46,35 @@ def measurements(
     Raises
     ------
     DataError
-        If a column is unknown or stands in two files, a coordinate is missing or not needed, or an output
-        without coordinates has more than one row.
+        If a column is unknown or stands in two files, a coordinate is missing or not needed, an output
+        without coordinates has more than one row, or a value is impossible.
     UnitError
-        If a column's unit cannot be read or has the wrong dimension.
+        If a column has no unit and is no pure number, or its unit cannot be read or has the wrong dimension.
+        A message has a line for each mistake.
     """
     known = {quantity.name: quantity for quantity in (*outputs, *coordinates)}
     along = {quantity.name for quantity in coordinates}
-    places: dict[str, Array] = {}
-    readings: dict[str, Array] = {}
+    found: dict[str, Array] = {}
     home: dict[str, str] = {}
+    wrong = Several()
     for table in tables:
+        columns = []
         for column in table.columns:
-            _check_column(table, column, known, home)
-            home[column.name] = table.label
-        _check_table(table, known, along, optional)
-        for column in table.columns:
-            _check_present(table, column, column.name in along)
-            target = places if column.name in along else readings
-            target[column.name] = _values(table, column, known[column.name])
+            with wrong.noted():
+                _check_column(table, column, known, home)
+                columns.append(column)
+            home.setdefault(column.name, table.label)
+        if len(columns) == len(table.columns):
+            with wrong.noted():
+                _check_table(table, known, along, optional)
+        for column in columns:
+            with wrong.noted():
+                _check_present(table, column, column.name in along)
+                found[column.name] = _values(table, column, known[column.name])
+    wrong.stop()
+    readings = {name: values for name, values in found.items() if name not in along}
     scalars = {name for name in readings if not known[name].coordinates}
+    places = {name: values for name, values in found.items() if name in along}
     return Measurements(places, {name: v[0] if name in scalars else v for name, v in readings.items()})
 
 
@@ -121,5 +132,20 @@ def _check_present(table: Table, column: Column, is_coordinate: bool) -> None:
 
 
 def _values(table: Table, column: Column, quantity: Quantity) -> Array:
+    if not column.unit and quantity.unit != "1":
+        given = f"{table.label}: column {column.name!r} has no unit"
+        allowed = f"one like {quantity.unit!r}"
+        raise UnitError(explain(given, allowed, f"if it is in it, write {column.name} [{quantity.unit}]"))
     where = f"{table.label}: column {column.name!r} in [{column.unit}]"
-    return convert(column.values, column.unit or quantity.unit, quantity.unit, where)
+    values = convert(column.values, column.unit or quantity.unit, quantity.unit, where)
+    beyond = np.flatnonzero((values < quantity.lower) | (values > quantity.upper))
+    if beyond.size:
+        line, given = (
+            table.lines[beyond[0]],
+            f"{column.values[beyond[0]]:g} {column.unit or '1'}".removesuffix(" 1"),
+        )
+        place = f"{table.label}: line {line}, column {column.name!r}"
+        more = f", and {beyond.size - 1} more" if beyond.size > 1 else ""
+        allowed = f"{quantity.limits} {quantity.unit}".removesuffix(" 1")
+        raise DataError(explain(f"{place}: {given} is impossible{more}", allowed, "is its unit right?"))
+    return values

@@ -1,4 +1,7 @@
-"""Collects what is wrong in a file, so that a person reads of every mistake at once."""
+"""Collects what is wrong in a file, so that a person reads of every mistake at once.
+
+An error that tells of several mistakes has a line for each.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +28,14 @@ class Mistakes:
         return len(self._found)
 
     def add(self, key: str, message: str, kind: type[InputError] = CaseError) -> None:
-        """Note one mistake at a key such as ``prior.k``; what serves several experiments is noted once."""
-        if (f"{key}: {message}", kind) not in self._found:
-            self._found.append((f"{key}: {message}", kind))
+        """Note what is wrong at a key such as ``prior.k``; what serves several experiments is noted once."""
+        for line in message.split("\n"):
+            if (f"{key}: {line}", kind) not in self._found:
+                self._found.append((f"{key}: {line}", kind))
+
+    def at_or_below(self, key: str) -> bool:
+        """Whether a mistake is noted at this key, or at one below it."""
+        return any(message.startswith((f"{key}:", f"{key}.")) for message, _ in self._found)
 
     @contextmanager
     def at(self, key: str) -> Iterator[None]:
@@ -63,3 +71,43 @@ class Mistakes:
         if len(messages) == 1:
             raise kind(f"{self.label}: {messages[0]}")
         raise kind("\n  ".join([f"{self.label}: {len(messages)} mistakes", *messages]))
+
+
+@final
+class Several:
+    """The mistakes of one data file.
+
+    Parameters
+    ----------
+    most
+        How many are told; of the others only the number.
+    """
+
+    def __init__(self, most: int = 5) -> None:
+        self._most = most
+        self._found: list[InputError] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note an `InputError` of the block, and go on behind the block."""
+        try:
+            yield
+        except InputError as error:
+            self._found.append(error)
+
+    def stop(self) -> None:
+        """Raise one error with a line for each mistake, if there are any.
+
+        Raises
+        ------
+        DataError
+            Or another `InputError`, if all mistakes are of that kind.
+        """
+        if not self._found:
+            return
+        kinds = {type(error) for error in self._found}
+        kind = kinds.pop() if len(kinds) == 1 else DataError
+        lines = [str(error) for error in self._found[: self._most]]
+        if len(self._found) > self._most:
+            lines[-1] += f" (and {len(self._found) - self._most} more in this file)"
+        raise kind("\n".join(lines))

@@ -1,7 +1,7 @@
 """A strict reader of CSV tables: a file that is not whole, or not what its header says, is refused.
 
-The header gives names and units, ``x [mm],temperature [degC]``; a name without a unit is in the unit of the
-system. An empty cell (or ``nan``) is a missing value; lines that start with ``#`` are comments.
+The header gives names and units, ``x [mm],temperature [degC]``; a pure number needs no unit. An empty cell
+(or ``nan``) is a missing value; lines that start with ``#`` are comments.
 """
 
 import csv
@@ -15,6 +15,7 @@ import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import DataError, explain
+from mscale_uq.io.mistakes import Several
 from mscale_uq.io.text import read_text
 
 HEADER = re.compile(r"\s*([^\W\d]\w*)\s*(?:\[\s*([^\[\]]*?)\s*\])?\s*")
@@ -66,16 +67,20 @@ def read_table(path: Path, label: str | None = None) -> Table:
     ------
     DataError
         If the file is empty, is not text, has another separator, two columns of one name, a cut row, a row
-        with too many cells, or text where a number is due; the message gives line and column.
+        with too many cells, or text where a number is due; the message has a line for each, with its place.
     """
     label = label or path.name
-    rows = _rows(read_text(path, label), label)
+    rows = _rows(read_text(path, label))
     if not rows:
         raise DataError(explain(f"{label}: the file is empty", "a header and at least one row"))
     header = _header(rows[0], label)
     if len(rows) == 1:
         raise DataError(explain(f"{label}: a header and no rows", "at least one row"))
-    cells = [_cells(line, row, header, label) for line, row in rows[1:]]
+    cells, wrong = [], Several()
+    for line, row in rows[1:]:
+        with wrong.noted():
+            cells.append(_cells(line, row, header, label))
+    wrong.stop()
     columns = [
         Column(name, unit, np.array(values))
         for (name, unit), values in zip(header, zip(*cells, strict=True), strict=True)
@@ -83,12 +88,10 @@ def read_table(path: Path, label: str | None = None) -> Table:
     return Table(label, tuple(columns), tuple(line for line, _ in rows[1:]))
 
 
-def _rows(text: str, label: str) -> list[tuple[int, list[str]]]:
-    """Return (line number, cells) of every line that is no comment; empty lines at the end do not count."""
+def _rows(text: str) -> list[tuple[int, str]]:
+    """Return (line number, line) of every line that is no comment; empty lines at the end do not count."""
     lines = enumerate(text.rstrip().splitlines(), start=1)
-    return [
-        (number, _split(line, number, label)) for number, line in lines if not line.lstrip().startswith("#")
-    ]
+    return [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
 
 
 def _split(line: str, number: int, label: str) -> list[str]:
@@ -102,20 +105,25 @@ def _split(line: str, number: int, label: str) -> list[str]:
         raise DataError(explain(given, "cells separated by commas", "is the file whole?")) from None
 
 
-def _header(row: tuple[int, list[str]], label: str) -> list[tuple[str, str | None]]:
-    line, cells = row
+def _header(row: tuple[int, str], label: str) -> list[tuple[str, str | None]]:
+    line, text = row
     header: list[tuple[str, str | None]] = []
-    for position, cell in enumerate(cells, start=1):
-        match = HEADER.fullmatch(cell)
-        if match is None:
-            given = f"{label}: line {line}, column {position}: {cell.strip()!r} is no column name"
-            raise DataError(explain(given, "'name' or 'name [unit]'", _separator_hint(cell)))
-        if match[1] in [name for name, _ in header]:
-            raise DataError(
-                explain(f"{label}: line {line}: column {match[1]!r} stands there twice", "different names")
-            )
-        header.append((match[1], match[2]))
+    wrong = Several()
+    for position, cell in enumerate(_split(text, line, label), start=1):
+        with wrong.noted():
+            header.append(_column(cell, position, [name for name, _ in header], f"{label}: line {line}"))
+    wrong.stop()
     return header
+
+
+def _column(cell: str, position: int, before: list[str], where: str) -> tuple[str, str | None]:
+    match = HEADER.fullmatch(cell)
+    if match is None:
+        given = f"{where}, column {position}: {cell.strip()!r} is no column name"
+        raise DataError(explain(given, "'name [unit]', or 'name' of a pure number", _separator_hint(cell)))
+    if match[1] in before:
+        raise DataError(explain(f"{where}: column {match[1]!r} stands there twice", "different names"))
+    return match[1], match[2]
 
 
 def _separator_hint(cell: str) -> str:
@@ -127,7 +135,8 @@ def _separator_hint(cell: str) -> str:
     return "letters, digits and _; the unit in square brackets"
 
 
-def _cells(line: int, row: list[str], header: list[tuple[str, str | None]], label: str) -> list[float]:
+def _cells(line: int, text: str, header: list[tuple[str, str | None]], label: str) -> list[float]:
+    row = _split(text, line, label)
     if len(row) < len(header):
         given = f"{label}: line {line} has {len(row)} of {len(header)} cells"
         missing = ", ".join(name for name, _ in header[len(row) :])
@@ -135,10 +144,12 @@ def _cells(line: int, row: list[str], header: list[tuple[str, str | None]], labe
     if len(row) > len(header):
         given = f"{label}: line {line} has {len(row)} cells for {len(header)} columns"
         raise DataError(explain(given, "one cell per column", "decimal commas? write 1.5, not 1,5"))
-    return [
-        _number(cell, f"{label}: line {line}, column {name!r}")
-        for cell, (name, _) in zip(row, header, strict=True)
-    ]
+    values, wrong = [], Several()
+    for cell, (name, _) in zip(row, header, strict=True):
+        with wrong.noted():
+            values.append(_number(cell, f"{label}: line {line}, column {name!r}"))
+    wrong.stop()
+    return values
 
 
 def _number(cell: str, where: str) -> float:

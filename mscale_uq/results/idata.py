@@ -16,6 +16,7 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
+from mscale_uq.case.channels import labels
 from mscale_uq.case.model import Plan
 from mscale_uq.case.priors import Unknown
 from mscale_uq.case.read import Case
@@ -100,6 +101,8 @@ def _unknowns(case: Case, draws: Mapping[str, Array], prior: Array, posterior: P
         coordinates |= {dim: np.arange(size) for dim, size in zip(dims, unknown.shape, strict=True)}
         if unknown.per:
             coordinates[dims[0]] = np.array(unknown.per)
+        elif unknown.channels:
+            coordinates[dims[0]] = np.array(labels(unknown.along, unknown.channels, case.system))
         prior_draws = _split(posterior, prior)[name][0]
         attrs = _about(unknown, prior_draws) | expected(case, name)
         variables[name] = (["chain", "draw", *dims], array, attrs)

@@ -114,12 +114,12 @@ def write_result(
 
 
 def is_finished(folder: Path, draws: int, chains: int) -> bool:
-    """Whether the folder holds a posterior of this length."""
+    """Whether the folder holds a posterior of this length at least: what was drawn is not thrown away."""
     try:
         settings = read_result(folder).facts["settings"]
     except RunError:
         return False
-    return bool(settings["draws"] == draws and settings["chains"] == chains)
+    return bool(settings["draws"] >= draws and settings["chains"] == chains)
 
 
 def _table(failures: Sequence[Failure], names: Sequence[str]) -> str:

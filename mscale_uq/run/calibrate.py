@@ -14,6 +14,7 @@ from typing import Any, Self, final
 import numpy as np
 from pydantic import ValidationError
 
+from mscale_uq.case.form import nearest_word
 from mscale_uq.case.read import Case, read_case
 from mscale_uq.case.schema import MOST_SEED, MethodSpec
 from mscale_uq.catalog import find_case, summaries
@@ -53,6 +54,8 @@ def fit(
     **changes: Any,
 ) -> Result:
     """Calibrate a case and return the finished run; the same call again returns it at once.
+
+    More draws extend a run; a run that has more draws than are asked for is returned as it is.
 
     Parameters
     ----------
@@ -113,7 +116,7 @@ def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
         method = MethodSpec.model_validate({**case.method.model_dump(), **given})
     except ValidationError as error:
         one = error.errors()[0]
-        impossible = f"{one['loc'][0]} = {one['input']!r}"
+        impossible = f"{one['loc'][0]} = {one['input']!r}{nearest_word(one)}"
         raise CaseError(explain(impossible, one["msg"].removeprefix("Input should be "))) from None
     wanted = None if method.sampler == "auto" else method.sampler
     sampler = choose(case.smoothness, wanted)

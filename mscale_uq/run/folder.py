@@ -10,7 +10,7 @@ from mscale_uq.diagnose.rank_log import FILE as RANKS
 from mscale_uq.errors import RunError, explain
 from mscale_uq.files import replace
 from mscale_uq.io.toml import write_toml
-from mscale_uq.results.result import FAILURES, POSTERIOR, REPORT
+from mscale_uq.results.result import FAILURES, POSTERIOR, REPORT, is_finished
 
 CASE, PROGRESS, CHAINS, DATA = "case.toml", "progress.jsonl", "chains", "data"
 CALIBRATION, RANK_TABLE = "calibration.html", "ranks.csv"
@@ -34,6 +34,8 @@ def prepare(folder: Path, case: Case, fresh: bool) -> None:
         _clear(folder)
     elif found is not None:
         _refuse_another(folder, found, case.identity)
+        if is_finished(folder, case.method.draws, case.method.chains):
+            return  # what it holds is at least as long, and its case says how long
     write_case(folder, case, {"hash": case.hash, "identity": case.identity})
 
 

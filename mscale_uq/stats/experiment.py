@@ -17,19 +17,25 @@ from mscale_uq.errors import DataError, ParameterError, WiringError, explain, ne
 @final
 @dataclass(frozen=True)
 class Shared:
-    """Binds a model parameter to an unknown of the posterior, or to one entry of it (a specimen's own)."""
+    """Binds a model parameter to an unknown of the posterior, to one entry of it (a specimen's own), or to
+    several, any of them several times (for each reading the level of its channel).
+    """
 
     name: str
-    index: int | None = None
+    index: int | tuple[int, ...] | None = None
 
     def pick(self, values: Values) -> Array:
         """Return the bound value."""
+        if isinstance(self.index, tuple):
+            return values[self.name][list(self.index)]  # a tuple would pick along several axes
         return values[self.name] if self.index is None else values[self.name][self.index]
 
     def scatter(self, total: Named, weight: Array) -> None:
         """Add a sensitivity to the unknown, in place."""
         if self.index is None:
             total[self.name] += weight
+        elif isinstance(self.index, tuple):
+            np.add.at(total[self.name], list(self.index), weight)
         else:
             total[self.name][self.index] += weight
 

@@ -55,7 +55,10 @@ MISTAKES = {
     "a torn number": ("x\n1\n2.5e-", "line 3, column 'x': '2.5e-'"),
     "one name twice": ("x,y,x\n1,2,3\n", "line 1: column 'x' stands there twice"),
     "no header": ("1,2\n3,4\n", "column 1: '1' is no column name.*the first line is the header"),
-    "a name with a space": ("my x\n1\n", "'my x' is no column name; allowed: 'name' or 'name .unit.'"),
+    "a name with a space": (
+        "my x\n1\n",
+        "'my x' is no column name; allowed: 'name .unit.', or 'name'",
+    ),
     "an empty file": ("", "the file is empty; allowed: a header and at least one row"),
     "comments alone": ("# nothing\n", "the file is empty"),
     "a header alone": ("x,y\n", "a header and no rows"),

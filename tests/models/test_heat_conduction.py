@@ -8,6 +8,11 @@ from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.errors import ParameterError
 
 
+def test_every_reading_has_an_x_and_a_y():
+    with pytest.raises(ParameterError, match="heat_conduction: 2 of x, 3 of y; allowed: one x, y"):
+        forward(x=[0.01, 0.02], y=[0.01, 0.02, 0.03])
+
+
 def test_only_temperature_differences_drive_heat():
     """Raising ambient and cold temperature alike shifts every temperature and changes no flow."""
     model = forward()

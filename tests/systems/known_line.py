@@ -42,9 +42,9 @@ speed = { truth = 2, within = "99.9 %" }
 doubled_speed = { mean = 4, tolerance = 1 }
 """
 FILES = {
-    "slow.csv": "time,length\n0,0.52\n1,2.41\n2,\n3,6.6\n",
-    "end.csv": "end\n20.6\n",
-    "fast.csv": "time,length\n1,2.8\n2,4.9\n",
+    "slow.csv": "time [s],length [m]\n0,0.52\n1,2.41\n2,\n3,6.6\n",
+    "end.csv": "end [m]\n20.6\n",
+    "fast.csv": "time [s],length [m]\n1,2.8\n2,4.9\n",
 }
 
 
