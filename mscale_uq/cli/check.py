@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mscale_uq.case.better import Approximating
 from mscale_uq.case.read import Case
 from mscale_uq.cli.shell import Finding
 from mscale_uq.core.forward import ForwardModel
@@ -16,6 +17,7 @@ from mscale_uq.diagnose.identifiability import identifiability
 from mscale_uq.diagnose.identifiability_text import lines
 from mscale_uq.errors import ForwardFailure, NoGradient, SolveFailed
 from mscale_uq.io.units import dimension, size
+from mscale_uq.run.model_error import expected_error
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import predict
 
@@ -50,9 +52,18 @@ def check_case(case: Case) -> Iterator[Finding]:
             yield Finding(None, f"data of {plan.name}", line)
     yield _units(case.system)
     yield from _experiments(case, posterior, rng)
+    if case.approximating is not None:
+        yield _learned(case.approximating)
+        posterior = expected_error(case, posterior, np.random.default_rng(case.seed))
     yield from prior_against_data(posterior, rng)
     if case.smoothness == "smooth":
         yield from _identified(posterior, rng)
+
+
+def _learned(plan: Approximating) -> Finding:
+    more = "" if plan.over == "prior" else "; a fit learns it anew where its posterior is"
+    text = f"what follows counts the error against {plan.against} models over {plan.draws} prior draws{more}"
+    return Finding(None, "approximation error", text)
 
 
 def prior_against_data(posterior: Posterior, rng: np.random.Generator) -> Iterator[Finding]:

@@ -83,6 +83,8 @@ def _(law: StudentT, at: Sensitivity, seen: np.ndarray) -> Array:
 
 @information.register
 def _(law: GaussianCorrelated, at: Sensitivity, seen: np.ndarray) -> Array:
+    if not seen.any():
+        return np.zeros((at.d_prediction.shape[1],) * 2)
     cov = law.cov(at.prediction, at.variance, at.values)[np.ix_(seen, seen)]
     d_noise = _d_noise(law.noise, at)[seen]
     d_cov = np.zeros((d_noise.shape[1], *cov.shape))

@@ -18,7 +18,7 @@ MOST_PANELS = 24
 
 
 def render(calibration: Calibration, facts: Mapping[str, Any], folder: str) -> str:
-    """Return the page; `facts`: question, case, system, sampler, draws, tune, seed, hash."""
+    """Return the page; `facts`: question, case, system, sampler, draws, tune, seed, hash, approximation."""
     environment = Environment(
         loader=PackageLoader("mscale_uq.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

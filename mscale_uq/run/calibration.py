@@ -10,18 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mscale_uq.case.better import with_levels
 from mscale_uq.case.read import Case
 from mscale_uq.diagnose.sbc import KEPT, RUNS, Calibration, Map, check_calibration, check_length
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.files import replace as write
-from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.pool import process_pool
 from mscale_uq.infer.settings import Settings
 from mscale_uq.report.calibration import render
 from mscale_uq.run.calibrate import settings_of
 from mscale_uq.run.folder import CALIBRATION, RANK_TABLE, holds, prepare
-from mscale_uq.stats.posterior import Posterior
+from mscale_uq.run.model_error import Learning, learned_facts, target
 
 # Draws for one that is nearly independent of the one before, on posteriors like those of the shipped cases.
 SPACING = {"nuts": 3, "slice": 3, "demetropolisz": 20, "pcn": 40, "mlda": 10}
@@ -62,6 +60,8 @@ def calibrate_sampler(
     ------
     CaseError
         If there are fewer draws than are to be kept, or the sampler compiles anew for every data set.
+    InputError
+        If the error of the used models cannot be learned.
     RunError
         If the folder holds something else; nothing in it is changed then.
     """
@@ -70,8 +70,11 @@ def calibrate_sampler(
     check_length(settings, runs, kept)
     if fresh or not holds(folder, case):
         prepare(folder, case, fresh)
+    # The likelihood of a fit: with what the used models miss, learned as the fit itself would, and kept.
+    posterior, rounds = Learning(case, settings_of(case), folder).corrected(case.posterior())
     with _mapping(settings.cores, runs, on_run) as mapping:
-        found = check_calibration(_subject(case), settings, runs, folder, case.hash, mapping, kept)
+        subject = target(case, posterior)
+        found = check_calibration(subject, settings, runs, folder, case.hash, mapping, kept)
     write(folder / RANK_TABLE, _table(found).encode())
     facts = {
         "question": case.question,
@@ -82,17 +85,10 @@ def calibrate_sampler(
         "tune": settings.tune,
         "seed": settings.seed,
         "hash": case.hash,
+        "approximation": learned_facts(case, rounds),
     }
     write(folder / CALIBRATION, render(found, facts, folder.name).encode())
     return found, folder
-
-
-def _subject(case: Case) -> Posterior | Levels:
-    """Return the posterior, with its coarse levels if the sampler has a use for them."""
-    posterior = case.posterior()
-    if case.method.sampler != "mlda":
-        return posterior
-    return with_levels(case.method, case.system, case.plans, posterior)
 
 
 def _settings(case: Case, draws: int | None, kept: int) -> Settings:

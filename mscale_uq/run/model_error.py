@@ -12,15 +12,15 @@ import numpy as np
 from mscale_uq.case.better import with_levels
 from mscale_uq.case.read import Case
 from mscale_uq.core.parameter import Array
-from mscale_uq.diagnose.approximation_rounds import Round, error_in_rounds
+from mscale_uq.diagnose.approximation_rounds import Round, error_in_rounds, learn_error
 from mscale_uq.diagnose.model_error import has_model_error, with_approximation, without_model_error
 from mscale_uq.diagnose.scale_check import scale_check
 from mscale_uq.files import replace as write_whole
 from mscale_uq.infer.chains import OnProgress, sample
+from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
-from mscale_uq.infer.target import Target
 from mscale_uq.observe.approximation import ApproximationError
 from mscale_uq.run.folder import BESIDE, LEARNED, ROUNDS
 from mscale_uq.stats.posterior import Posterior
@@ -89,11 +89,30 @@ class Learning:
         write_whole(self.folder / LEARNED, json.dumps(content).encode())
 
 
-def target(case: Case, posterior: Posterior) -> Target:
+def target(case: Case, posterior: Posterior) -> Posterior | Levels:
     """Return what the case's sampler draws from: the posterior, and its coarse levels if it has them."""
     if case.method.sampler != "mlda":
         return posterior
     return with_levels(case.method, case.system, case.plans, posterior)
+
+
+def expected_error(case: Case, posterior: Posterior, rng: np.random.Generator) -> Posterior:
+    """Return the posterior with the error of the used models over prior draws in its laws, if it has one.
+
+    That is the first round of a fit, and the only one before there are draws.
+
+    Raises
+    ------
+    InputError
+        If fewer than two draws have a prediction of both models.
+    """
+    plan = case.approximating
+    if plan is None:
+        return posterior
+    thetas = np.array([posterior.sample_prior(rng) for _ in range(plan.draws)])
+    return with_approximation(
+        posterior, learn_error(posterior, plan.good(case.system, case.plans), thetas).errors
+    )
 
 
 def sampled_without(

@@ -72,6 +72,11 @@ def test_independent_readings_add_up():
     assert information(law, AT, SEEN) == pytest.approx(sum(parts), rel=1e-13)
 
 
+def test_where_no_reading_is_left_there_is_no_information():
+    law = GaussianCorrelated(Gaussian("s"), (ApproximationError(np.zeros(2), np.eye(2)),))
+    assert not information(law, AT, np.array([False, False])).any()
+
+
 def test_readings_with_a_common_error_are_worth_less():
     noise = Gaussian(0.7)
     law = GaussianCorrelated(noise, (ApproximationError(np.zeros(2), np.full((2, 2), 0.5)),))
