@@ -53,6 +53,7 @@ class Posterior:
         self.priors = dict(priors)
         self.experiments = tuple(experiments)
         self.variables = {name: (shapes or {}).get(name, ()) for name in self.priors}
+        self._names = tuple(label for name, shape in self.variables.items() for label in _labels(name, shape))
         self._check_unknowns()
         self._check_parents()
         self._check_limits()
@@ -60,7 +61,7 @@ class Posterior:
     @property
     def names(self) -> tuple[str, ...]:
         """One label per entry of theta: ``a``, ``b[0]``, ``b[1]``, ..."""
-        return tuple(label for name, shape in self.variables.items() for label in _labels(name, shape))
+        return self._names
 
     @property
     def size(self) -> int:
