@@ -39,7 +39,7 @@ NAMES = {
     "reached_max_treedepth": "reached_max_treedepth",
 }
 GUESS_WEIGHT = 10  # tuning draws that the first guess of the metric counts for
-DENSE_UP_TO = 30  # unknowns; beyond, the climb's second derivatives cost more than they save
+DENSE_UP_TO = 100  # unknowns; beyond, the climb's second derivatives cost more than they save
 
 
 def run(job: Job, store: ChainStore, report: Report) -> None:

@@ -18,6 +18,7 @@ SEARCHES = 4  # from different prior draws; the best end counts
 STEP = 1e-3  # of a difference, relative to the density's width; the error of the Hessian is its square
 STEEPEST = 1e-6  # gradient at which a search ends by itself
 MOST_STEPS = 200
+MANY = 30  # unknowns; beyond, the far way is gone without second derivatives, which cost two gradients each
 GAIN = 1e-8  # nats that a Newton step may still promise at a mode
 
 
@@ -72,6 +73,8 @@ def climb(function: Function, start: Array) -> Optimum:
         width = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1.0))
         return matrix
 
+    if start.size > MANY:
+        start = minimize(descend, start, jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS}).x
     options = {"gtol": STEEPEST, "maxiter": MOST_STEPS}
     z = minimize(descend, start, jac=True, hess=bend, method="trust-exact", options=options).x
     value, slope = function(z)

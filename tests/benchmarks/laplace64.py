@@ -1,20 +1,18 @@
 """All 64 coefficients of the membrane benchmark, by two methods that share neither sampler nor solver.
 
     python tests/benchmarks/laplace64.py nuts FOLDER [--draws 1000] [--tune 1000] [--chains 4] [--cores 2]
-    python tests/benchmarks/laplace64.py pcn FOLDER [--steps 10000000] [--chains 2] [--cores 2]
-                                             [--whiten NUTS_FOLDER]
+    python tests/benchmarks/laplace64.py pcn FOLDER [--steps 2500000] [--tune 1000000] [--chains 4]
+                                             [--cores 2]
     python tests/benchmarks/laplace64.py agree NUTS_FOLDER PCN_FOLDER
 
-`nuts` runs the shipped case through the chain driver (it goes on where it was stopped) and reports min-ESS
-per second of sampling. The measurements are symmetric under exchange of x and y, so the posterior is: the
-means of ln a and of its transpose are compared in Monte Carlo standard errors. `pcn` runs Crank-Nicolson
-chains, without derivatives, on a banded solver written here. Without `--whiten` their reference is the prior,
-as for any field; with it, the normal law of the other run's draws, which changes their speed and not what
-they converge to. `agree` compares the coefficients that both methods know with 100 effective draws or more.
+`nuts` runs the shipped case through the chain driver and reports min-ESS per second of sampling. The
+measurements are symmetric under exchange of x and y, so the posterior is: the means of ln a and of its
+transpose are compared in Monte Carlo standard errors. `pcn` runs Crank-Nicolson chains, without derivatives,
+on the solver in `membrane.py`. Both go on where they were stopped. `agree` compares the coefficients that
+both methods know with 100 effective draws or more.
 """
 
 import argparse
-import json
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -22,20 +20,15 @@ from pathlib import Path
 
 import arviz as az
 import numpy as np
-from scipy.linalg.lapack import dpbtrf, dpbtrs
-from scipy.sparse import coo_array
+from membrane import PRIOR_MEAN, PRIOR_SD, SD, THIN, log_likelihood, tuned, walk
 from scipy.stats import chi2
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
 from mscale_uq.infer.chains import sample
-from mscale_uq.infer.metropolis import Metropolis
-from mscale_uq.infer.proposal import CrankNicolson
 from mscale_uq.infer.settings import Settings
 
-ELEMENTS, SQUARES, SD, LOAD = 32, 8, 0.05, 10.0
-PRIOR_MEAN, PRIOR_SD = 4.0, 2.0  # of ln a
-THIN = 500  # steps between two kept draws of a Crank-Nicolson chain
+BLOCK_STEPS = 100_000  # after which a Crank-Nicolson chain is written to its file
 ENOUGH = 100  # effective draws that a coefficient needs to be compared
 
 
@@ -43,134 +36,80 @@ def case():
     return read_case(find_case("reference/laplace64"))
 
 
-# The second solver: bilinear elements, dead-end nodes left out, a banded Cholesky factor.
-
-BILINEAR = np.array([[4, -1, -2, -1], [-1, 4, -1, -2], [-2, -1, 4, -1], [-1, -2, -1, 4]]) / 6.0
-
-
-class Membrane:
-    """Log-likelihood of ln a ``(64,)``; coefficient 8 row + column."""
-
-    def __init__(self, data):
-        inner = ELEMENTS - 1
-        self.data, self.size, self.band = data, inner**2, inner + 1
-        x, y = np.meshgrid(np.arange(ELEMENTS), np.arange(ELEMENTS), indexing="ij")
-        x, y = x.ravel(), y.ravel()
-        corners = np.stack([number(x, y), number(x + 1, y), number(x + 1, y + 1), number(x, y + 1)], axis=1)
-        per_square = ELEMENTS // SQUARES
-        square = (y // per_square) * SQUARES + x // per_square
-        rows, columns, weights, squares = [], [], [], []
-        for i in range(4):
-            for j in range(4):
-                keep = (corners[:, i] >= 0) & (corners[:, j] >= 0) & (corners[:, i] >= corners[:, j])
-                rows.append(corners[keep, i])
-                columns.append(corners[keep, j])
-                squares.append(square[keep])
-                weights.append(np.full(keep.sum(), BILINEAR[i, j]))
-        rows, columns = np.concatenate(rows), np.concatenate(columns)
-        place = columns * (self.band + 1) + rows - columns  # of a lower band matrix stored by columns
-        entries = np.concatenate(weights), (place, np.concatenate(squares))
-        self.assemble = coo_array(entries, shape=(self.size * (self.band + 1), SQUARES**2)).tocsr()
-        self.load = np.full(self.size, LOAD / ELEMENTS**2)
-        self.sensors = sensors()
-
-    def displacement(self, log_a):
-        matrix = (self.assemble @ np.exp(log_a)).reshape(self.size, self.band + 1).T
-        factor, failed = dpbtrf(matrix, lower=1)
-        solution, wrong = dpbtrs(factor, self.load, lower=1)
-        return np.full(len(self.data), np.nan) if failed or wrong else self.sensors @ solution
-
-    def __call__(self, log_a):
-        error = self.displacement(log_a) - self.data
-        return -0.5 * float(error @ error) / SD**2
-
-
-def number(x, y):
-    """Number of an inner node; -1 on the boundary."""
-    inside = (x > 0) & (x < ELEMENTS) & (y > 0) & (y < ELEMENTS)
-    return np.where(inside, (x - 1) * (ELEMENTS - 1) + y - 1, -1)
-
-
-def sensors():
-    """Bilinear interpolation to the 13 x 13 lattice, x slowest."""
-    points = np.arange(1, 14) / 14 * ELEMENTS
-    cell = points.astype(int)
-    part = points - cell
-    rows, columns, weights = [], [], []
-    for i in range(13):
-        for j in range(13):
-            for dx, wx in ((0, 1 - part[i]), (1, part[i])):
-                for dy, wy in ((0, 1 - part[j]), (1, part[j])):
-                    node = int(number(np.array(cell[i] + dx), np.array(cell[j] + dy)))
-                    if node >= 0:
-                        rows.append(13 * i + j)
-                        columns.append(node)
-                        weights.append(wx * wy)
-    return coo_array((weights, (rows, columns)), shape=(169, (ELEMENTS - 1) ** 2)).tocsr()
-
-
-class Whitened:
-    """Log-density of w, where z = centre + root w are standardised ln a."""
-
-    def __init__(self, membrane, centre, root):
-        self.membrane, self.centre, self.root = membrane, centre, root
-
-    def __call__(self, w):
-        z = self.centre + self.root @ w
-        value = self.membrane(PRIOR_MEAN + PRIOR_SD * z) - 0.5 * float(z @ z)
-        return value if np.isfinite(value) else -np.inf
-
-
-def crank_nicolson_chain(task):
-    folder, chain, steps, centre, root = task
-    experiment = case().posterior().experiments[0]
-    membrane = Membrane(np.ravel(experiment.observed["displacement"]))
-    kernel = Metropolis(Whitened(membrane, centre, root), CrankNicolson())
-    rng = np.random.default_rng([chain, 64])
-    state, tune, kept, rates = kernel.start(0.5 * rng.standard_normal(64)), steps // 10, [], []
-    begun = time.process_time()
-    for step in range(tune + steps):
-        if step == tune:
-            state, begun = kernel.tuned(state), time.process_time()
-        state, info = kernel.step(state, rng)
-        rates.append(info.acceptance_rate)
-        if step >= tune and step % THIN == 0:
-            kept.append(PRIOR_MEAN + PRIOR_SD * (centre + root @ state.z))
-    seconds = time.process_time() - begun
-    np.savez(folder / f"pcn-{chain}.npz", log_a=np.array(kept), seconds=seconds)
-    return {
-        "chain": chain,
-        "scale": state.scale,
-        "acceptance": float(np.mean(rates[tune:])),
-        "cpu_s": seconds,
-    }
+def measured():
+    return np.ravel(case().posterior().experiments[0].observed["displacement"])
 
 
 def run_pcn(options):
     folder = Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    centre, root = np.zeros(64), np.eye(64)
-    if options.whiten:
-        draws = (nuts_draws(Path(options.whiten)) - PRIOR_MEAN) / PRIOR_SD
-        flat = draws.reshape(-1, 64)
-        centre, root = flat.mean(axis=0), np.linalg.cholesky(np.cov(flat, rowvar=False))
     print(f"largest difference of the two solvers: {difference_of_solvers():.1e}")
-    tasks = [(folder, chain, options.steps, centre, root) for chain in range(options.chains)]
+    chains = range(options.chains)
+    tune(folder / "kernel.npz", options.tune)
     with ProcessPoolExecutor(options.cores, mp_context=get_context("spawn")) as pool:
-        for line in pool.map(crank_nicolson_chain, tasks):
-            print(json.dumps(line))
-    seconds = sum(np.load(path)["seconds"] for path in folder.glob("pcn-*.npz"))
-    describe("pcn", pcn_draws(folder), seconds, options.steps * options.chains)
+        list(pool.map(run_chain, [(folder, chain, options.steps) for chain in chains]))
+    kept = [np.load(folder / f"pcn-{chain}.npz") for chain in chains]
+    print(
+        "acceptance", [round(float(chain["accepted"] / chain["blocks"] / BLOCK_STEPS), 3) for chain in kept]
+    )
+    seconds = sum(float(chain["seconds"]) for chain in kept)
+    describe("pcn", pcn_draws(folder), seconds, sum(int(chain["blocks"]) for chain in kept) * BLOCK_STEPS)
+
+
+def tune(path, steps):
+    """Find the chains' kernel, unless its file says that this was done."""
+    if not path.exists():
+        _, (centre, root), step = tuned(measured(), steps, np.random.default_rng([0, 64]))
+        keep(path, centre=centre, root=root, step=step)
+
+
+def run_chain(task):
+    folder, chain, steps = task
+    data, kernel = measured(), dict(np.load(folder / "kernel.npz"))
+    path = folder / f"pcn-{chain}.npz"
+    if not path.exists():
+        begin(data, path, kernel, np.random.default_rng([chain, 64]))
+    for block in range(steps // BLOCK_STEPS):
+        go_on(data, path, kernel, block, np.random.default_rng([chain, block, 64]))
+
+
+def begin(data, path, kernel, rng):
+    """Start a chain far out, and forget its first steps."""
+    start = kernel["centre"] + 2.0 * kernel["root"] @ rng.standard_normal(64)
+    last = move(data, start, kernel, BLOCK_STEPS, rng)[2]
+    keep(path, last=last, blocks=0, accepted=0, log_a=np.empty((0, 64)), seconds=0.0)
+
+
+def go_on(data, path, kernel, block, rng):
+    """Add one block of steps to a chain, unless its file has it."""
+    known = dict(np.load(path))
+    if known["blocks"] > block:
+        return
+    begun = time.process_time()
+    draws, accepted, last = move(data, known["last"], kernel, BLOCK_STEPS, rng)
+    known["seconds"] = known["seconds"] + time.process_time() - begun
+    known["log_a"] = np.concatenate([known["log_a"], draws])
+    known.update(last=last, blocks=block + 1, accepted=known["accepted"] + accepted)
+    keep(path, **known)
+
+
+def move(data, start, kernel, steps, rng):
+    return walk(data, start, (kernel["centre"], kernel["root"]), float(kernel["step"]), steps, THIN, rng)
+
+
+def keep(path, **arrays):
+    new = path.with_suffix(".new.npz")
+    np.savez(new, **arrays)
+    new.replace(path)
 
 
 def difference_of_solvers():
     posterior = case().posterior()
-    experiment = posterior.experiments[0]
-    membrane = Membrane(np.ravel(experiment.observed["displacement"]))
+    data = measured()
     rng = np.random.default_rng(1)
     log_as = PRIOR_MEAN + PRIOR_SD * rng.standard_normal((20, 64))
     theirs = [posterior.log_likelihood(np.exp(log_a)) for log_a in log_as]
-    ours = [membrane(log_a) - 169 * np.log(np.sqrt(2 * np.pi) * SD) for log_a in log_as]
+    ours = [log_likelihood(data, log_a) - 169 * np.log(np.sqrt(2 * np.pi) * SD) for log_a in log_as]
     return np.max(np.abs(np.subtract(ours, theirs) / theirs))
 
 
@@ -213,7 +152,7 @@ def diagnostics(log_a, method="bulk"):
 
 def symmetry(log_a):
     """Compare a coefficient with its mirror image, in standard errors of their difference."""
-    upper = [(i, j) for i in range(SQUARES) for j in range(i)]
+    upper = [(i, j) for i in range(8) for j in range(i)]
     here, there = np.array([8 * i + j for i, j in upper]), np.array([8 * j + i for i, j in upper])
     difference = log_a[..., here] - log_a[..., there]
     spread = difference.std(axis=(0, 1)) / np.sqrt(diagnostics(difference, "mean")[0])
@@ -230,7 +169,8 @@ def nuts_draws(folder):
 
 
 def pcn_draws(folder):
-    return np.array([np.load(path)["log_a"] for path in sorted(folder.glob("pcn-*.npz"))])
+    chains = [np.load(path)["log_a"] for path in sorted(folder.glob("pcn-*.npz"))]
+    return np.array([chain[: min(map(len, chains))] for chain in chains])
 
 
 def run_agree(options):
@@ -255,10 +195,9 @@ def main():
         command.add_argument("folder")
         command.set_defaults(run=run)
     agree.add_argument("other")
-    pcn.add_argument("--whiten")
     for command, arguments in (
         (nuts, {"draws": 1000, "tune": 1000, "chains": 4, "cores": 2}),
-        (pcn, {"steps": 10_000_000, "chains": 2, "cores": 2}),
+        (pcn, {"steps": 2_500_000, "tune": 1_000_000, "chains": 4, "cores": 2}),
     ):
         for name, default in arguments.items():
             command.add_argument(f"--{name}", type=int, default=default)
