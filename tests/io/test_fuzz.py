@@ -73,8 +73,29 @@ def packed_h5ad(folder):
     return h5ad(folder, "gzip")
 
 
+def ome_tiff(folder, compression=None):
+    tifffile = pytest.importorskip("tifffile")
+    data = np.random.default_rng(3).integers(0, 400, (3, 2, 8, 9)).astype(np.uint16)
+    masks = np.zeros((3, 8, 9), dtype=np.uint16)
+    masks[:, 1:4, 1:4], masks[:, 5:, 5:] = 1, 2
+    tifffile.imwrite(folder / "labels.tif", masks, photometric="minisblack")
+    planes = {"DeltaT": [0.0, 0.1, 5.0, 5.1, 10.0, 10.1], "DeltaTUnit": ["min"] * 6}
+    path = folder / "movie.tif"
+    description = {"axes": "TCYX", "Plane": planes}
+    tifffile.imwrite(
+        path, data, photometric="minisblack", ome=True, metadata=description, compression=compression
+    )
+    return path
+
+
+def packed_ome_tiff(folder):
+    return ome_tiff(folder, "zlib")
+
+
 # reader -> (file, module, function, options)
 READERS = {
+    "ome-tiff": (ome_tiff, "ome_tiff", "read_ome_tiff", {"labels": "labels.tif"}),
+    "packed ome-tiff": (packed_ome_tiff, "ome_tiff", "read_ome_tiff", {"labels": "labels.tif"}),
     "trackmate": (trackmate, "trackmate", "read_trackmate", {"columns": {"y": "MEAN_INTENSITY_CH1"}}),
     "btrack": (btrack, "track_table", "read_btrack", {"frame_interval": "5 min", "columns": {"y": "GFP"}}),
     "csv": (
@@ -93,7 +114,7 @@ READERS = {
 }
 
 
-SLOW = {"csv", "packed h5ad"}  # as the one above, with other options
+SLOW = {"csv", "packed h5ad", "packed ome-tiff"}  # as the one above, with other options
 
 
 @pytest.mark.parametrize(
@@ -104,7 +125,11 @@ def test_a_damaged_file_is_refused_or_read_to_the_right_shape(tmp_path, reader):
     path = write(tmp_path)
     command = [str(WORKER), f"mscale_uq.io.{module}", function, json.dumps(options), str(path), "1"]
     done = subprocess.run(
-        [sys.executable, *command, str(CUTS), str(FLIPS)], capture_output=True, text=True, check=False
+        [sys.executable, *command, str(CUTS), str(FLIPS)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
     )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     last = lines[-1]["what"] if lines else "none"
@@ -116,7 +141,7 @@ def test_a_damaged_file_is_refused_or_read_to_the_right_shape(tmp_path, reader):
     for copy in read:
         assert len(copy["rows"]) == 1, copy
         assert copy["shape"][1] == whole["shape"][1], copy
-    if "h5ad" in reader:
+    if "h5ad" in reader or "tiff" in reader:
         assert all(copy["shape"] == whole["shape"] for copy in read)
         assert not any(copy["what"].startswith("cut") for copy in read), "half a file was read"
     assert all("copy" in copy["refused"] for copy in copies if "refused" in copy), (
