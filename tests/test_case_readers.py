@@ -96,8 +96,8 @@ MISTAKES = {
         "experiment.movie.reader.format: 'trakmate' .did you mean 'trackmate'",
     ),
     "an unknown key": (
-        TRACKMATE.replace("format", 'frmat = "", format'),
-        "reader.frmat: unknown key .did you mean 'format'",
+        TRACKMATE.replace("columns", 'frame_intervall = "1 s", columns'),
+        "reader.frame_intervall: unknown key .did you mean 'frame_interval'",
     ),
     "a key of another format": (
         TRACKMATE.replace("columns", 'layer = "counts", columns'),
@@ -128,8 +128,26 @@ def test_counts_of_cells_arrive_with_their_times(tmp_path):
     data.var_names = ["Sox2", "Nanog"]
     data.write_h5ad(tmp_path / "cells.h5ad")
     reader = ReaderSpec(format="h5ad", columns={"length": "Nanog"}, time="day", time_unit="day")
-    table, said = read_with(reader, tmp_path / "cells.h5ad", "cells.h5ad", load_system("toys/line"))
+    files = {"cells.h5ad": tmp_path / "cells.h5ad"}
+    ((table, said),) = read_with(reader, files, load_system("toys/line"))
     assert [(column.name, column.unit) for column in table.columns] == [("time", "day"), ("length", "count")]
     assert table.columns[0].values.tolist() == [0.0, 1.0, 1.0]
     assert table.columns[1].values.tolist() == [5.0, 6.0, 7.0]
     assert said.startswith("3 cells at 0, 1 day, counts of 1 genes from X")
+
+
+def test_a_movie_and_its_labels_are_one_table(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    movie, labels = np.full((2, 4, 5), 7, np.uint16), np.zeros((2, 4, 5), np.uint16)
+    labels[:, :2, :2], labels[1, 3, 3] = 1, 2
+    about = {"axes": "TYX", "TimeIncrement": 5.0, "TimeIncrementUnit": "min"}
+    tifffile.imwrite(tmp_path / "m.ome.tif", movie, photometric="minisblack", metadata=about)
+    tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="minisblack")
+    reader = ReaderSpec(format="ome-tiff", columns={"length": "TOTAL_INTENSITY"})
+    files = {name: tmp_path / name for name in ("m.ome.tif", "labels.tif")}
+    ((table, said),) = read_with(reader, files, load_system("toys/line"))
+    assert table.columns[0].values.tolist() == [0.0, 300.0, 300.0]
+    assert table.columns[1].values.tolist() == [28.0, 28.0, 7.0]
+    assert said.startswith("2 cells in 2 frames")
+    with pytest.raises(CaseError, match="two files: the movie, and the labels"):
+        read_with(reader, {"m.ome.tif": tmp_path / "m.ome.tif"}, load_system("toys/line"))

@@ -72,12 +72,13 @@ def read_data(
         If a file is not whole, or does not fit the system.
     """
     read, wrong = [], Several()
-    for file in files:
+    together = reader is not None and reader.format == "ome-tiff"  # a movie and its labels
+    for group in [files] if together else [[file] for file in files]:
         with wrong.noted():
             if reader is None:
-                read.append((read_table(file.path, file.given), ""))
+                read += [(read_table(file.path, file.given), "") for file in group]
             else:
-                read.append(read_with(reader, file.path, file.given, system))
+                read += read_with(reader, {file.given: file.path for file in group}, system)
     wrong.stop()
     tables = [table for table, _ in read]
     said = tuple(f"{table.label}: {line}" for table, line in read if line)

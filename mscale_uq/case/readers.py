@@ -5,7 +5,8 @@ the system's coordinate with a unit of time; the coordinates ``cell`` (number of
 and ``size_factor`` are filled in where a system has them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,25 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, DataError, explain
 from mscale_uq.io.cell_counts import CellCounts
+from mscale_uq.io.ome_tiff import read_ome_tiff
 from mscale_uq.io.table import Column, Table
 from mscale_uq.io.track_table import read_btrack, read_track_table
 from mscale_uq.io.trackmate import read_trackmate
+from mscale_uq.io.trackmate_xml import read_trackmate_xml
 from mscale_uq.io.tracks import Tracks
 from mscale_uq.io.units import dimension
 
 TRACKS: dict[str, Any] = {
     "trackmate": read_trackmate,
+    "trackmate xml": read_trackmate_xml,
     "btrack": read_btrack,
     "csv": read_track_table,
 }
 # Which keys a format reads, beside `columns` and `cells`.
 KEYS = {
     "trackmate": {"frame_interval", "most_bytes"},
+    "trackmate xml": {"frame_interval", "most_bytes"},
+    "ome-tiff": {"channel", "frame_interval", "most_pixels"},
     "btrack": {"frame_interval", "units", "most_bytes"},
     "csv": {"frame_interval", "units", "separator", "most_bytes"},
     "h5ad": {"time", "time_unit", "times", "layer", "size_factors", "batch", "most_entries"},
@@ -37,18 +43,35 @@ KEYS = {
 NEEDED = {"btrack": {"frame_interval"}, "h5ad": {"time_unit"}}
 
 
-def read_with(reader: ReaderSpec, path: Path, label: str, system: System) -> tuple[Table, str]:
-    """Return a file as a table with the names of the system, and one line on what was read.
+def read_with(reader: ReaderSpec, files: Mapping[str, Path], system: System) -> list[tuple[Table, str]]:
+    """Return files as tables with the names of the system, each with one line on what was read.
+
+    Parameters
+    ----------
+    reader
+        As the case has it.
+    files
+        Name in messages -> file; of ``ome-tiff`` the movie and its labels.
+    system
+        Whose outputs and coordinates the columns are.
 
     Raises
     ------
     CaseError
         If a key is of no use to the format, or one is missing.
     DataError
-        If the file is wrong.
+        If a file is wrong.
     """
     given = reader.model_dump(exclude_unset=True, exclude={"format", "columns", "cells"})
     _check_keys(reader, given)
+    if reader.format == "ome-tiff":
+        return [_intensities(reader, files, system, given)]
+    return [_one(reader, path, label, system, given) for label, path in files.items()]
+
+
+def _one(
+    reader: ReaderSpec, path: Path, label: str, system: System, given: dict[str, Any]
+) -> tuple[Table, str]:
     if reader.format == "h5ad":
         from mscale_uq.io.h5ad import read_h5ad  # only now: h5py takes its time to import
 
@@ -57,6 +80,18 @@ def read_with(reader: ReaderSpec, path: Path, label: str, system: System) -> tup
         return _count_table(counts, reader, system), counts.summary()
     tracks = TRACKS[reader.format](path, label, columns=reader.columns, **given)
     return _track_table(tracks, reader.cells, system), tracks.summary()
+
+
+def _intensities(
+    reader: ReaderSpec, files: Mapping[str, Path], system: System, given: dict[str, Any]
+) -> tuple[Table, str]:
+    if len(files) != 2:
+        given_files = f"data = {list(files)} for 'ome-tiff'"
+        raise CaseError(explain(given_files, "two files: the movie, and the labels of its cells"))
+    label, (path, labels) = next(iter(files)), files.values()
+    tracks = read_ome_tiff(path, labels, label, **given)
+    found = [replace(tracks.column(of), name=name) for name, of in reader.columns.items()]
+    return _track_table(replace(tracks, columns=tuple(found)), reader.cells, system), tracks.summary()
 
 
 def _check_keys(reader: ReaderSpec, given: dict[str, Any]) -> None:

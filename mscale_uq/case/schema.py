@@ -47,12 +47,13 @@ class LawSpec(Section):
 class ReaderSpec(Section):
     """How files that another program wrote are read: their format, and which of their columns is what."""
 
-    format: Literal["trackmate", "btrack", "csv", "h5ad"]
+    format: Literal["trackmate", "trackmate xml", "btrack", "csv", "h5ad", "ome-tiff"]
     columns: Annotated[dict[str, str], Field(min_length=1)]
     cells: list[str] | None = None
     units: dict[str, str] = {}
     frame_interval: str | None = None
     separator: str = ","
+    channel: Annotated[int, Field(ge=0, strict=True)] = 0
     time: str = "time"
     time_unit: str | None = None
     times: dict[str, float] | None = None
@@ -61,6 +62,7 @@ class ReaderSpec(Section):
     batch: str | None = None
     most_bytes: Size | None = None
     most_entries: Size | None = None
+    most_pixels: Size | None = None
 
 
 class ExperimentSpec(Section):

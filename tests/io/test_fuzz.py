@@ -92,11 +92,32 @@ def packed_ome_tiff(folder):
     return ome_tiff(folder, "zlib")
 
 
+def trackmate_xml(folder):
+    spots = "".join(
+        f'<Spot ID="{i}" name="ID{i}" POSITION_T="{5.0 * (i // 2)}" FRAME="{i // 2}" RADIUS="{i + 1}.5" />'
+        for i in range(20)
+    )
+    edges = "".join(f'<Edge SPOT_SOURCE_ID="{i}" SPOT_TARGET_ID="{i + 2}" />' for i in range(18))
+    path = folder / "tracks.xml"
+    path.write_text(
+        '<?xml version="1.0" encoding="UTF-8"?><TrackMate><Model spatialunits="micron" timeunits="min">'
+        f"<AllSpots>{spots}</AllSpots><AllTracks><Track TRACK_ID='0'>{edges}</Track></AllTracks>"
+        "<FilteredTracks><TrackID TRACK_ID='0' /></FilteredTracks></Model></TrackMate>"
+    )
+    return path
+
+
 # reader -> (file, module, function, options)
 READERS = {
     "ome-tiff": (ome_tiff, "ome_tiff", "read_ome_tiff", {"labels": "labels.tif"}),
     "packed ome-tiff": (packed_ome_tiff, "ome_tiff", "read_ome_tiff", {"labels": "labels.tif"}),
     "trackmate": (trackmate, "trackmate", "read_trackmate", {"columns": {"y": "MEAN_INTENSITY_CH1"}}),
+    "trackmate xml": (
+        trackmate_xml,
+        "trackmate_xml",
+        "read_trackmate_xml",
+        {"columns": {"y": "RADIUS"}},
+    ),
     "btrack": (btrack, "track_table", "read_btrack", {"frame_interval": "5 min", "columns": {"y": "GFP"}}),
     "csv": (
         btrack,
