@@ -45,7 +45,7 @@ def test_the_error_of_the_tensor_is_the_square_of_the_tolerance():
 
 
 def test_the_grid_takes_the_fourier_way_by_itself_and_falls_back_at_high_contrast():
-    shape = (FOURIER_FROM, FOURIER_FROM)
+    shape = (FOURIER_FROM["reference"],) * 2
     grid = periodic_grid(shape, (1.0, 1.0))
     for contrast in (10.0, 1e5):
         k = np.where(np.indices(shape).sum(axis=0) % 16 < 8, 1.0, contrast)
