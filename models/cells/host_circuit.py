@@ -28,7 +28,7 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.requirement import Requirement
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.macro.ode import Ode, OdePath
 from mscale_uq.macro.ode_dynamics import OdeDynamics
 from mscale_uq.observe.laws import Gaussian
@@ -106,6 +106,11 @@ ALIVE = Requirement(
 )
 
 
+def burden(cost, expression):
+    """What the circuit takes of the energy per time, all that growth knows of it."""
+    return cost * expression
+
+
 def growth(energy, growth_constant):
     """Growth rate."""
     return growth_constant * energy
@@ -156,10 +161,11 @@ def forward(time=TIMES, variant="core", seen="in time"):
             ALIVE,
             Formula(growth_at_rest, "growth_at_rest"),
             Formula(fluorescence_at_rest, "fluorescence_at_rest"),
+            Formula(burden, "burden"),
         ]
         return ForwardModel(stages, (*HOST, *SUPPLY[variant]), ["growth_at_rest", "fluorescence_at_rest"])
     readings = PointwiseFormula(growth, "growth"), PointwiseFormula(fluorescence, "fluorescence")
-    stages = [OdePath(ode(variant), time), *readings]
+    stages = [Formula(burden, "burden"), OdePath(ode(variant), time), *readings]
     return ForwardModel(stages, (*HOST, *SUPPLY[variant], *START), ["growth", "fluorescence"])
 
 
@@ -209,9 +215,11 @@ SYSTEM = System(
         Option("variant", "core", meaning="how energy is supplied", choices=("core", "autocatalytic")),
         Option("seen", "in time", meaning="read in time, or in the end", choices=("in time", "at rest")),
     ),
+    effective=(Quantity("burden", "1/h", "share of the energy that expression takes per time"),),
     smoothness="smooth",
     forward=forward,
     space=space,
     limits=LIMITS,
+    scale=Scale("cost", "burden"),
     examples=({"variant": "autocatalytic"}, {"seen": "at rest"}),
 )

@@ -21,7 +21,7 @@ from mscale_uq.cell.layered import LayeredCell
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter, Quantity
-from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.macro.boundary import Dirichlet
 from mscale_uq.macro.diffusion import DiffusionProblem
 from mscale_uq.macro.layered import layered_profile
@@ -116,5 +116,5 @@ SYSTEM = System(
     forward=forward,
     resolved=resolved,
     limits=LIMITS,
-    scale=("cluster_diffusivity", "D_eff"),
+    scale=Scale("cluster_diffusivity", "D_eff", along=("matrix_diffusivity",)),
 )

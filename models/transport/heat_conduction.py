@@ -28,7 +28,7 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.places import Places
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.errors import ParameterError, explain
 from mscale_uq.macro.boundary import Dirichlet, Robin, Source
 from mscale_uq.macro.coefficient import Coefficient
@@ -219,5 +219,5 @@ SYSTEM = System(
     space=space,
     limits=LIMITS,
     examples=({"mode": "transient", "time": (60.0,) * 6 + (600.0,) * 6},),
-    scale=("matrix_conductivity", "K_eff"),
+    scale=Scale("matrix_conductivity", "K_eff", along=("filler_conductivity",)),
 )

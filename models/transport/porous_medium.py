@@ -23,7 +23,7 @@ from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.stage import Stage
-from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.errors import Infeasible
 from mscale_uq.observe.repeats import Repeats
 
@@ -138,5 +138,5 @@ SYSTEM = System(
     forward=forward,
     limits=LIMITS,
     examples=({"microstructure": "square"}, {"microstructure": "hexagonal"}),
-    scale=("bulk_diffusivity", "D_eff"),
+    scale=Scale("bulk_diffusivity", "D_eff"),
 )

@@ -166,7 +166,7 @@ def with_levels(method: MethodSpec, system: System, plans: Sequence[Plan], poste
             one.changed(model=plan.other_model(system, changes))
             for one, plan in zip(posterior.experiments, plans, strict=True)
         ]
-        coarse.append(Posterior(posterior.priors, experiments, posterior.variables))
+        coarse.append(posterior.changed(experiments))
     return Levels(posterior, coarse, method.subchain or SUBCHAIN)
 
 

@@ -97,7 +97,7 @@ class Case:
         ]
         priors = {name: unknown.prior for name, unknown in self.unknowns.items()}
         shapes = {name: unknown.shape for name, unknown in self.unknowns.items()}
-        return Posterior(priors, experiments, shapes)
+        return Posterior(priors, experiments, shapes, self.system.scale)
 
     def resolved(self, data_folder: str = "") -> dict[str, Any]:
         """Return the case with everything said: all options, numbers in model units, priors by arguments."""
@@ -124,7 +124,7 @@ class Case:
         """What decides the draws, part by part: a hash each of model, data, priors, sampler, and the seed."""
         whole = self.resolved()
         texts = [path.read_text(encoding="utf-8") for path in sources(self.system.name)]
-        deciding = ("sampler", "tune", "chains", "target_accept", "levels", "subchain")
+        deciding = ("sampler", "tune", "chains", "target_accept", "coordinates", "levels", "subchain")
         settings = {key: whole["method"][key] for key in deciding}
         experiments = [{key: e[key] for key in e if key != "data"} for e in whole["experiment"]]
         return {

@@ -133,6 +133,7 @@ class MethodSpec(Section):
     chains: Count = 4
     cores: Annotated[int, Field(ge=0, strict=True)] | None = None
     target_accept: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    coordinates: Literal["effective", "plain"] = "effective"
     levels: Changes | None = None
     subchain: Count | None = None
 

@@ -75,7 +75,8 @@ class PeriodicConduction(Stage):
     Raises
     ------
     ParameterError
-        When made: if the shape or the sides are not positive, or the accuracy is none. When run: if k has another shape.
+        When made: if the shape or the sides are not positive, or the accuracy is none. When run: if k has
+        another shape.
     OutOfLimits
         At a conductivity that is not positive.
     SolveFailed

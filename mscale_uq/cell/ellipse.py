@@ -20,7 +20,6 @@ from mscale_uq.errors import OutOfLimits, ParameterError, explain
 from mscale_uq.solve.fourier_kernels import FAST
 
 
-
 @final
 class SmoothEllipse(Stage):
     """Conductivity ``(n1, n2)`` around a smooth ellipse in the middle of a cell of unit sides.
@@ -81,7 +80,9 @@ class SmoothEllipse(Stage):
         given = [float(values[name]) for name in self.inputs]
         for name in (self.inputs[2], self.inputs[4]):
             if not float(values[name]) > 0:
-                raise OutOfLimits(self.name, values, f"{name!r} is {float(values[name]):g}, and must be positive")
+                raise OutOfLimits(
+                    self.name, values, f"{name!r} is {float(values[name]):g}, and must be positive"
+                )
         k, slopes = np.empty(self.shape), np.empty((5, *self.shape))
         _ellipse(*given, self.interface, k, slopes)
         return k, slopes

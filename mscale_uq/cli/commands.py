@@ -93,6 +93,9 @@ def fit(
     chains: Annotated[int | None, typer.Option(help="Number of chains.")] = None,
     cores: Annotated[int | None, typer.Option(help="Chains at a time; 0: in this process.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
+    coordinates: Annotated[
+        str | None, typer.Option(help="Where NUTS walks: effective, or plain to turn that off.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors alone.")] = False,
     debug: Debug = False,
@@ -105,6 +108,7 @@ def fit(
         "chains": chains,
         "cores": cores,
         "seed": seed,
+        "coordinates": coordinates,
     }
     with told(debug):
         result = _fit(case, out, fresh, quiet, settings)

@@ -125,7 +125,8 @@ def verdict_lines(result: Result) -> list[str]:
     verdict = result.diagnostics
     solves = f"{verdict.failures} failed solves in {verdict.evaluations} evaluations"
     counts = f"{verdict.divergences} divergences, {solves}, {verdict.infeasible} infeasible points"
-    model = [*model_error(result)["assumed"], *model_error(result)["scale"]]
+    said = result.facts.get("coordinates")
+    model = [*([said] if said else []), *model_error(result)["assumed"], *model_error(result)["scale"]]
     if verdict.ok:
         return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes), *model]
     bad = "diagnostics not met: do not trust these draws yet"

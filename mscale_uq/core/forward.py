@@ -130,6 +130,17 @@ class ForwardModel:
         """Return the same model with `stages` after its own, predicting `outputs` instead."""
         return ForwardModel([*self.chain.stages, *stages], self.parameters, outputs, self._plain(), self.key)
 
+    def only(self, outputs: Sequence[str]) -> "ForwardModel":
+        """Return the model of `outputs` alone, with the stages and parameters that they need."""
+        needed, stages = set(outputs), list[Stage]()
+        for stage in reversed(self.chain.stages):
+            if needed.intersection(stage.outputs):
+                stages.insert(0, stage)
+                needed |= set(stage.inputs)
+        kept = [parameter for parameter in self.parameters if parameter.name in needed]
+        constants = {name: value for name, value in self._plain().items() if name in needed}
+        return ForwardModel(stages, kept, outputs, constants, self.key)
+
     def theta(self, **values: ArrayLike) -> Array:
         """Return a parameter vector: the given values, defaults elsewhere."""
         for name in values:

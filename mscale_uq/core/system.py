@@ -84,6 +84,26 @@ class Limit:
 
 @final
 @dataclass(frozen=True)
+class Scale:
+    """The parameter that scales the micro law: doubling it, and those in proportion, doubles what they make.
+
+    Attributes
+    ----------
+    parameter
+        A conductivity, diffusivity, modulus, rate, cost.
+    effective
+        The quantity on the way to the data that it scales, a number, an array or a tensor, positive.
+    along
+        Parameters of the same kind, which are scaled with it.
+    """
+
+    parameter: str
+    effective: str
+    along: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True)
 class System:
     """A calibratable system.
 
@@ -117,7 +137,8 @@ class System:
         A finer or resolved model of the same physics, to judge the model itself by:
         ``resolved(theta, **options, **coordinates) -> {output: array}``.
     scale
-        The parameter that scales the micro law, if there is one, and the effective quantity it scales.
+        The parameter that scales the micro law, if there is one; samplers then walk in the logarithm of the
+        effective quantity instead, which is what data pin down.
     """
 
     name: str
@@ -133,7 +154,7 @@ class System:
     examples: tuple[Mapping[str, Any], ...] = ()
     converts: bool = False
     resolved: Callable[..., Mapping[str, Array]] | None = None
-    scale: tuple[str, str] | None = None
+    scale: Scale | None = None
     title: str = field(default="")
 
     def __post_init__(self) -> None:
@@ -146,6 +167,8 @@ class System:
                     raise InputError(
                         explain(f"{self.name}: output {output.name!r} lies along {name!r}", str(known))
                     )
+        for name in (self.scale.parameter, *self.scale.along) if self.scale else ():
+            self.parameter(name)
 
     def parameter(self, name: str) -> Parameter:
         """Return the parameter of that name.

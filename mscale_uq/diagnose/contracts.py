@@ -140,6 +140,25 @@ def value_is_pure(system: System) -> str:
     return "same value before and after"
 
 
+@at_every_example
+def scale_is_in_proportion(system: System) -> str:
+    """Doubling the declared scale, and what is scaled along, doubles the effective quantity."""
+    if system.scale is None:
+        return "declares no scale"
+    model = system.forward().only([system.scale.effective])
+    theta = nearby_thetas(model, 2, np.random.default_rng(12))[1]
+    scaled = (system.scale.parameter, *system.scale.along)
+    once, twice = model.value(theta), model.split(theta)
+    for name in scaled:
+        twice[name] = 2 * twice[name]
+    error = np.max(np.abs(model.value(model.pack(twice)) / 2 - once)) / np.max(np.abs(once))
+    if not error < 1e-8:
+        raise ContractBroken(
+            f"{system.name}: {system.scale.effective!r} is off by {error:.2g} when {', '.join(scaled)} double"
+        )
+    return f"{system.scale.effective} is in proportion to {', '.join(scaled)}"
+
+
 def survives_a_worker(system: System) -> str:
     """The model pickles into a spawned process and gives the same values there."""
     model = system.forward()
@@ -241,5 +260,6 @@ CONTRACTS: dict[str, Callable[[System], str]] = {
     "gradient is exact": gradient_is_exact,
     "batch equals loop": batch_equals_loop,
     "value is pure": value_is_pure,
+    "scale is in proportion": scale_is_in_proportion,
     "survives a worker": survives_a_worker,
 }

@@ -35,7 +35,7 @@ def with_approximation(posterior: Posterior, errors: Mapping[Place, Approximatio
         one.changed(operators={q: _exchanged(one, q, errors.get((one.name, q))) for q in one.operators})
         for one in posterior.experiments
     ]
-    return Posterior(posterior.priors, experiments, posterior.variables)
+    return posterior.changed(experiments)
 
 
 def without_model_error(posterior: Posterior) -> Posterior:
@@ -48,7 +48,7 @@ def without_model_error(posterior: Posterior) -> Posterior:
     for name in reversed(posterior.priors):  # parents stand before their children
         kept |= set(posterior.priors[name].parents) if name in kept else set()
     priors = {name: prior for name, prior in posterior.priors.items() if name in kept}
-    return Posterior(priors, experiments, {name: posterior.variables[name] for name in priors})
+    return posterior.changed(experiments, priors)
 
 
 def has_model_error(posterior: Posterior) -> bool:

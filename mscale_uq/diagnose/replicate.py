@@ -77,4 +77,4 @@ def given(posterior: Posterior, data: Data) -> Posterior:
     experiments = [
         e.changed(observed=observed) for e, observed in zip(posterior.experiments, data, strict=True)
     ]
-    return Posterior(posterior.priors, experiments, posterior.variables)
+    return posterior.changed(experiments)

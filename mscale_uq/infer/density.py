@@ -12,6 +12,8 @@ from mscale_uq.errors import ParameterError, explain
 from mscale_uq.infer.coordinates import to_physical, to_sampler
 from mscale_uq.infer.ledger import Ledger
 from mscale_uq.infer.likelihood import Likelihood
+from mscale_uq.infer.shear import Shear
+from mscale_uq.infer.shear_graph import sheared
 from mscale_uq.infer.target import Target
 from mscale_uq.infer.to_pymc import build_model
 
@@ -28,6 +30,9 @@ Function = Callable[[Array], tuple[float, Array]]
 class Density:
     """The PyMC model of a target, and what translates between its points and vectors z ``(n,)``.
 
+    With a shear, vectors, points and the compiled functions are in its coordinates w, called z here too:
+    whoever walks need not know. PyMC's own model is not sheared.
+
     Attributes
     ----------
     model
@@ -36,8 +41,9 @@ class Density:
         Where failures are caught and counted.
     """
 
-    def __init__(self, target: Target, ledger: Ledger, gradient: bool) -> None:
+    def __init__(self, target: Target, ledger: Ledger, gradient: bool, shear: Shear | None = None) -> None:
         self.target = target
+        self._shear = shear
         self.ledger = ledger
         self.likelihood = Likelihood(target, ledger, gradient)
         self.model = build_model(target, self.likelihood)
@@ -65,7 +71,7 @@ class Density:
 
     def physical(self, z: Array) -> Array:
         """Return theta at z."""
-        return to_physical(self.target, z)
+        return to_physical(self.target, z if self._shear is None else self._shear.to_z(z))
 
     def named(self, z: Array) -> Named:
         """Return theta at z by name."""
@@ -74,12 +80,19 @@ class Density:
     def gradient_function(self, jacobian: bool = True) -> ValueGradFunction:
         """Compile z -> (log-density, gradient), once: the density of z, or without the Jacobian of theta."""
         if jacobian not in self._compiled:
-            costs = [self.model.logp(jacobian=jacobian)]
+            cost, variables = self._sheared(self.model.logp(jacobian=jacobian))
             settings = {"initial_point": self.origin, "model": self.model, "ravel_inputs": True, "mode": MODE}
-            function = ValueGradFunction(costs, self.model.value_vars, **settings)
+            function = ValueGradFunction([cost], variables, **settings)
             function._pytensor_function.trust_input = True
             self._compiled[jacobian] = function
         return self._compiled[jacobian]
+
+    def _sheared(self, cost: Any) -> tuple[Any, list[Any]]:
+        """Return a cost in the coordinates of the shear, and its variables in the model's order."""
+        variables = {self.model.values_to_rvs[v].name: v for v in self.model.value_vars}
+        if self._shear is not None:
+            cost, variables = sheared(self._shear, cost, variables)
+        return cost, list(variables.values())
 
     def function(self, jacobian: bool = True) -> Function:
         """Compile z -> (log-density, gradient) for callers outside PyMC; never NaN."""
@@ -101,8 +114,8 @@ class Density:
         """
         for _ in range(tries):
             z = to_sampler(self.target, self.target.sample_prior(rng))
-            if np.all(np.isfinite(z)) and np.isfinite(self.likelihood(self.physical(z))[0]):
-                return z
+            if np.all(np.isfinite(z)) and np.isfinite(self.likelihood(to_physical(self.target, z))[0]):
+                return z if self._shear is None else self._shear.to_w(z)
         raise ParameterError(
             explain(
                 f"none of {tries} prior draws has a likelihood: {self.ledger.summary()}",

@@ -55,6 +55,7 @@ class Job:
             seed=settings.seed,
             tune=settings.tune,
             target_accept=settings.target_accept,
+            coordinates=settings.coordinates,
             names=tuple(self.target.names),
             stats=self.method.stats,
         )

@@ -24,6 +24,8 @@ class Method:
         Statistics of each draw.
     single
         Makes one draw, however many are asked for.
+    shears
+        Walks in effective coordinates, where a system declares a scale.
     """
 
     gradient: bool
@@ -31,6 +33,7 @@ class Method:
     tunes: bool
     stats: tuple[str, ...]
     single: bool = False
+    shears: bool = False
 
 
 # A method's code is `run(job, store, report)` in the module of its name beside this one.
@@ -39,6 +42,7 @@ METHODS: dict[str, Method] = {
         gradient=True,
         resumable=True,
         tunes=True,
+        shears=True,
         stats=(
             "lp", "acceptance_rate", "diverging", "energy", "energy_error", "max_energy_error", "n_steps",
             "step_size", "step_size_bar", "tree_depth", "index_in_trajectory", "reached_max_treedepth",
@@ -64,6 +68,7 @@ METHODS: dict[str, Method] = {
         gradient=True,
         resumable=False,
         tunes=False,
+        shears=True,
         stats=(
             "lp", "acceptance_rate", "diverging", "energy", "energy_error", "n_steps", "step_size",
             "tree_depth",

@@ -16,6 +16,7 @@ from mscale_uq.errors import CaseError, explain
 from mscale_uq.infer.density import Density
 from mscale_uq.infer.job import Job, Report
 from mscale_uq.infer.ledger import Ledger
+from mscale_uq.infer.shear import shear_of
 from mscale_uq.infer.store import ChainStore
 
 NAMES = {
@@ -39,7 +40,7 @@ def run(job: Job, store: ChainStore, report: Report) -> None:
         If nutpie is not installed.
     """
     nutpie = _nutpie()
-    density = Density(job.target, Ledger(job.chain), job.method.gradient)
+    density = Density(job.target, Ledger(job.chain), job.method.gradient, shear_of(job.target, job.settings))
     for_start, for_chain = job.generators(2)
     start = density.find_start(for_start, job.settings.starts)
     course = Course(density, job, report)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, Protocol, final
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
@@ -15,14 +15,21 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
+from mscale_uq.core.parameter import Array
 from mscale_uq.errors import NoGradient
-from mscale_uq.infer.likelihood import Likelihood
 
 # PyTensor looks for a BLAS when it first compiles, and advises to install one where it finds none. No matrix
 # of ours passes through it: it is asked here, once, and its advice is not handed on.
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)
     _ = pytensor.config.blas__ldflags
+
+
+class Differentiated(Protocol):
+    """theta ``(n,)`` -> a number and its gradient ``(n,)``; never NaN. A `Likelihood` is one."""
+
+    def __call__(self, theta: Array) -> tuple[float, Array]:
+        """Evaluate."""
 
 
 @final
@@ -38,7 +45,7 @@ class LogLikelihoodOp(Op):
         If a derivative of the gradient is asked for.
     """
 
-    def __init__(self, likelihood: Likelihood) -> None:
+    def __init__(self, likelihood: Differentiated) -> None:
         self.likelihood = likelihood
         self._name = _new_name()
 
@@ -69,7 +76,7 @@ class LogLikelihoodOp(Op):
 class LogLikelihoodValueOp(Op):
     """theta ``(n,)`` -> log-likelihood ``()``, for models and samplers without a derivative."""
 
-    def __init__(self, likelihood: Likelihood) -> None:
+    def __init__(self, likelihood: Differentiated) -> None:
         self.likelihood = likelihood
         self._name = _new_name()
 
@@ -85,7 +92,7 @@ class LogLikelihoodValueOp(Op):
 
 # Numba keeps compiled code on disk for the next process, so the code must hold no model. It gets a name as an
 # input, a shared variable, and finds the likelihood here; the same code serves every model of the same form.
-_KNOWN: WeakValueDictionary[int, Likelihood] = WeakValueDictionary()
+_KNOWN: WeakValueDictionary[int, Differentiated] = WeakValueDictionary()
 _SCALAR = numba.types.Array(numba.float64, 0, "C")
 _VECTOR = numba.types.Array(numba.float64, 1, "C")
 _BOTH = numba.types.Tuple([_SCALAR, _VECTOR])

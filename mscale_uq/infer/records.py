@@ -41,9 +41,10 @@ class Header:
     seed: int
     tune: int
     target_accept: float
+    coordinates: str
     names: tuple[str, ...]
     stats: tuple[str, ...]
-    layout: int = 1
+    layout: int = 2
 
     def to_bytes(self) -> bytes:
         """Return the header as JSON."""

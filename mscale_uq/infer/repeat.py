@@ -22,6 +22,7 @@ from mscale_uq.infer.ledger import Failure, Ledger
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.records import Checkpoint
 from mscale_uq.infer.settings import Settings
+from mscale_uq.infer.shear import shear_of
 from mscale_uq.infer.target import Target
 from mscale_uq.infer.walk import go
 
@@ -76,7 +77,9 @@ class Repeated:
             raise CaseError(explain(given, ", ".join(walking), "the others compile anew for every one"))
         self._settings = settings
         self._method = import_module(f"mscale_uq.infer.{settings.sampler}")
-        self._density = Density(target, Ledger(), METHODS[settings.sampler].gradient)
+        self._density = Density(
+            target, Ledger(), METHODS[settings.sampler].gradient, shear_of(target, settings)
+        )
         self._step: Any = None
         self._first: list[bytes] = []
 

@@ -5,6 +5,8 @@ from typing import final
 
 from mscale_uq.errors import CaseError, explain
 
+COORDINATES = ("effective", "plain")
+
 
 @final
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class Settings:
         A non-negative integer.
     target_accept
         NUTS and nutpie: mean acceptance probability that the step size is tuned to.
+    coordinates
+        NUTS and nutpie: ``"effective"`` walks in the logarithm of what the scale parameter scales, where a
+        system declares one; ``"plain"`` does not.
     starts
         Prior draws to try for a start; map and laplace: optimisations per chain, of which the best counts.
     checkpoint_seconds
@@ -39,6 +44,7 @@ class Settings:
     cores: int = 2
     seed: int = 0
     target_accept: float = 0.9
+    coordinates: str = "effective"
     starts: int = 100
     checkpoint_seconds: float = 1.0
 
@@ -53,5 +59,7 @@ class Settings:
         ):
             if getattr(self, name) < least:
                 raise CaseError(explain(f"{name} = {getattr(self, name)}", f"at least {least}"))
+        if self.coordinates not in COORDINATES:
+            raise CaseError(explain(f"coordinates = {self.coordinates!r}", ", ".join(COORDINATES)))
         if not 0 < self.target_accept < 1:
             raise CaseError(explain(f"target_accept = {self.target_accept}", "between 0 and 1"))

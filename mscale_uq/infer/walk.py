@@ -11,6 +11,7 @@ from mscale_uq.infer.density import Density
 from mscale_uq.infer.job import Job, Report
 from mscale_uq.infer.ledger import Ledger
 from mscale_uq.infer.records import Checkpoint
+from mscale_uq.infer.shear import shear_of
 from mscale_uq.infer.store import ChainStore
 
 # (density, start, random generator, job) -> PyMC's step method
@@ -53,7 +54,7 @@ def walk(
     begin: Begin = Density.find_start,
 ) -> None:
     """Run a chain from its checkpoint, or from its beginning, to its end, or until `report` says stop."""
-    density = Density(job.target, Ledger(job.chain), job.method.gradient)
+    density = Density(job.target, Ledger(job.chain), job.method.gradient, shear_of(job.target, job.settings))
     go(density, job, store, report, build, names, begin)
 
 

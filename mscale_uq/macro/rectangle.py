@@ -21,7 +21,7 @@ MAX_ITERATIONS = 500
 class RectangleDiffusion(Stage):
     """Solves ``-div(K grad u) = q`` with u = 0 on the boundary, on equal bilinear elements.
 
-    Reads K, one tensor ``(2, 2)`` or one per element ``(n1, n2, 2, 2)``; makes the field at the nodes,
+    Reads K, one tensor ``(2, 2)`` or one per element ``(n1 n2, 2, 2)``; makes the field at the nodes,
     ``((n1 + 1) (n2 + 1),)``, x running slowly. Value, tangent and adjoint are one solve each; there is no
     matrix.
 
@@ -58,7 +58,9 @@ class RectangleDiffusion(Stage):
         tolerance: float = TOLERANCE,
     ) -> None:
         if min(shape) < 2 or not min(lengths) > 0:
-            raise InputError(explain(f"shape {shape}, lengths {lengths}", "two elements or more, positive sides"))
+            raise InputError(
+                explain(f"shape {shape}, lengths {lengths}", "two elements or more, positive sides")
+            )
         self.shape = (int(shape[0]), int(shape[1]))
         self.steps = (lengths[0] / shape[0], lengths[1] / shape[1])
         self.load = np.array(load, dtype=float)
@@ -76,7 +78,9 @@ class RectangleDiffusion(Stage):
         """Return the field and its derivative to the tensors."""
         K = self._tensors(values)
         u = self.solve(K, self.load)
-        return {self.outputs[0]: u.ravel()}, _RectangleLinearization(self, np.shape(values[self.inputs[0]]), K, u)
+        return {self.outputs[0]: u.ravel()}, _RectangleLinearization(
+            self, np.shape(values[self.inputs[0]]), K, u
+        )
 
     def solve(self, K: Array, load: Array) -> Array:
         """Return u of A u = load for K ``(3, n1, n2)``: K11, K22, K12."""
@@ -99,10 +103,12 @@ class RectangleDiffusion(Stage):
 
     def _tensors(self, values: Values) -> Array:
         given = np.asarray(values[self.inputs[0]], dtype=float)
-        if given.shape not in ((2, 2), (*self.shape, 2, 2)):
+        elements = self.shape[0] * self.shape[1]
+        if given.shape not in ((2, 2), (elements, 2, 2)):
             raise WiringError(
-                explain(f"{self.inputs[0]!r} of shape {given.shape}", f"(2, 2) or {(*self.shape, 2, 2)}")
+                explain(f"{self.inputs[0]!r} of shape {given.shape}", f"(2, 2) or {(elements, 2, 2)}")
             )
+        given = given if given.ndim == 2 else given.reshape(*self.shape, 2, 2)
         K = np.empty((3, *self.shape))
         K[0], K[1] = given[..., 0, 0], given[..., 1, 1]
         K[2] = 0.5 * (given[..., 0, 1] + given[..., 1, 0])
@@ -126,7 +132,10 @@ class _RectangleLinearization(Linearization):
         (source,), (made,) = self.stage.inputs, self.stage.outputs
         if source not in tangents:
             return {made: np.zeros(self.u.size)}
-        change = np.broadcast_to(tangents[source], (*self.stage.shape, 2, 2))
+        change = np.asarray(tangents[source])
+        if change.ndim == 2:
+            change = np.broadcast_to(change, (self.K[0].size, 2, 2))
+        change = change.reshape(*self.stage.shape, 2, 2)
         both = 0.5 * (change[..., 0, 1] + change[..., 1, 0])
         moved = np.empty(self.stage.nodes)
         apply(np.stack([change[..., 0, 0], change[..., 1, 1], both]), self.u, self.stage.steps, moved)
@@ -143,4 +152,4 @@ class _RectangleLinearization(Linearization):
         contract(multiplier, self.u, self.stage.steps, slope)
         half = -0.5 * slope[2]
         whole = np.stack([np.stack([-slope[0], half], -1), np.stack([half, -slope[1]], -1)], -2)
-        return {source: whole if self.given == whole.shape else whole.sum(axis=(0, 1))}
+        return {source: whole.reshape(self.given) if len(self.given) > 2 else whole.sum(axis=(0, 1))}

@@ -25,6 +25,7 @@ from mscale_uq.infer.chains import sample
 from mscale_uq.infer.methods import METHODS, choose
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
+from mscale_uq.infer.shear import coordinates_said
 from mscale_uq.report.page import write_report
 from mscale_uq.results.idata import inference_data
 from mscale_uq.results.result import Result, is_finished, read_result, write_result
@@ -70,7 +71,8 @@ def fit(
     predictions
         Largest number of thinned draws at which every quantity is predicted.
     changes
-        Other values for the case's method: sampler, draws, tune, chains, cores, target_accept; or seed.
+        Other values for the case's method: sampler, draws, tune, chains, cores, target_accept, coordinates;
+        or seed.
 
     Raises
     ------
@@ -139,6 +141,7 @@ def settings_of(case: Case) -> Settings:
         cores=min(cores, method.chains),
         seed=case.seed,
         target_accept=method.target_accept,
+        coordinates=method.coordinates,
     )
 
 
@@ -178,6 +181,7 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     quick = bool(predictions.made) and seconds < PATIENCE
     prior_made = _made(posterior, prior[:PRIOR_PREDICTIONS], case.seed) if quick else {}
     facts = _facts(case, settings, samples)
+    facts["coordinates"] = coordinates_said(posterior, settings)
     facts["model_error"] = sorted(case.discrepancies)
     facts["approximation"] = learned_facts(case, done.rounds)
     facts["scale"] = scale_facts(case, posterior, thetas)

@@ -1,7 +1,7 @@
 """Compiled kernels of bilinear elements on a uniform rectangle, held at zero on its boundary.
 
 The operator is -div(K grad u) with one symmetric tensor per element, ``(3, n1, n2)``: K11, K22, K12. On a
-rectangle h1 x h2 with mean gradient g and hourglass w of the corner values, its energy is, exactly integrated,
+rectangle h1 x h2 with mean gradient g and hourglass w of the corner values, its energy is exactly
 
     h1 h2 (K11 g1^2 + K22 g2^2 + 2 K12 g1 g2 + (K11 / h1^2 + K22 / h2^2) w^2 / 12).
 
@@ -87,9 +87,7 @@ def _dot(a: Array, b: Array) -> float:
 
 
 @numba.njit(**FAST)
-def _precondition(
-    r: Array, inverse: Array, first: Array, second: Array, z: Array
-) -> None:
+def _precondition(r: Array, inverse: Array, first: Array, second: Array, z: Array) -> None:
     """Write the homogeneous rectangle's answer to r into z, both ``(n1 + 1, n2 + 1)``."""
     n1, n2 = r.shape[0] - 2, r.shape[1] - 2
     inner = np.empty((n1, n2), np.float32)

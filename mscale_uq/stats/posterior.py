@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
+from mscale_uq.core.system import Scale
 from mscale_uq.errors import ParameterError, explain, near_match
 from mscale_uq.stats.experiment import Experiment, Shared
 from mscale_uq.stats.prior import Prior
@@ -36,6 +37,8 @@ class Posterior:
         They share unknowns by name.
     shapes
         Shape of the unknowns that are arrays; the others are scalars.
+    scale
+        The parameter that scales the models' micro law, for samplers' coordinates; the density is the same.
 
     Raises
     ------
@@ -49,7 +52,9 @@ class Posterior:
         priors: Mapping[str, Prior],
         experiments: Sequence[Experiment],
         shapes: Mapping[str, tuple[int, ...]] | None = None,
+        scale: Scale | None = None,
     ) -> None:
+        self.scale = scale
         self.priors = dict(priors)
         self.experiments = tuple(experiments)
         self.variables = {name: (shapes or {}).get(name, ()) for name in self.priors}
@@ -57,6 +62,13 @@ class Posterior:
         self._check_unknowns()
         self._check_parents()
         self._check_limits()
+
+    def changed(
+        self, experiments: Sequence[Experiment], priors: Mapping[str, Prior] | None = None
+    ) -> "Posterior":
+        """Return the posterior of other experiments on the same unknowns, or on some of them."""
+        kept = self.priors if priors is None else priors
+        return Posterior(kept, experiments, {name: self.variables[name] for name in kept}, self.scale)
 
     @property
     def names(self) -> tuple[str, ...]:

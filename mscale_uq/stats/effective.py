@@ -1,0 +1,101 @@
+"""The logarithm of what a scale parameter scales, as a function of all unknowns, one entry at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Named, Values
+from mscale_uq.core.system import Scale
+from mscale_uq.errors import Infeasible
+from mscale_uq.stats.experiment import Binding, Experiment, Shared
+from mscale_uq.stats.posterior import Posterior
+
+
+@final
+@dataclass(frozen=True)
+class Part:
+    """The way to the effective quantity in one experiment."""
+
+    model: ForwardModel
+    bindings: Mapping[str, Binding]
+
+    def add_gradient(self, values: Values, weight: float, total: Named) -> float:
+        """Return the mean log of the quantity's entries, a tensor's diagonal; add weight times its slope.
+
+        Raises
+        ------
+        SolveFailed, Infeasible
+            If there is no such quantity here, or it is not positive.
+        """
+        theta = self.model.pack({name: self.bindings[name].pick(values) for name in self.model.names})
+        known, chain = self.model.linearize_named(theta)
+        (name,) = self.model.outputs
+        quantity = known[name]
+        seen = _seen(quantity)
+        if not np.all(quantity[seen] > 0):
+            raise Infeasible("effective coordinates", {}, f"{name!r} is not positive")
+        share = np.divide(weight / seen.sum(), quantity, out=np.zeros(quantity.shape), where=seen)
+        for parameter, slope in chain.vjp({name: share}).items():
+            self.bindings[parameter].scatter(total, slope)
+        return float(np.log(quantity[seen]).mean())
+
+
+@final
+@dataclass(frozen=True)
+class EffectiveLog:
+    """The log of the effective quantity that one entry of an unknown scales, mean over its experiments."""
+
+    posterior: Posterior
+    parts: Sequence[Part]
+
+    def __call__(self, theta: Array) -> tuple[float, Array]:
+        """Return the logarithm and its gradient ``(n,)``; raises `SolveFailed` or `Infeasible` if none."""
+        values, weight = self.posterior.split(theta), 1.0 / len(self.parts)
+        total = {name: np.zeros(shape) for name, shape in self.posterior.variables.items()}
+        logs = [part.add_gradient(values, weight, total) for part in self.parts]
+        return float(np.mean(logs)), self.posterior.pack(total)
+
+
+def effective_logs(posterior: Posterior, scale: Scale) -> dict[str, list[EffectiveLog]]:
+    """Return unknown -> one `EffectiveLog` per entry, for each unknown that is the scale of an experiment.
+
+    An unknown of which an entry scales nothing, or that is an array to its model, is left out.
+    """
+    found: dict[str, dict[int, list[Part]]] = {}
+    for experiment in posterior.experiments:
+        binding = experiment.bindings.get(scale.parameter)
+        if isinstance(binding, Shared) and scale.effective in experiment.model.chain.made:
+            found.setdefault(binding.name, {}).setdefault(binding.index or 0, []).append(
+                _part(experiment, scale)
+            )
+    logs = {}
+    for name, parts in found.items():
+        size = int(np.prod(posterior.variables[name]))
+        if sorted(parts) == list(range(size)):
+            logs[name] = [EffectiveLog(posterior, parts[entry]) for entry in range(size)]
+    return logs
+
+
+def in_proportion(posterior: Posterior, scale: Scale) -> set[str]:
+    """Return the unknowns that are scaled along in every experiment they belong to."""
+    inside, outside = set[str](), set[str]()
+    for experiment in posterior.experiments:
+        for parameter, binding in experiment.bindings.items():
+            if isinstance(binding, Shared):
+                (inside if parameter in scale.along else outside).add(binding.name)
+    return inside - outside
+
+
+def _part(experiment: Experiment, scale: Scale) -> Part:
+    return Part(experiment.model.only([scale.effective]), experiment.bindings)
+
+
+def _seen(quantity: Array) -> np.ndarray:
+    """Say which entries count: the diagonals of tensors ``(..., d, d)``, all of other arrays."""
+    if quantity.ndim > 1 and quantity.shape[-1] == quantity.shape[-2]:
+        return np.broadcast_to(np.eye(quantity.shape[-1], dtype=bool), quantity.shape)
+    return np.ones(quantity.shape, dtype=bool)

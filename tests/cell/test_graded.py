@@ -1,0 +1,88 @@
+"""A graded cell is the cell, at every state, to the error that it states."""
+
+import numpy as np
+import pytest
+
+from mscale_uq.cell.conduction import PeriodicConduction
+from mscale_uq.cell.ellipse import SmoothEllipse
+from mscale_uq.cell.graded import GradedCell
+from mscale_uq.cell.random_field import KarhunenLoeve
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.parameter import Parameter
+from mscale_uq.diagnose.gradient import check_gradient
+from mscale_uq.errors import NoGradient, OutOfLimits, ParameterError, SolveFailed
+
+READ = ("k_i", "k_m", "v", "alpha", "rho")
+STATE = {"k_i": 10.0, "k_m": 1.2, "alpha": 0.6, "rho": 1.5}
+
+
+def cell(elements=16):
+    shape = (elements, elements)
+    return [SmoothEllipse(shape), PeriodicConduction(shape, tensor="K_cell")]
+
+
+def graded(nodes=9, **settings):
+    return GradedCell(cell(), READ, "v", (0.08, 0.38), "K_cell", "K", nodes, **settings)
+
+
+def states(count=12):
+    return np.random.default_rng(0).uniform(0.08, 0.38, count)
+
+
+def one_by_one(v, elements=16):
+    """The naive way: a cell problem at every state."""
+    ellipse, conduction = cell(elements)
+    return np.array([conduction.value(ellipse.value({**STATE, "v": one}))["K_cell"] for one in v])
+
+
+@pytest.mark.parametrize(("nodes", "allowed"), [(5, 1e-3), (9, 1e-5), (13, 1e-7)])
+def test_it_is_a_cell_problem_at_every_state_and_knows_its_own_error(nodes, allowed):
+    v = states()
+    fine = GradedCell(cell(32), READ, "v", (0.08, 0.38), "K_cell", "K", nodes)
+    made, exact = fine.value({**STATE, "v": v}), one_by_one(v, 32)
+    error = np.abs(made["K"] - exact).max() / np.abs(exact).max()
+    assert error < allowed
+    assert error / 20 < made["K_error"] < 20 * error
+
+
+def test_at_a_node_it_is_the_cell_to_round_off():
+    node = 0.23 + 0.15 * np.cos(np.pi * 2.5 / 9)
+    K = graded().value({**STATE, "v": np.array([node])})["K"]
+    assert pytest.approx(one_by_one([node]), rel=1e-12) == K
+
+
+def test_its_derivative_is_exact():
+    parameters = [Parameter(name, "1", value) for name, value in STATE.items()]
+    parameters.append(Parameter("v", "1", (0.2,), shape=(6,), dims=("point",)))
+    model = ForwardModel([graded()], parameters, ["K"])
+    check = check_gradient(model, model.theta(v=states(6)), np.random.default_rng(1))
+    assert check.ok, (check.worst, check.dot_error)
+
+
+def test_the_estimate_has_no_derivative_and_says_so():
+    linear = graded().linearize({**STATE, "v": states(2)})[1]
+    with pytest.raises(NoGradient, match="K_error"):
+        linear.vjp({"K": np.zeros((2, 2, 2)), "K_error": np.asarray(1.0)})
+
+
+def test_what_it_cannot_vouch_for_fails():
+    with pytest.raises(SolveFailed, match="the polynomial is off by"):
+        graded(2, tolerance=1e-4).value({**STATE, "v": states(2)})
+    with pytest.raises(OutOfLimits, match="'v' leaves"):
+        graded().value({**STATE, "v": np.array([0.2, 0.5])})
+    with pytest.raises(ParameterError, match="two nodes"):
+        graded(1)
+
+
+def test_the_modes_of_the_field_have_the_covariance_they_are_named_after():
+    elements, length = 8, 0.3
+    modes = KarhunenLoeve(elements, elements**2, length).modes
+    centres = np.stack(np.meshgrid(*[(np.arange(elements) + 0.5) / elements] * 2, indexing="ij"), -1).reshape(
+        -1, 2
+    )
+    distance = np.linalg.norm(centres[:, None] - centres, axis=-1)
+    assert modes @ modes.T == pytest.approx(np.exp(-0.5 * (distance / length) ** 2), abs=1e-8)
+    few = KarhunenLoeve(elements, 5, length).value({"mean": np.asarray(0.3), "xi": np.zeros(5)})["field"]
+    assert few == pytest.approx(np.full(elements**2, 0.3))
+    with pytest.raises(ParameterError, match="modes"):
+        KarhunenLoeve(4, 17, 0.3)
