@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mscale_uq.case.better import Approximating
+from mscale_uq.case.model import Plan
 from mscale_uq.case.read import Case
 from mscale_uq.cli.shell import Finding
 from mscale_uq.core.forward import ForwardModel
@@ -18,6 +19,7 @@ from mscale_uq.diagnose.identifiability_text import lines
 from mscale_uq.errors import ForwardFailure, NoGradient, SolveFailed
 from mscale_uq.io.units import dimension, size
 from mscale_uq.run.model_error import expected_error
+from mscale_uq.stats.experiment import Experiment
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import predict
 
@@ -103,14 +105,21 @@ def _experiments(case: Case, posterior: Posterior, rng: np.random.Generator) -> 
         yield Finding(False, "prediction", "none of the prior draws has one")
         return
     values = posterior.split(theta)
-    for experiment in posterior.experiments:
-        own = experiment.theta(values)
-        yield from _gradient(experiment.name, experiment.model, own, case.smoothness == "smooth", rng)
+    for experiment, plan in zip(posterior.experiments, case.plans, strict=True):
+        own = _at_reference(case, plan, experiment)
+        yield from _gradient(own.name, own.model, own.theta(values), case.smoothness == "smooth", rng)
     first = posterior.experiments[0]
     yield from _timing(f"model of {first.name}", first.model, first.theta(values))
     if case.smoothness == "smooth":
         both = cost(lambda: posterior.log_likelihood(theta), lambda: posterior.log_likelihood_gradient(theta))
         yield Finding(None, "cost of the likelihood", _milliseconds(both.value, both.gradient, both.ratio))
+
+
+def _at_reference(case: Case, plan: Plan, experiment: Experiment) -> Experiment:
+    """Return the experiment with its model exact: what is accurate enough for sampling shows in a remainder."""
+    if plan.options.get("accuracy", "reference") == "reference":
+        return experiment
+    return experiment.changed(model=plan.other_model(case.system, {"accuracy": "reference"}))
 
 
 def _start(posterior: Posterior, rng: np.random.Generator) -> np.ndarray | None:

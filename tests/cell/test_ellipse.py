@@ -61,7 +61,7 @@ def test_a_quarter_turn_swaps_the_axes_and_a_thin_interface_leaves_the_area():
 
 
 def test_few_sharp_circles_conduct_as_maxwell_garnett_says():
-    """K = k (1 + 2 v b / (1 - v b)), b = (c - 1)/(c + 1); elements of a twentieth of the radius see 1 % more."""
+    """K = k (1 + 2 v b / (1 - v b)), b = (c - 1)/(c + 1); elements of a twentieth of the radius add 1 %."""
     circle = {"k_i": 10.0, "k_m": 1.0, "v": 0.02, "alpha": 0.0, "rho": 1.0}
     k = SmoothEllipse((256, 256), interface=1e-4).value(circle)["k"]
     b = 9 / 11
