@@ -116,7 +116,7 @@ def _experiments(case: Case, posterior: Posterior, rng: np.random.Generator) -> 
 
 
 def _at_reference(case: Case, plan: Plan, experiment: Experiment) -> Experiment:
-    """Return the experiment with its model exact: what is accurate enough for sampling shows in a remainder."""
+    """Return the experiment with its model exact: what sampling may leave out shows in a remainder."""
     if plan.options.get("accuracy", "reference") == "reference":
         return experiment
     return experiment.changed(model=plan.other_model(case.system, {"accuracy": "reference"}))
