@@ -57,10 +57,10 @@ def mean_fraction(mean_logit):
 
 def reference(cell, accuracy):
     """Return the stages to the tensor at the mean, by which samplers scale."""
-    at_mean = [name if name != "fraction" else "mean_fraction" for name in ELLIPSE]
+    inclusion, matrix, _, angle, aspect = ELLIPSE
     return [
         Formula(mean_fraction, "mean_fraction"),
-        SmoothEllipse(cell, *at_mean, conductivity="k_mean"),
+        SmoothEllipse(cell, inclusion, matrix, "mean_fraction", angle, aspect, "k_mean"),
         PeriodicConduction(cell, conductivity="k_mean", tensor="K_mean", accuracy=accuracy),
     ]
 

@@ -37,7 +37,7 @@ from mscale_uq.cell.elastic import (
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter, Quantity
-from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.macro.boundary import Dirichlet, Neumann
 from mscale_uq.macro.kinematics import STRAIN
 from mscale_uq.macro.mesh import tensor_mesh
@@ -172,5 +172,5 @@ SYSTEM = System(
         {"cell": "inclusion", "cell_elements": 4, "elements": 2},
         {"law": "softening", "cell": "inclusion", "cell_elements": 4, "elements": 1},
     ),
-    scale=("matrix_modulus", "C_hom"),
+    scale=Scale("matrix_modulus", "C_hom", along=("inclusion_modulus",)),
 )

@@ -99,7 +99,7 @@ class GradedCell(Stage):
         coefficients = self._to_coefficients @ _rows(at_nodes)
         made = self._outputs(values, coefficients, np.shape(at_nodes[0]))
         x = self._places(values).ravel()
-        slope = chebyshev.chebvander(x, len(self._nodes) - 2) @ chebyshev.chebder(coefficients)
+        slope = chebyshev.chebvander(x, len(self._nodes) - 2) @ chebyshev.chebder(coefficients).astype(float)
         basis = chebyshev.chebvander(x, len(self._nodes) - 1) @ self._to_coefficients
         chains = tuple(chain for _, chain in both)
         return made, _GradedLinearization(self, chains, basis, slope * self._stretch, np.shape(at_nodes[0]),

@@ -11,7 +11,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.system import Scale
 from mscale_uq.errors import Infeasible
-from mscale_uq.stats.experiment import Binding, Experiment, Shared
+from mscale_uq.stats.experiment import Binding, Shared
 from mscale_uq.stats.posterior import Posterior
 
 
@@ -68,15 +68,16 @@ def effective_logs(posterior: Posterior, scale: Scale) -> dict[str, list[Effecti
     found: dict[str, dict[int, list[Part]]] = {}
     for experiment in posterior.experiments:
         binding = experiment.bindings.get(scale.parameter)
-        if isinstance(binding, Shared) and scale.effective in experiment.model.chain.made:
-            found.setdefault(binding.name, {}).setdefault(binding.index or 0, []).append(
-                _part(experiment, scale)
-            )
+        if not isinstance(binding, Shared) or isinstance(binding.index, tuple):
+            continue
+        if scale.effective in experiment.model.chain.made:
+            parts = found.setdefault(binding.name, {}).setdefault(binding.index or 0, [])
+            parts.append(Part(experiment.model.only([scale.effective]), experiment.bindings))
     logs = {}
-    for name, parts in found.items():
+    for name, entries in found.items():
         size = int(np.prod(posterior.variables[name]))
-        if sorted(parts) == list(range(size)):
-            logs[name] = [EffectiveLog(posterior, parts[entry]) for entry in range(size)]
+        if sorted(entries) == list(range(size)):
+            logs[name] = [EffectiveLog(posterior, entries[entry]) for entry in range(size)]
     return logs
 
 
@@ -88,10 +89,6 @@ def in_proportion(posterior: Posterior, scale: Scale) -> set[str]:
             if isinstance(binding, Shared):
                 (inside if parameter in scale.along else outside).add(binding.name)
     return inside - outside
-
-
-def _part(experiment: Experiment, scale: Scale) -> Part:
-    return Part(experiment.model.only([scale.effective]), experiment.bindings)
 
 
 def _seen(quantity: Array) -> np.ndarray:
