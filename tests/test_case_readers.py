@@ -5,10 +5,12 @@ import pytest
 from typer.testing import CliRunner
 
 from mscale_uq.case.read import read_case
-from mscale_uq.case.readers import read_with
+from mscale_uq.case.readers import read_with, stacked
 from mscale_uq.case.schema import ReaderSpec
 from mscale_uq.catalog import load_system
 from mscale_uq.cli.commands import app
+from mscale_uq.core.parameter import Quantity
+from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, DataError
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -151,3 +153,48 @@ def test_a_movie_and_its_labels_are_one_table(tmp_path):
     assert said.startswith("2 cells in 2 frames")
     with pytest.raises(CaseError, match="two files: the movie, and the labels"):
         read_with(reader, {"m.ome.tif": tmp_path / "m.ome.tif"}, load_system("toys/line"))
+
+
+WELLS = System(
+    name="toys/wells",
+    parameters=(),
+    outputs=(
+        Quantity("seen", "1", "", ("time", "cell")),
+        Quantity("counted", "1", "", ("time", "dish", "size_factor")),
+    ),
+    coordinates=tuple(
+        Quantity(n, u) for n, u in zip(("time", "cell", "dish", "size_factor"), "s111", strict=True)
+    ),
+    smoothness="smooth",
+    forward=lambda: None,
+)
+
+
+def test_a_system_along_cells_gets_their_numbers(tmp_path):
+    (tmp_path / "spots.csv").write_text(SPOTS)
+    reader = ReaderSpec(format="trackmate", columns={"seen": "RADIUS"})
+    ((table, _),) = read_with(reader, {"spots.csv": tmp_path / "spots.csv"}, WELLS)
+    assert {column.name: column.values.tolist() for column in table.columns}["cell"] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("batches", "numbers"),
+    [(("2", "10"), [2, 2, 10, 10]), (("dish b", "dish a"), [1, 1, 0, 0]), ((None, None), [0, 0, 1, 1])],
+)
+def test_dishes_in_files_of_their_own_are_one_table(tmp_path, batches, numbers):
+    anndata, pandas = pytest.importorskip("anndata"), pytest.importorskip("pandas")
+    files = {}
+    for name, batch in zip(("one", "two"), batches, strict=True):
+        obs = pandas.DataFrame({"time": [1.0, 1.0]}, index=["a", "b"])
+        if batch is not None:
+            obs["batch"] = batch
+        data = anndata.AnnData(np.array([[1.0, 3.0], [2.0, 6.0]]), obs)
+        files[f"{name}.h5ad"] = tmp_path / f"{name}.h5ad"
+        data.write_h5ad(files[f"{name}.h5ad"])
+    reader = ReaderSpec(format="h5ad", columns={"counted": "1"}, time_unit="h")
+    (table,) = stacked([table for table, _ in read_with(reader, files, WELLS)])
+    found = {column.name: column.values.tolist() for column in table.columns}
+    assert found["dish"] == numbers
+    assert found["counted"] == [3, 6, 3, 6]
+    assert np.allclose(found["size_factor"], [2 / 3, 4 / 3] * 2)
+    assert "cell" not in found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from mscale_uq.case.readers import read_with
+from mscale_uq.case.readers import read_with, stacked
 from mscale_uq.case.schema import ReaderSpec
 from mscale_uq.catalog import data_root
 from mscale_uq.core.system import System
@@ -72,7 +72,8 @@ def read_data(
         If a file is not whole, or does not fit the system.
     """
     read, wrong = [], Several()
-    together = reader is not None and reader.format == "ome-tiff"  # a movie and its labels
+    # A movie and its labels, or dishes that are numbered together.
+    together = reader is not None and reader.format in ("ome-tiff", "h5ad")
     for group in [files] if together else [[file] for file in files]:
         with wrong.noted():
             if reader is None:
@@ -80,7 +81,7 @@ def read_data(
             else:
                 read += read_with(reader, {file.given: file.path for file in group}, system)
     wrong.stop()
-    tables = [table for table, _ in read]
+    tables = [table for table, _ in read] if reader is None else stacked([table for table, _ in read])
     said = tuple(f"{table.label}: {line}" for table, line in read if line)
     return measurements(tables, system.outputs, system.coordinates, not_needed(system)), said
 

@@ -1,8 +1,9 @@
 """Files of other programs as tables of a case: ``reader = { format = "trackmate", columns = { .. } }``.
 
 A row of tracks is a cell in a frame, a row of counts is a cell that was sequenced. The time takes the name of
-the system's coordinate with a unit of time; the coordinates ``cell`` (number of the cell in the file, from 0)
-and ``size_factor`` are filled in where a system has them.
+the system's coordinate with a unit of time. Where an output lies along them, these coordinates are filled in:
+``cell`` for tracks, ``dish`` and ``size_factor`` for counts. A dish is a batch, or a file without batches.
+Names that are no numbers become their places in the order of names. Files of equal columns are one table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,22 +65,44 @@ def read_with(reader: ReaderSpec, files: Mapping[str, Path], system: System) -> 
     """
     given = reader.model_dump(exclude_unset=True, exclude={"format", "columns", "cells"})
     _check_keys(reader, given)
+    if reader.format == "h5ad":
+        return _counts(reader, files, system, given)
     if reader.format == "ome-tiff":
         return [_intensities(reader, files, system, given)]
-    return [_one(reader, path, label, system, given) for label, path in files.items()]
+    read = TRACKS[reader.format]
+    found = [read(path, label, columns=reader.columns, **given) for label, path in files.items()]
+    return [(_track_table(tracks, reader, system), tracks.summary()) for tracks in found]
 
 
-def _one(
-    reader: ReaderSpec, path: Path, label: str, system: System, given: dict[str, Any]
-) -> tuple[Table, str]:
-    if reader.format == "h5ad":
-        from mscale_uq.io.h5ad import read_h5ad  # only now: h5py takes its time to import
+def stacked(tables: Sequence[Table]) -> list[Table]:
+    """Return files of the same columns and units as one table, behind each other; others as they are."""
+    heads = [[(column.name, column.unit) for column in table.columns] for table in tables]
+    if any(head != heads[0] for head in heads):
+        return list(tables)
+    columns = tuple(
+        Column(name, unit, np.concatenate([table.columns[i].values for table in tables]))
+        for i, (name, unit) in enumerate(heads[0])
+    )
+    lines = tuple(line for table in tables for line in table.lines)
+    return [Table(", ".join(table.label for table in tables), columns, lines)]
 
-        genes = list(dict.fromkeys(reader.columns.values()))
-        counts = read_h5ad(path, label, genes=genes, **given)
-        return _count_table(counts, reader, system), counts.summary()
-    tracks = TRACKS[reader.format](path, label, columns=reader.columns, **given)
-    return _track_table(tracks, reader.cells, system), tracks.summary()
+
+def _counts(
+    reader: ReaderSpec, files: Mapping[str, Path], system: System, given: dict[str, Any]
+) -> list[tuple[Table, str]]:
+    from mscale_uq.io.h5ad import read_h5ad  # only now: h5py takes its time to import
+
+    genes = list(dict.fromkeys(reader.columns.values()))
+    found = [read_h5ad(path, label, genes=genes, **given) for label, path in files.items()]
+    names = [
+        np.full(len(counts.cells), label) if counts.batches is None else counts.batches
+        for label, counts in zip(files, found, strict=True)
+    ]
+    dishes = np.split(_numbered(np.concatenate(names)), np.cumsum([len(one) for one in names])[:-1])
+    return [
+        (_count_table(counts, dish, reader, system), counts.summary())
+        for counts, dish in zip(found, dishes, strict=True)
+    ]
 
 
 def _intensities(
@@ -91,7 +114,7 @@ def _intensities(
     label, (path, labels) = next(iter(files)), files.values()
     tracks = read_ome_tiff(path, labels, label, **given)
     found = [replace(tracks.column(of), name=name) for name, of in reader.columns.items()]
-    return _track_table(replace(tracks, columns=tuple(found)), reader.cells, system), tracks.summary()
+    return _track_table(replace(tracks, columns=tuple(found)), reader, system), tracks.summary()
 
 
 def _check_keys(reader: ReaderSpec, given: dict[str, Any]) -> None:
@@ -104,34 +127,47 @@ def _check_keys(reader: ReaderSpec, given: dict[str, Any]) -> None:
         raise CaseError(explain("reader.cells says nothing to 'h5ad'", "every cell of the file is read"))
 
 
-def _track_table(tracks: Tracks, cells: Sequence[str] | None, system: System) -> Table:
+def _track_table(tracks: Tracks, reader: ReaderSpec, system: System) -> Table:
     names = list(dict.fromkeys(tracks.cells))
-    unknown = [cell for cell in cells or () if cell not in names]
+    unknown = [cell for cell in reader.cells or () if cell not in names]
     if unknown:
         raise DataError(explain(f"{tracks.label}: no cell {unknown[0]!r}", ", ".join(names[:12])))
-    rows = np.flatnonzero(np.isin(tracks.cells, cells if cells is not None else names))
-    extra = {"cell": np.array([names.index(cell) for cell in tracks.cells[rows]], dtype=float)}
+    rows = np.flatnonzero(np.isin(tracks.cells, reader.cells if reader.cells is not None else names))
     columns = [
         Column(_time(system), tracks.time_unit, tracks.times[rows]),
         *(Column(column.name, column.unit, column.values[rows]) for column in tracks.columns),
-        *_filled(extra, system),
+        *_filled({"cell": _numbered(tracks.cells)[rows]}, reader, system),
     ]
     return Table(tracks.label, tuple(columns), tuple(tracks.lines[rows].tolist()))
 
 
-def _count_table(counts: CellCounts, reader: ReaderSpec, system: System) -> Table:
-    number = np.arange(len(counts.cells), dtype=float)
+def _count_table(counts: CellCounts, dish: Array, reader: ReaderSpec, system: System) -> Table:
+    extra = {"dish": dish, "size_factor": counts.size_factors}
     columns = [
         Column(_time(system), counts.time_unit, counts.times),
         *(Column(name, "count", counts.of(gene)) for name, gene in reader.columns.items()),
-        *_filled({"cell": number, "size_factor": counts.size_factors}, system),
+        *_filled(extra, reader, system),
     ]
-    return Table(counts.label, tuple(columns), tuple(range(1, number.size + 1)))
+    return Table(counts.label, tuple(columns), tuple(range(1, counts.cells.size + 1)))
 
 
-def _filled(values: dict[str, Array], system: System) -> list[Column]:
-    known = {coordinate.name for coordinate in system.coordinates}
-    return [Column(name, None, found) for name, found in values.items() if name in known]
+def _filled(values: dict[str, Array], reader: ReaderSpec, system: System) -> list[Column]:
+    outputs = [output for output in system.outputs if output.name in reader.columns]
+    needed = {name for output in outputs for name in output.coordinates}
+    return [
+        Column(name, "1", found) for name, found in values.items() if name in needed - set(reader.columns)
+    ]
+
+
+def _numbered(names: np.ndarray) -> Array:
+    """Return names as the numbers that they are, or all as their places in the order of the names."""
+    try:
+        numbers = names.astype(float)
+    except ValueError:
+        numbers = np.full(names.shape, np.nan)
+    if np.isfinite(numbers).all():
+        return np.asarray(numbers)
+    return np.unique(names.astype(str), return_inverse=True)[1].astype(float)
 
 
 def _time(system: System) -> str:
