@@ -35,10 +35,13 @@ __all__ = [
 ]
 
 
-def closest(given: str, allowed: Iterable[str]) -> str | None:
-    """Return the closest allowed word, or the only one it begins; None if nothing is close."""
+def closest(given: str, allowed: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the closest allowed word, or the only one it begins; None if nothing is close.
+
+    `cutoff` is how close it must be, from 0 to 1: twice the letters in common over all letters.
+    """
     words = list(allowed)
-    close = difflib.get_close_matches(given, words, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(given, words, n=1, cutoff=cutoff)
     begun = [word for word in words if len(given) >= 3 and word.startswith(given)]
     found = close or (begun if len(begun) == 1 else [])
     return found[0] if found else None

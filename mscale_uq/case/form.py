@@ -65,8 +65,9 @@ def _in_words(one: Any, tables: dict[str, Any]) -> tuple[str, str]:
     if kind == "missing":
         return key, "the key is missing"
     if kind == "extra_forbidden":
-        free = _free_keys(tables, place)
-        return key, explain(f"unknown key{near_match(str(place[-1]), free)}", ", ".join(_keys_beside(place)))
+        allowed = _keys_beside(place)
+        meant = closest(str(place[-1]), _free_keys(tables, place)) or closest(str(place[-1]), allowed, 0.8)
+        return key, explain(f"unknown key{near_match(meant or '', allowed)}", ", ".join(allowed))
     allowed_text = ALLOWED.get(kind) or one["msg"].removeprefix("Input should be ")
     return key, explain(f"{_short(given)}{nearest_word(one)}", allowed_text)
 
