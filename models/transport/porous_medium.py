@@ -4,7 +4,8 @@ One coating fixes one effective diffusivity: the bulk diffusivity and the expone
 told apart. Coatings of different porosity, with exponents that scatter about a common one, tell them apart.
 
 Cell      bruggeman: D_eff = D eps^(1 + b), a closure. square, hexagonal: the pores between insulating
-          elliptic particles in a regular array, div(D (e_j + grad chi_j)) = 0, no flux into the particles
+          elliptic particles in a regular array, div(D (e_j + grad chi_j)) = 0, no flux into the particles.
+          image: the same in the pores of an image, held at its first and last row, closed at its sides
 Macro     none: impedance of a symmetric cell reads D_eff through the plane of the coating
 Observed  effective_diffusivity(disc) and density_porosity(disc), for discs punched from one coating
 Limit     D_eff = D/5 at eps = 0.35: tortuosity factor 1.75, exponent 1.5330577; cylinders as published
@@ -18,13 +19,14 @@ from functools import partial
 import numpy as np
 
 from mscale_uq.cell.particles import ParticleArray
+from mscale_uq.cell.pore_image import through_plane
 from mscale_uq.cell.porous import bruggeman_exponent, bruggeman_ratio, tortuosity_factor
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.stage import Stage
 from mscale_uq.core.system import Limit, Option, Scale, System
-from mscale_uq.errors import Infeasible
+from mscale_uq.errors import Infeasible, ParameterError, explain
 from mscale_uq.observe.repeats import Repeats
 
 COATING = (
@@ -39,6 +41,7 @@ ASPECT = Parameter(
 )
 CLOSED = 1e-12  # of D_eff/D: below, the pores are closed for all that impedance can tell
 DISCS = (1.0, 2.0, 3.0, 4.0)
+SECTION = np.tile([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 1.0, 1.0]], (2, 2))  # of the example, 1 is pore
 
 
 def closure(porosity, tortuosity_exponent):
@@ -71,15 +74,34 @@ def compared(porosity, ratio):
     return tortuosity_factor(porosity, ratio), bruggeman_exponent(porosity, ratio)
 
 
-def forward(disc=DISCS, microstructure="bruggeman", elements=4):
-    """Return the model for discs of one coating, whose pores are a closure or those between particles."""
+def seen(image):
+    """Return porosity and D_eff/D of an image of the coating, pores being 1; rows lie in its plane."""
+    if isinstance(image, str):
+        allowed = "microstructure 'image' with the file of one: image = \"pores.png\""
+        raise ParameterError(explain("porous_medium: an image with another microstructure, or none", allowed))
+    ratio = through_plane(image, axis=0)
+    if ratio == 0:
+        given = "porous_medium: the image does not percolate: no pore leads from its first row to its last"
+        pores = f"pores are white, or 1: {np.mean(image):.0%} of this image"
+        raise ParameterError(explain(given, "pores that lead through the coating", pores))
+    return {"porosity": float(np.mean(image)), "ratio": ratio}
+
+
+def forward(disc=DISCS, microstructure="bruggeman", elements=4, image=""):
+    """Return the model for discs of one coating: a closure, pores between particles, or those of an image."""
+    cell: list[Stage] = []
+    free: tuple[Parameter, ...] = COATING
+    known: dict[str, float] = {}
     if microstructure == "bruggeman":
-        cell: list[Stage] = [Formula(closure, "ratio")]
-        shape = EXPONENT
+        cell, free = [Formula(closure, "ratio")], (*COATING, EXPONENT)
+    elif microstructure == "image":
+        free, known = COATING[:1], seen(image)
     else:
         array = ParticleArray(microstructure, "fraction", "aspect_ratio", "K", elements)
         cell = [Formula(solid, "fraction"), array, Formula(across, "ratio")]
-        shape = ASPECT
+        free = (*COATING, ASPECT)
+    if microstructure != "image" and not isinstance(image, str):
+        seen("")  # refuses
     stages = [
         *cell,
         Formula(scaled, "D_eff"),
@@ -87,7 +109,7 @@ def forward(disc=DISCS, microstructure="bruggeman", elements=4):
         Repeats(len(disc), "D_eff", "effective_diffusivity"),
         Repeats(len(disc), "porosity", "density_porosity"),
     ]
-    return ForwardModel(stages, [*COATING, shape], ["effective_diffusivity", "density_porosity"])
+    return ForwardModel(stages, free, ["effective_diffusivity", "density_porosity"], known)
 
 
 def _published_coating():
@@ -95,6 +117,13 @@ def _published_coating():
     exponent = -np.log(5) / np.log(0.35)
     known = forward().trace(forward().theta(porosity=0.35, tortuosity_exponent=exponent - 1))
     return max(abs(known["tortuosity"] / 1.75 - 1), abs(known["exponent"] / 1.5330577 - 1))
+
+
+def _channels():
+    """Deviation from the share of straight channels in an image, which do not obstruct at all."""
+    known = forward(microstructure="image", image=np.tile([1.0, 0.0, 0.0, 0.0], (6, 3)))
+    known = known.trace(known.theta())
+    return max(abs(known["ratio"] / 0.25 - 1), abs(known["tortuosity"] - 1))
 
 
 def _cylinders(array, porosity, published):
@@ -105,6 +134,7 @@ def _cylinders(array, porosity, published):
 
 
 LIMITS = (
+    Limit("straight channels in an image have a tortuosity factor of one", _channels, 1e-10),
     Limit("D/5 at a porosity of 0.35 is a tortuosity factor of 1.75", _published_coating, 5e-8),
     Limit("square cylinders at f = 0.5 leave 0.324654", partial(_cylinders, "square", 0.5, 0.324654), 5e-5),
     Limit("hexagonal ones leave 0.332809", partial(_cylinders, "hexagonal", 0.5, 0.332809), 5e-5),
@@ -123,10 +153,11 @@ SYSTEM = System(
         Option(
             "microstructure",
             "bruggeman",
-            meaning="a power of the porosity, or particles in a regular array",
-            choices=("bruggeman", "square", "hexagonal"),
+            meaning="a power of the porosity, particles in a regular array, or an image",
+            choices=("bruggeman", "square", "hexagonal", "image"),
         ),
         Option("elements", 4, "1", "between a particle and the side of its cell", lower=0),
+        Option("image", "", meaning="file (PNG, CSV, NPY) of a section across the coating", image=True),
     ),
     effective=(
         Quantity("D_eff", "m^2/s", "effective diffusivity through the coating"),
@@ -137,6 +168,10 @@ SYSTEM = System(
     smoothness="smooth",
     forward=forward,
     limits=LIMITS,
-    examples=({"microstructure": "square"}, {"microstructure": "hexagonal"}),
+    examples=(
+        {"microstructure": "square"},
+        {"microstructure": "hexagonal"},
+        {"microstructure": "image", "image": SECTION},
+    ),
     scale=Scale("bulk_diffusivity", "D_eff"),
 )

@@ -87,7 +87,7 @@ class Scale:
 
 def resolved(system: System, plan: Plan, changes: Mapping[str, Any]) -> ForwardModel:
     """Return the resolved model of an experiment; raises `InputError` if there is none."""
-    settings = {**plan.options, **plan.data.coordinates, **changes}
+    settings = {**plan.arguments, **plan.data.coordinates, **changes}
     return resolved_model(system, plan.model, **settings)
 
 

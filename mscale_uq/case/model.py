@@ -24,6 +24,7 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter
 from mscale_uq.core.system import System, pick
 from mscale_uq.errors import CaseError, InputError, closest, explain
+from mscale_uq.io.image import read_image
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
@@ -47,6 +48,8 @@ class Plan:
         Target -> number, or link to an unknown.
     reader, said
         How files of another program are read, as in the case file, and a line on what was in each.
+    images
+        Option -> the file of the image it names.
     channels
         Noise level -> the channels it has an entry for, if it has several.
     sure
@@ -66,13 +69,24 @@ class Plan:
     bindings: Mapping[str, Fixed | Link]
     reader: Mapping[str, Any] = field(default_factory=dict)
     said: tuple[str, ...] = ()
+    images: Mapping[str, DataFile] = field(default_factory=dict)
     channels: Mapping[str, Channels] = field(default_factory=dict)
     sure: bool = True
     complete: bool = True
 
     def other_model(self, system: System, changes: Mapping[str, Any]) -> ForwardModel:
         """Return the model of the same readings with some options changed."""
-        return system.forward(**{**self.options, **changes}, **self.data.coordinates)
+        return system.forward(**{**self.arguments, **changes}, **self.data.coordinates)
+
+    @property
+    def all_files(self) -> tuple[DataFile, ...]:
+        """The data, and the images that options name."""
+        return (*self.files, *self.images.values())
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The options as `System.forward` takes them: images in place of their files."""
+        return with_images(self.options, self.images)
 
 
 def plan_experiments(
@@ -105,7 +119,11 @@ def _plan(
     options, knows_options = _options(spec.options, one, system, mistakes)
     files, read, said = _read(one, system, folder, mistakes)
     data = read or _as_if(laws, system)
-    model = _model(system, options, data, here if read else "", mistakes) if knows_options else None
+    before = len(mistakes)
+    images = _images(system, options, here, folder, mistakes)
+    if not knows_options or len(mistakes) > before:
+        return None  # nobody can know which parameters there are
+    model = _model(system, with_images(options, images), data, here if read else "", mistakes)
     if model is None:
         return None
     operators = noise_operators(laws, one, data, system, mistakes)
@@ -128,7 +146,7 @@ def _plan(
     complete = has_laws and links_are_known(one, targets)
     return Plan(
         one.name, options, files, data, model, operators, targets, levels, bindings, reader, said,
-        channels, sure=read is not None and has_laws, complete=complete,
+        images, channels, sure=read is not None and has_laws, complete=complete,
     )  # fmt: skip
 
 
@@ -146,6 +164,25 @@ def _read(
     with mistakes.in_data(f"experiment.{one.name}.data"):
         data, said = read_data(files, system, one.reader)
     return tuple(files), data if len(mistakes) == before else None, said
+
+
+def _images(
+    system: System, options: Mapping[str, Any], here: str, folder: Path, mistakes: Mistakes
+) -> dict[str, DataFile]:
+    """Return the files of the images that options name; what cannot be read is noted."""
+    found = {}
+    for option in system.options:
+        if option.image and options[option.name]:
+            with mistakes.in_data(f"{here}.options.{option.name}"):
+                file = find_data(options[option.name], folder)
+                read_image(file.path, file.given)
+                found[option.name] = file
+    return found
+
+
+def with_images(options: Mapping[str, Any], images: Mapping[str, DataFile]) -> dict[str, Any]:
+    """Return options with images in place of the files that hold them."""
+    return {**options, **{name: read_image(file.path, file.given) for name, file in images.items()}}
 
 
 def _as_if(laws: Mapping[str, LawSpec], system: System) -> Measurements:

@@ -15,6 +15,7 @@ import numpy as np
 from mscale_uq.case.assimilate import Assimilating, plan_assimilation
 from mscale_uq.case.better import Approximating, Scale, plan_approximation, plan_levels, plan_scale
 from mscale_uq.case.binding import Link
+from mscale_uq.case.data import DataFile
 from mscale_uq.case.discrepancy import Discrepancy, plan_discrepancies
 from mscale_uq.case.expect import Expected, expected_numbers
 from mscale_uq.case.form import check_form
@@ -126,12 +127,17 @@ class Case:
         texts = [path.read_text(encoding="utf-8") for path in sources(self.system.name)]
         deciding = ("sampler", "tune", "chains", "target_accept", "coordinates", "levels", "subchain")
         settings = {key: whole["method"][key] for key in deciding}
+        images = {
+            name for plan in self.plans for name in plan.images
+        }  # their content counts, not their names
         experiments = [{key: e[key] for key in e if key != "data"} for e in whole["experiment"]]
+        for one in experiments:
+            one["options"] = {key: value for key, value in one["options"].items() if key not in images}
         return {
             "system": _hash([whole["system"], *texts]),
             "experiments": _hash(experiments),
             "model error": _hash(self._model_error()),
-            "data": _hash([[file.digest for file in plan.files] for plan in self.plans]),
+            "data": _hash([[file.digest for file in plan.all_files] for plan in self.plans]),
             "priors": _hash(whole["prior"]),
             "method": _hash(settings),
             "seed": str(self.seed),
@@ -159,9 +165,9 @@ class Case:
         links = {name: b for name, b in plan.bindings.items() if isinstance(b, Link)}
         return {
             "name": plan.name,
-            "data": [f"{data_folder}{file.given.removeprefix(data_folder)}" for file in plan.files],
+            "data": [_in(data_folder, file) for file in plan.files],
             **({"reader": dict(plan.reader)} if plan.reader else {}),
-            "options": dict(plan.options),
+            "options": {**plan.options, **_beside(plan, data_folder)},
             "fixed": {name: np.asarray(value).tolist() for name, value in numbers.items()},
             "bind": {name: _link_text(link) for name, link in links.items()},
             "law": {q: _law(operator.law, plan) for q, operator in plan.operators.items()},
@@ -244,6 +250,15 @@ def _check_measured(discrepancies: Mapping[str, Discrepancy], plans: list[Plan],
     for name in discrepancies.keys() - measured:
         given = f"no experiment measures {name!r}{near_match(name, measured)}"
         mistakes.add(f"discrepancy.{name}", explain(given, ", ".join(sorted(measured))))
+
+
+def _in(data_folder: str, file: DataFile) -> str:
+    return f"{data_folder}{file.given.removeprefix(data_folder)}"
+
+
+def _beside(plan: Plan, data_folder: str) -> dict[str, str]:
+    """Return the options that name images, the files in another folder."""
+    return {name: _in(data_folder, file) for name, file in plan.images.items()}
 
 
 def _link_text(link: Link) -> str:

@@ -30,6 +30,9 @@ class Option:
         Allowed words, if the option is a word.
     lower, upper
         Limits of a number, open on both ends.
+    image
+        Whether the text names a file with an image of two phases; `forward` takes the array of 0 and 1, and
+        text only where no file is named.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Option:
     choices: tuple[str, ...] = ()
     lower: float = -math.inf
     upper: float = math.inf
+    image: bool = False
 
     def check(self, value: Any) -> float | int | str | bool:
         """Return the value in the option's type.

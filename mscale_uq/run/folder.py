@@ -89,7 +89,7 @@ def _clear(folder: Path) -> None:
 def write_case(folder: Path, case: Case, run: dict[str, Any]) -> None:
     """Write the resolved case and its data, so that the folder alone repeats the run; `run` is about it."""
     for plan in case.plans:
-        for file in plan.files:
+        for file in plan.all_files:
             copy = folder / DATA / file.given.removeprefix(f"{DATA}/")
             copy.parent.mkdir(parents=True, exist_ok=True)
             replace(copy, file.path.read_bytes())
