@@ -223,6 +223,14 @@ MISTAKES = {
     ),
     "letkf": ("lorenz96", ('"etkf"', '"letkf"'), "letkf without localisation_half_width"),
     "looks back": ("lorenz96", ('"etkf"', '"particle"\nsmooth = true'), "'particle' does not look back"),
+    "lag": ("lorenz96", ('"etkf"', '"etkf"\nlag = 3'), "lag: nothing looks back"),
+    "alphas": ("lorenz96", ('"etkf"', '"etkf"\nalphas = [4, 4]'), "alphas: 'etkf' has no such setting"),
+    "limits": (
+        "local_level",
+        ("smooth = true", "limits = { flo = [0, 1] }"),
+        r"no output 'flo' \(did you mean 'flow'",
+    ),
+    "one limit": ("local_level", ("smooth = true", "limits = { flow = 3 }"), "two readings, the lower one"),
     "two inflations": (
         "lorenz96",
         ('"etkf"', '"etkf"\ninflation_on_anomalies = 1.1\ninflation_on_variance = 1.1'),
@@ -310,6 +318,7 @@ NAMED = {
     "unscented": "",
     "posterior_linearisation": "",
     "iterated_extended": "",
+    "ienks": "members = 60\nlag = 2",
 }
 
 
@@ -320,3 +329,70 @@ def test_every_filter_with_a_name_comes_near_the_exact_posterior_of_the_case(fil
     state, _ = list(run(plan.filter, plan.space, plan.theta, plan.stream.observations, 1))[-1]
     # That is 8.166 +- 0.158, see the test of the ETKF.
     assert abs(unknown_values(plan.space, state.mean)["forcing"] - 8.166) < 2.5 * 0.158
+
+
+def test_one_linear_case_has_one_posterior_whichever_way_it_is_asked(tmp_path):
+    """The Kalman filter and its smoother, ES-MDA, and the log-density that a sampler would have."""
+    case = read_case(find_case("linear_gaussian"))
+    target = case.posterior()
+    at = np.array([1.0, 4.0, 4.0])
+    slopes = [target.logpdf_gradient(at + step)[1] for step in (*np.eye(3), np.zeros(3))]
+    curvature = -(np.array(slopes[:3]) - slopes[3])
+    mean = at + np.linalg.solve(curvature, slopes[3])
+    sd = np.sqrt(np.diag(np.linalg.inv(curvature)))
+    inflow = target.names.index("inflow")
+    expected = mean[inflow] + np.array([-1, 0, 1]) * 1.959963984540054 * sd[inflow]
+    filtered = take_in(case)
+    assert filtered.data["filtered_parameter"][-1, 0].to_numpy() == pytest.approx(expected, rel=1e-9)
+    data = filtered.data["smoothed_parameter"].to_numpy()
+    assert data == pytest.approx(np.broadcast_to(expected, data.shape), rel=1e-9)
+    # The mean of many members, whatever the alphas; their start is a sample, hence the tolerance.
+    for alphas in ("[1]", "[3, 1]"):
+        text = f'filter = "esmda"\nmembers = 200\nalphas = {alphas}'
+        path = changed("linear_gaussian", tmp_path, ('filter = "kalman"', text))
+        found = take_in(read_case(path))
+        middle, high = found.data["filtered_parameter"][-1, 0].to_numpy()[1:]
+        assert abs(middle - mean[inflow]) < 0.3 * sd[inflow]
+        assert (high - middle) / 1.959963984540054 == pytest.approx(sd[inflow], rel=0.15)
+        logs = [one.steps["log_evidence"].sum() for one in (found, filtered)]
+        assert logs[0] == pytest.approx(logs[1], abs=0.5)
+
+
+def test_a_lag_smooths_by_the_readings_within_it_alone(tmp_path):
+    some, none, whole = (
+        take_in(read_case(changed("lorenz96", tmp_path, ("members = 100", f"members = 100\n{text}")))).data
+        for text in ("smooth = true\nlag = 2", "smooth = false", "smooth = true")
+    )
+    a, b, c = (
+        d["smoothed_mean"] if "smoothed_mean" in d else d["filtered_mean"] for d in (some, none, whole)
+    )
+    assert a[-2:].to_numpy() == pytest.approx(c[-2:].to_numpy(), rel=1e-9)  # nothing comes later
+    assert a[-1].to_numpy() == pytest.approx(b[-1].to_numpy(), rel=1e-9)
+    assert not np.allclose(a[0], c[0], rtol=1e-6)
+    assert not np.allclose(a[0], b[0], rtol=1e-6)
+
+
+def test_what_is_only_compared_or_censored_is_said_and_changes_nothing(tmp_path):
+    level = ("smooth = true", 'smooth = false\nlimits = { flow = ["0 km^3", "125 km^3"] }')
+    rows = take_in(read_case(changed("local_level", tmp_path, level))).readings
+    high = rows["value"] >= 125
+    assert high.any()
+    assert set(rows["verdict"][high]) == {"censored"}
+    assert set(rows["verdict"][~high]) == {"used"}
+    compared = ("smooth = true", 'smooth = false\nevaluate = ["flow"]')
+    result = take_in(read_case(changed("local_level", tmp_path, compared)))
+    assert set(result.readings["verdict"]) == {"evaluated"}
+    assert result.steps["log_evidence"].sum() == 0
+    assert result.readings["filtered"].to_numpy() == pytest.approx(100.0)  # the level the case starts with
+    off = result.readings["value"] - 100.0
+    assert (result.readings["value"] - result.readings["forecast"]).to_numpy() == pytest.approx(
+        off.to_numpy()
+    )
+
+
+@pytest.mark.parametrize(("name", "error"), [("lorenz96_sakov2008", 0.35), ("lorenz63_sakov2012", 0.9)])
+def test_a_case_named_after_its_source_runs_with_its_settings(name, error):
+    result = take_in(read_case(find_case(name)))
+    assert result.reasons == []
+    spread = result.data["filtered_sd"].to_numpy()
+    assert np.sqrt(np.mean(spread[-5:] ** 2)) < error  # from 1 or 1.4 of a reading

@@ -21,13 +21,21 @@ def rate(_, state):
     return [SIGMA * (y - x), x * (RHO - z) - y, x * y - BETA * z]
 
 
-def main() -> None:
-    """Write convection.csv."""
-    times = np.arange(1, 17) * 0.05
-    path = solve_ivp(rate, (0, 0.8), START, method="DOP853", t_eval=times, rtol=1e-12, atol=1e-12).y.T
-    readings = path + SD * np.random.default_rng(SEED).standard_normal(path.shape)
+def write(name: str, times: np.ndarray, start: np.ndarray, sd: float, rng: np.random.Generator) -> None:
+    """Write readings of the path from a start."""
+    span = (0, times[-1])
+    path = solve_ivp(rate, span, start, method="DOP853", t_eval=times, rtol=1e-12, atol=1e-12).y.T
+    readings = path + sd * rng.standard_normal(path.shape)
     rows = [f"{t:.2f},{x:.2f},{y:.2f},{z:.2f}" for t, (x, y, z) in zip(times, readings, strict=True)]
-    (HERE / "convection.csv").write_text("\n".join(["time [1],x [1],y [1],z [1]", *rows]) + "\n")
+    (HERE / name).write_text("\n".join(["time [1],x [1],y [1],z [1]", *rows]) + "\n")
+
+
+def main() -> None:
+    """Write convection.csv, and sakov2012.csv with the settings of that paper."""
+    write("convection.csv", np.arange(1, 17) * 0.05, START, SD, np.random.default_rng(SEED))
+    rng = np.random.default_rng(SEED + 1)
+    start = START + np.sqrt(2) * rng.standard_normal(3)
+    write("sakov2012.csv", np.arange(1, 17) * 0.25, start, np.sqrt(2), rng)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from mscale_uq.case.model import Plan
 from mscale_uq.case.priors import Unknown
 from mscale_uq.case.schema import AssimilateSpec
 from mscale_uq.case.stream import Stream, state_space, stream_of
+from mscale_uq.core.dynamics import initial_name
 from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import System
@@ -20,6 +21,8 @@ from mscale_uq.errors import CaseError, InputError, explain, near_match
 from mscale_uq.filters import augment
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.free import Free
+from mscale_uq.filters.screen import Screen
+from mscale_uq.filters.whole import WholeStream
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
 from mscale_uq.stats.experiment import Fixed
@@ -41,19 +44,20 @@ class Assimilating:
         The settings, the model with the learned parameters in its state, the numbers of the others.
     learned
         Unknown -> the model's parameter that is part of the state.
-    smooth
-        Whether the whole stream shall correct earlier states too.
+    smooth, lag
+        Whether later readings shall correct earlier states too, and over how many analysis times (None: all).
     settings
         The section as it was written.
     """
 
     experiment: str
-    filter: Filter
+    filter: Filter | WholeStream
     space: StateSpace
     theta: Mapping[str, Array]
     stream: Stream
     learned: Mapping[str, Parameter]
     smooth: bool
+    lag: int | None
     settings: Mapping[str, Any]
 
 
@@ -83,12 +87,17 @@ def plan_assimilation(
     if len(mistakes) > before:
         return None
     with mistakes.at("assimilate"):
+        plain = _begun(plan, plain, theta, known)
         space = _augmented(spec, plain, learned, known)
         stream = stream_of(system, plan, plain)
+        stream = stream.screened(_screen(spec, stream))
         _check_start(plain, stream)
         filter = build_filter(spec, space)
         settings = spec.model_dump(exclude_none=True, exclude_defaults=True)
-        made.append(Assimilating(plan.name, filter, space, theta, stream, learned, spec.smooth, settings))
+        lag = spec.lag if spec.filter != "ienks" else None
+        made.append(
+            Assimilating(plan.name, filter, space, theta, stream, learned, spec.smooth, lag, settings)
+        )
     return made[0] if made else None
 
 
@@ -154,7 +163,7 @@ def _theta(
         elif binding.name in spec.at:
             with mistakes.at(f"assimilate.at.{binding.name}"):
                 theta[target] = _number(plan.targets[target], binding, spec, known)
-        elif binding.name not in spec.learn and target in needed:
+        elif binding.name not in spec.learn and target in needed and target not in _starts(space):
             unit = plan.targets[target].unit
             hint = f'learn = ["{binding.name}"], or at = {{ {binding.name} = "1 {unit}" }}'
             mistakes.add(
@@ -163,6 +172,32 @@ def _theta(
     for name in set(spec.at) & set(spec.learn):
         mistakes.add(f"assimilate.at.{name}", explain(f"{name!r} is learned too", "one of the two"))
     return theta
+
+
+def _starts(space: StateSpace) -> set[str]:
+    """Return the names of the initial values of the state's scalar variables."""
+    return {initial_name(variable.name) for variable in space.dynamics.state if variable.shape == ()}
+
+
+def _begun(
+    plan: Plan, space: StateSpace, theta: dict[str, Array], known: Mapping[str, Unknown]
+) -> StateSpace:
+    """Return the model whose state begins as the priors say; their means are put into `theta`.
+
+    An initial value that is neither fixed nor given a number is normal with the mean and the variance of its
+    prior.
+    """
+    variances = {}
+    for target in sorted(_starts(space) & {p.name for p in space.parameters} - set(theta)):
+        binding = plan.bindings[target]
+        prior = known[binding.name].prior  # type: ignore[union-attr]
+        if prior.parents:
+            given = f"the prior of {binding.name!r} depends on other unknowns"  # type: ignore[union-attr]
+            raise CaseError(explain(given, "numbers in its prior"))
+        law = prior.frozen(**prior.resolve({}))
+        theta[target] = np.asarray(law.mean())
+        variances[f"{target}_var"] = np.asarray(law.var())
+    return space.with_constants(variances) if variances else space
 
 
 def _read_by(space: StateSpace) -> set[str]:
@@ -207,6 +242,23 @@ def as_state(prior: Prior, parameter: Parameter, drift: float) -> augment.Unknow
     mean = weights @ u
     sd = np.sqrt(weights @ (u - mean) ** 2)
     return augment.Unknown(free.backward(np.array([mean]))[0], sd, drift)
+
+
+def _screen(spec: AssimilateSpec, stream: Stream) -> Screen:
+    """Return which outputs are only compared, and the ends of what their detectors can tell."""
+    sources = {output.name: source for source, output in stream.outputs.items()}
+    limits = {}
+    for name in (*spec.evaluate, *spec.limits):
+        if name not in sources:
+            given = f"no output {name!r}{near_match(name, sources)}"
+            raise CaseError(explain(given, ", ".join(sources)))
+    for name, ends in spec.limits.items():
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise CaseError(explain(f"limits of {name!r}: {ends!r}", "two readings, the lower one first"))
+        unit = stream.outputs[sources[name]].unit
+        low, high = (to_unit(end, unit, f"limits of {name!r}") for end in ends)
+        limits[sources[name]] = (low, high)
+    return Screen(evaluated=tuple(sources[name] for name in spec.evaluate), limits=limits)
 
 
 def _check_start(space: StateSpace, stream: Stream) -> None:

@@ -9,9 +9,11 @@ from mscale_uq.errors import CaseError, explain, near_match
 from mscale_uq.filters.analysis import Analysis
 from mscale_uq.filters.denkf import DEnKF
 from mscale_uq.filters.ensemble import EnsembleKalman
+from mscale_uq.filters.esmda import ESMDA
 from mscale_uq.filters.etkf import ETKF
 from mscale_uq.filters.extended import ExtendedKalman
 from mscale_uq.filters.filter import Filter
+from mscale_uq.filters.ienks import IEnKS
 from mscale_uq.filters.inflation import Inflation
 from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.laplace import LaplaceKalman
@@ -23,6 +25,7 @@ from mscale_uq.filters.sigma_point import SigmaPointKalman
 from mscale_uq.filters.sigma_rules import Cubature, Unscented
 from mscale_uq.filters.square_root import SquareRootKalman
 from mscale_uq.filters.stochastic import Stochastic
+from mscale_uq.filters.whole import WholeStream
 from mscale_uq.io.units import to_unit
 
 PASSES = 20  # of the iterated filters
@@ -43,19 +46,32 @@ ANALYSES: Mapping[str, Callable[..., Analysis]] = {
     "serial": Serial,
     "letkf": LETKF,
 }
-FILTERS = (*GAUSSIAN, *ANALYSES, "particle")
-NOT_SMOOTHED = ("square_root", "particle")
+FILTERS = (*GAUSSIAN, *ANALYSES, "ienks", "esmda", "particle")
+NOT_SMOOTHED = ("square_root", "ienks", "particle")
 WIDENING = {
     "inflation_on_anomalies": "on_anomalies",
     "inflation_on_variance": "on_variance",
     "inflation_when": "when",
     "relax_to_prior_spread": "relax_to_prior_spread",
 }
-ENSEMBLE_SETTINGS = ("members", *WIDENING, "localisation_half_width", "rotation", "outlier_sd")
-ALL_SETTINGS = (*ENSEMBLE_SETTINGS, "jitter")
+ENSEMBLE_SETTINGS = (
+    "members",
+    *WIDENING,
+    "localisation_half_width",
+    "rotation",
+    "outlier_sd",
+    "most_lost",
+    "lag",
+)
+OTHERS: Mapping[str, tuple[str, ...]] = {
+    "particle": ("members", "jitter"),
+    "ienks": ("members", "lag", *WIDENING, "rotation"),
+    "esmda": ("members", "alphas"),
+}
+ALL_SETTINGS = (*ENSEMBLE_SETTINGS, "jitter", "alphas")
 
 
-def build_filter(spec: AssimilateSpec, space: StateSpace) -> Filter:
+def build_filter(spec: AssimilateSpec, space: StateSpace) -> Filter | WholeStream:
     """Return the filter a case asks for, for a state space that may hold parameters.
 
     Raises
@@ -72,13 +88,21 @@ def build_filter(spec: AssimilateSpec, space: StateSpace) -> Filter:
     if spec.smooth and spec.filter in NOT_SMOOTHED:
         allowed = ", ".join(name for name in FILTERS if name not in NOT_SMOOTHED)
         raise CaseError(explain(f"smooth: {spec.filter!r} does not look back", allowed))
+    if "lag" in given and spec.filter in ANALYSES and not spec.smooth:
+        raise CaseError(explain("lag: nothing looks back", "smooth = true", "or leave it out"))
     members = {"size": given["members"]} if "members" in given else {}
-    rest = {name: given[name] for name in ("rotation", "outlier_sd", "jitter") if name in given}
+    rest = {name: given[name] for name in ("rotation", "outlier_sd", "most_lost", "jitter") if name in given}
     if spec.filter in GAUSSIAN:
         return GAUSSIAN[spec.filter](**rest)
     if spec.filter == "particle":
         return ParticleFilter(**members, **rest)
+    if spec.filter == "esmda":
+        alphas = {"alphas": tuple(given["alphas"])} if "alphas" in given else {}
+        return WholeStream(ESMDA(**alphas, analysis=ETKF()), **members)
     inflation = Inflation(**{ours: given[name] for name, ours in WIDENING.items() if name in given})
+    if spec.filter == "ienks":
+        lag = {"lag": given["lag"]} if "lag" in given else {}
+        return IEnKS(**members, **lag, **rest, inflation=inflation)
     return EnsembleKalman(_analysis(spec, space), inflation=inflation, **members, **rest)
 
 
@@ -92,8 +116,8 @@ def settings_of(name: str) -> tuple[str, ...]:
     """Return the settings a filter has."""
     if name in GAUSSIAN:
         return ("outlier_sd",)
-    if name == "particle":
-        return ("members", "jitter")
+    if name in OTHERS:
+        return OTHERS[name]
     return tuple(s for s in ENSEMBLE_SETTINGS if name != "etkf" or s != "localisation_half_width")
 
 

@@ -13,6 +13,7 @@ from mscale_uq.case.stream import Stream
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import CaseError, DataError, explain, near_match
+from mscale_uq.filters.whole import WholeStream
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import factor, to_unit
 from mscale_uq.stream.lines import FileLines, Lines, PipeLines
@@ -99,7 +100,8 @@ class ByCase:
         error = None if message.error is None else self._error(message, message.error, scale)
         if error is None and source in self.stream.stated:
             raise DataError(explain(f"{output.name}: no error", "the reading's standard deviation"))
-        return Observation(to_unit(message.time, time.unit, "event_time"), source, output.name, value, error)
+        when = to_unit(message.time, time.unit, "event_time")
+        return self.stream.screen.judge(Observation(when, source, output.name, value, error))
 
     def _source(self, message: Message) -> str:
         names = {output.name: source for source, output in self.stream.outputs.items()}
@@ -161,6 +163,8 @@ def plan_live(
         if spec is not None and not len(mistakes):
             mistakes.add("stream", explain("no section [assimilate]", "a case that names a filter"))
         return None
+    if isinstance(plan.filter, WholeStream):
+        mistakes.add("assimilate.filter", explain("'esmda' takes a whole stream at once", "a filter"))
     if plan.smooth:
         mistakes.add("assimilate.smooth", explain("a stream has no end to look back from", "false"))
     made: list[Live] = []

@@ -151,6 +151,11 @@ class AssimilateSpec(Section):
     inflation_on_variance: Annotated[float, Field(gt=0)] | None = None
     inflation_when: Literal["prior", "posterior"] | None = None
     relax_to_prior_spread: Annotated[float, Field(ge=0, le=1)] | None = None
+    lag: Annotated[int, Field(ge=0, strict=True)] | None = None
+    alphas: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] | None = None
+    most_lost: Annotated[float, Field(ge=0, le=1)] | None = None
+    evaluate: list[str] = []
+    limits: dict[str, Numbers] = {}
     localisation_half_width: Number | None = None
     rotation: Switch | None = None
     jitter: Annotated[float, Field(ge=0)] | None = None

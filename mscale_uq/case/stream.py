@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -14,6 +14,7 @@ from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, explain
+from mscale_uq.filters.screen import Screen
 from mscale_uq.observe.laws import Gaussian
 from mscale_uq.observe.rows import grid_of
 
@@ -38,6 +39,8 @@ class Stream:
         no places.
     stated
         The sources whose every reading states its own standard deviation.
+    screen
+        Which readings are only compared, or censored.
     """
 
     observations: tuple[Observation, ...]
@@ -47,6 +50,11 @@ class Stream:
     along: tuple[Quantity, ...] = ()
     points: Array | None = None
     stated: frozenset[str] = frozenset()
+    screen: Screen = field(default_factory=Screen)
+
+    def screened(self, screen: Screen) -> "Stream":
+        """Return the stream with the marks of a screen."""
+        return replace(self, observations=tuple(screen.over(self.observations)), screen=screen)
 
 
 def time_of(system: System) -> Quantity:

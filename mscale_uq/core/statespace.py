@@ -99,6 +99,12 @@ class StateSpace:
             self.places,
         )
 
+    def with_constants(self, constants: Mapping[str, ArrayLike]) -> "StateSpace":
+        """Return the same model with further or other constants, such as the variance of an initial value."""
+        given = {**self.constants, **constants}
+        parts = (self.stages, self.dynamics, self.observations, self.parameters)
+        return StateSpace(*parts, given, self.start, self.places)
+
     def prepare(self, theta: Values) -> Named:
         """Return every named value at the given parameter values; run once, before a filter starts."""
         for parameter in self.parameters:

@@ -54,16 +54,18 @@ class Consistency:
     @property
     def ratio(self) -> float:
         """Sum by degrees of freedom: above 1 the filter is over-confident, below 1 too careful."""
-        return self.total / self.freedom
+        return self.total / self.freedom if self.freedom else float("nan")
 
     @property
     def ok(self) -> bool:
-        """Whether the ratio lies in the band."""
-        return self.lower <= self.ratio <= self.upper
+        """Whether the ratio lies in the band; nothing speaks against a filter that used nothing."""
+        return not self.freedom or self.lower <= self.ratio <= self.upper
 
 
 def consistency(total: float, freedom: int, mass: float = 0.999) -> Consistency:
     """Return a sum of independent chi-square terms with the band that holds `mass` of its law."""
+    if freedom == 0:
+        return Consistency(total, 0, 0.0, np.inf)
     lower, upper = chi2_band(freedom, mass)
     return Consistency(total, freedom, lower / freedom, upper / freedom)
 

@@ -18,9 +18,10 @@ from mscale_uq.filters.ensemble import EnsembleKalman
 from mscale_uq.filters.estimate import deviation, expected_readings
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.gaussian import GaussianFilter
-from mscale_uq.filters.loop import simultaneous, start
+from mscale_uq.filters.loop import prepared, simultaneous, start
 from mscale_uq.filters.records import StepInfo, Verdict
 from mscale_uq.filters.smoother import smooth
+from mscale_uq.filters.whole import WholeStream
 
 REACH = 1.959963984540054  # standard deviations that hold 95 % of a normal law
 
@@ -58,7 +59,8 @@ class Followed:
     first
         Before any reading.
     filtered, smoothed
-        Given the readings up to each time; given all, or None if that was not asked for.
+        Given the readings up to each time (all, for `WholeStream`); given all, or those within the lag, or
+        None if that was not asked for.
     infos
         What each analysis did.
     """
@@ -70,17 +72,19 @@ class Followed:
 
 
 def follow(
-    filter: Filter,
+    filter: Filter | WholeStream,
     space: StateSpace,
     theta: "Values | dict[str, ArrayLike]",
     stream: Sequence[Observation],
     look_back: bool = False,
     key: int = 0,
+    lag: int | None = None,
 ) -> Followed:
     """Return every step of a filter along a stream that is ordered in time.
 
     With `look_back` earlier states are corrected by later readings too: by the Rauch-Tung-Striebel smoother
-    for Gaussian filters, by the ensemble Kalman smoother over the whole stream for ensembles.
+    for Gaussian filters, by the ensemble Kalman smoother for ensembles, over the whole stream or, with `lag`,
+    over so many analysis times. `WholeStream` does nothing else.
 
     Raises
     ------
@@ -88,11 +92,15 @@ def follow(
         If the filter has no smoother.
     """
     groups = list(simultaneous(stream))
-    now = start(_with_memory(filter, len(groups)) if look_back else filter, space, theta, key)
+    if isinstance(filter, WholeStream):
+        return _at_once(filter, space, prepared(space, theta), groups, key)
+    window = len(groups) if lag is None else lag
+    now = start(_with_memory(filter, window) if look_back else filter, space, theta, key)
     first = estimate(space, now.values, now.state, ())
-    filtered, infos = [], []
+    filtered, infos, past = [], [], {}
     for together in groups:
         now, info = now.update(*together)
+        past.update({state.time: state for state in getattr(now.state, "past", ())})
         filtered.append(estimate(space, now.values, now.state, together))
         infos.append(checked(info, filtered[-1]))
     if not look_back:
@@ -100,7 +108,7 @@ def follow(
     if isinstance(filter, GaussianFilter):
         states: Sequence[Any] = smooth(filter, space, theta, stream, key)
     else:
-        states = now.state.past
+        states = list(past.values())
     smoothed = [
         estimate(space, now.values, state, together) for state, together in zip(states, groups, strict=True)
     ]
@@ -113,6 +121,16 @@ def estimate(space: StateSpace, values: Values, state: Any, observations: Sequen
     pair = expected_readings(space, values, state, observations) if observations else (nothing, nothing)
     ends = state.mean + np.outer([-REACH, 0.0, REACH], sd)
     return Estimate(state.mean, sd, *pair, unknown_values(space, ends))
+
+
+def _at_once(
+    filter: WholeStream, space: StateSpace, values: Values, groups: Sequence[Sequence[Observation]], key: int
+) -> Followed:
+    taken = filter.take_in(space, values, groups, key)
+    pairs = zip(taken.smoothed, groups, strict=True)
+    after = tuple(estimate(space, values, state, together) for state, together in pairs)
+    infos = tuple(checked(info, one) for info, one in zip(taken.infos, after, strict=True))
+    return Followed(estimate(space, values, taken.first, ()), after, after, infos)
 
 
 def checked(info: StepInfo, after: Estimate) -> StepInfo:

@@ -72,6 +72,8 @@ class Assimilated:
     def reasons(self) -> list[str]:
         """Why the filter should not be believed; empty if it may be."""
         found, c = [], self.consistency
+        if not c.freedom:
+            found.append("no reading was used")
         if not c.ok:
             way = "too sure of itself" if c.ratio > c.upper else "too careful"
             band = f"{c.lower:.2f} to {c.upper:.2f}"

@@ -54,7 +54,8 @@ def take_in(case: Case, folder: Path = Path()) -> Assimilated:
     if plan is None:
         given = f"{case.path.name}: no section [assimilate]"
         raise CaseError(explain(given, "a case that names a filter", '[assimilate] filter = "kalman"'))
-    followed = follow(plan.filter, plan.space, plan.theta, plan.stream.observations, plan.smooth, case.seed)
+    stream = plan.stream.observations
+    followed = follow(plan.filter, plan.space, plan.theta, stream, plan.smooth, case.seed, plan.lag)
     return assimilated(folder, case, plan, followed, _facts(case, plan))
 
 

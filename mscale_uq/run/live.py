@@ -11,6 +11,7 @@ from mscale_uq.case.read import Case
 from mscale_uq.core.observation import Observation
 from mscale_uq.errors import CaseError, RunError, explain
 from mscale_uq.filters.estimate import state_labels
+from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.loop import start
 from mscale_uq.io.toml import write_toml
 from mscale_uq.run.folder import write_case
@@ -116,6 +117,7 @@ def _check(folder: Path) -> None:
 
 
 def _follower(case: Case, plan: Assimilating, live: Live, journal: Journal) -> Follower:
+    assert isinstance(plan.filter, Filter)  # `plan_live` refuses what needs the whole stream
     begin = start(plan.filter, plan.space, plan.theta, case.seed)
     return Follower(journal, begin, ByCase(plan.stream), live.policy, identity(case))
 
