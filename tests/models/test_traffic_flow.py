@@ -1,0 +1,93 @@
+"""Closures of car following, what detectors can tell, and a queue on a blocked road."""
+
+import numpy as np
+import pytest
+from mscale_uq.models.transport.traffic_flow import PARAMETERS, forward, space
+
+from mscale_uq.cell.car_following import capacity, drivers_differ, flow_at, road_differs
+from mscale_uq.errors import NoGradient, SolveFailed
+
+
+def test_a_heterogeneous_road_carries_what_equal_fluxes_allow():
+    road = road_differs(1.5, 7.0, 30.0, 1 / 3)  # half tau = 1 s, half 2 s
+    found = [flow_at(rho, *road) for rho in (0.02, 0.04, 0.06, 0.08, 0.10)]
+    assert found == pytest.approx([0.4478, 0.4478, 0.3867, 0.2933, 0.2000], abs=5e-5)
+
+
+def test_drivers_that_differ_count_by_their_mean_alone():
+    assert drivers_differ(1.5, 7.0, 30.0, 0.0) == pytest.approx(drivers_differ(1.5, 7.0, 30.0, 0.4))
+    assert road_differs(1.5, 7.0, 30.0, 0.4)[3] < drivers_differ(1.5, 7.0, 30.0, 0.4)[3]
+
+
+def test_a_ring_of_drivers_tends_to_the_mean_driver_as_one_over_root_n():
+    """At one common speed v the vehicles fill the ring: L = sum of ell + tau v."""
+    rng = np.random.default_rng(6)
+    spread = []
+    for count in (50, 200, 800):
+        tau = np.clip(1.4 + 0.35 * rng.standard_normal((400, count)), 0.3, None)
+        speed = (count / 0.06 - 7.0 * count) / tau.sum(axis=1)
+        spread.append((0.06 * speed).std())
+    assert np.array(spread[:-1]) / spread[1:] == pytest.approx(2.0, abs=0.25)
+
+
+def test_two_facts_of_the_ring_road_experiment_fix_the_congested_branch():
+    """22 vehicles on 230 m at 30 km/h, jams travel backwards at 20 km/h (Sugiyama et al. 2008)."""
+    speed, wave, spacing = 30 / 3.6, 20 / 3.6, 230 / 22
+    tau = spacing / (speed + wave)
+    assert tau == pytest.approx(0.7527, abs=5e-5)
+    assert spacing - tau * speed == pytest.approx(4.182, abs=5e-4)
+    road = drivers_differ(tau, wave * tau, 40 / 3.6, 0.0)
+    assert flow_at(1 / spacing, *road) == pytest.approx(speed / spacing, rel=1e-12)
+
+
+def test_free_flow_shows_the_free_speed_and_nothing_of_the_drivers():
+    model = forward(incident_start=5000.0, incident_stop=6000.0)
+    base = model.value(model.theta())
+    for change in ({"headway": 1.6}, {"spacing": 8.0}):
+        assert model.value(model.theta(**change)) == pytest.approx(base, rel=1e-12)
+    assert np.abs(model.value(model.theta(free_speed=27.0)) - base).max() > 1
+
+
+def test_the_queue_reaches_a_detector_when_the_shock_does():
+    time, x = np.arange(310.0, 1200.0, 5.0), np.full(178, 1500.0)
+    model = forward(time=time, x=x, cells=300)
+    speed = model.value(model.theta())[178:]
+    arrival = time[np.argmax(speed < 15.0)]
+    free, queue = 0.5 / 30, 1 / 7 - 0.25 * 0.2
+    shock = (0.25 - 0.5) / (queue - free)
+    assert arrival == pytest.approx(300 + 1500 / -shock, abs=15)
+
+
+def test_a_piecewise_model_has_no_gradient_and_says_so():
+    model = forward()
+    with pytest.raises(NoGradient):
+        model.linearize(model.theta())
+
+
+def test_a_wave_that_outruns_the_time_steps_is_refused():
+    with pytest.raises(SolveFailed, match="faster than 45 m/s"):
+        forward().value(forward().theta(free_speed=50.0))
+
+
+def test_a_full_diagram_of_24_points_fixes_all_three():
+    """With 100 veh/h noise: sd of the logarithms 0.034, 0.023, 0.024, correlation of ell and tau -0.72."""
+    rho = np.linspace(0.005, 0.12, 24)
+
+    def diagram(log):
+        vf, ell, tau = np.exp(log)
+        return 3600 * flow_at(rho, vf, 1 / ell, tau / ell, capacity(vf, ell, tau))
+
+    at = np.log([30.0, 7.0, 1.4])
+    J = np.stack([(diagram(at + h) - diagram(at - h)) / 2e-6 for h in 1e-6 * np.eye(3)], axis=1)
+    covariance = np.linalg.inv(J.T @ J / 100**2)
+    sd = np.sqrt(np.diag(covariance))
+    assert sd == pytest.approx([0.034, 0.023, 0.024], abs=5e-4)
+    assert covariance[1, 2] / sd[1] / sd[2] == pytest.approx(-0.72, abs=5e-3)
+
+
+def test_every_step_of_a_blocked_road_conserves_vehicles():
+    here = space()
+    values = here.prepare({p.name: p.default for p in PARAMETERS})
+    ledgers = here.dynamics.ledgers(here.initial(values)[0], 0.0, 2400.0, values)
+    assert len(ledgers) == 3
+    assert max(ledger.defect for ledger in ledgers) < 1e-13
