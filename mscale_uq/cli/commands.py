@@ -16,6 +16,7 @@ from mscale_uq.cli import assimilate, compare, sbc
 from mscale_uq.cli.doctor import doctor
 from mscale_uq.cli.new import new
 from mscale_uq.cli.schema import schema
+from mscale_uq.cli.serve import serve
 from mscale_uq.cli.shell import FAILED, NOT_MET, Debug, tell, told
 from mscale_uq.cli.status import status
 
@@ -139,6 +140,7 @@ app.command("compare")(compare.compare)
 app.command("sbc")(sbc.sbc)
 app.command("assimilate")(assimilate.assimilate)
 app.command()(status)
+app.command()(serve)
 app.command()(new)
 app.command()(schema)
 app.command()(doctor)

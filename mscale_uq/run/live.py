@@ -1,5 +1,6 @@
 """`follow_case`: a case with a section ``[stream]``, followed for as long as its source lasts."""
 
+import math
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -140,6 +141,11 @@ def _write(case: Case, plan: Assimilating, live: Live, journal: Journal, folder:
     write_case(folder, case, {"identity": identity(case)})
 
 
+def _learned_size(plan: Assimilating) -> int:
+    """Return how many entries at the end of the state are coordinates of learned parameters."""
+    return sum(math.prod(parameter.shape) for parameter in plan.learned.values())
+
+
 def _facts(case: Case, plan: Assimilating, live: Live) -> dict[str, Any]:
     stream = plan.stream
     points = [] if stream.points is None else stream.points.tolist()
@@ -173,6 +179,6 @@ def _facts(case: Case, plan: Assimilating, live: Live) -> dict[str, Any]:
             }
             for name, parameter in plan.learned.items()
         },
-        "state": state_labels(plan.space),
+        "state": state_labels(plan.space)[: plan.space.dynamics.size - _learned_size(plan)],
         "versions": {name: version(name) for name in ("mscale_uq", "numpy", "scipy")},
     }

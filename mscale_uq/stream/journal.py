@@ -6,6 +6,7 @@ the file says what it said before the batch, or after it.
 """
 
 import json
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -77,6 +78,7 @@ class Journal:
 
     def _create(self) -> None:
         self._db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+        self.put_fact("run", secrets.token_hex(4))  # so that nobody takes a run for one that it replaced
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -175,8 +177,11 @@ class Journal:
         self._db.executemany("DELETE FROM checkpoint WHERE number = ?", [(number,) for number in numbers])
 
     def put_step(self, time: float, revision: int, content: Mapping[str, Any]) -> None:
-        """Put the row of an analysis time, in the place of an earlier one; it is the newest change."""
+        """Put the row of an analysis time in the place of an earlier one; if it differs, as a change."""
         text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+        same = "SELECT 1 FROM step WHERE time = ? AND revision = ? AND content = ?"
+        if self._db.execute(same, (time, revision, text)).fetchone():
+            return
         self._db.execute(
             "INSERT OR REPLACE INTO step (time, revision, content) VALUES (?, ?, ?)", (time, revision, text)
         )

@@ -135,7 +135,8 @@ def from_record(record: Any) -> Message:
 
 def canonical(record: Mapping[str, Any]) -> str:
     """Return a record as JSON that depends on its content alone."""
-    content = {key: value for key, value in record.items() if key not in NOT_CONTENT and value is not None}
+    said = {key: value for key, value in record.items() if value is not None or key == "value"}
+    content = {key: value for key, value in said.items() if key not in NOT_CONTENT}
     try:
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:

@@ -55,6 +55,10 @@ class View:
             self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10.0)
             check_format(int(self._db.execute("PRAGMA user_version").fetchone()[0]), path)
 
+    def version(self) -> int:
+        """Return a number that changes whenever another process commits something."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
     def fact(self, name: str) -> Any:
         """Return what was put under a name, None if nothing."""
         row = self._db.execute("SELECT content FROM fact WHERE name = ?", (name,)).fetchone()

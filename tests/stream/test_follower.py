@@ -1,6 +1,7 @@
 """What is believed depends on the records alone: not on their order, batches, copies, or interruptions."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,6 +132,14 @@ def test_a_record_older_than_the_history_is_too_late(tmp_path):
     assert same(state, in_order(Kalman(), readings()))
     with View(tmp_path / "a") as view:
         assert view.verdicts() == {"used": 29, "too_late": 1}
+
+
+def test_a_missing_value_is_a_record_like_any_other(tmp_path):
+    items = [{**record, "value": None if record["seq"] == 3 else record["value"]} for record in records(6)]
+    observations = [replace(o, value=np.nan) if i == 3 else o for i, o in enumerate(readings(6))]
+    assert same(followed(tmp_path, items), in_order(Kalman(), observations))
+    with View(tmp_path) as view:
+        assert view.verdicts() == {"used": 5, "missing": 1}
 
 
 BAD = {

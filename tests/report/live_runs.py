@@ -1,0 +1,106 @@
+"""Runs for the live page: two compartments with a probe and rare dishes, one parameter learned."""
+
+import threading
+import time
+from contextlib import contextmanager
+
+import numpy as np
+from mscale_uq.models.reference import linear_gaussian
+
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.linear_dynamics import LinearReading
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.filters.augment import Unknown, augment
+from mscale_uq.filters.extended import ExtendedKalman
+from mscale_uq.filters.loop import start
+from mscale_uq.observe.laws import Gaussian
+from mscale_uq.report.live.app import live_app
+from mscale_uq.report.live.guard import LOOPBACK
+from mscale_uq.stream.follower import Follower
+from mscale_uq.stream.journal import Journal
+from mscale_uq.stream.policy import Policy
+from mscale_uq.stream.readings import AsItIs
+from mscale_uq.stream.records import Objects
+
+TOKEN = "a token & its letters"
+FACTS = {
+    "question": "What did the dishes add?",
+    "time": ["time", "h"],
+    "sources": {
+        "probe": {"name": "amount", "unit": "mg", "meaning": "read by the probe"},
+        "dish": {"name": "counts", "unit": "mg", "meaning": "read in a dish", "snapshot": True},
+    },
+    "learned": {"inflow": {"name": "inflow", "unit": "mg/h", "meaning": "rate", "expected": 2.0}},
+    "state": [["x", "mg"], ["y", "mg"]],
+}
+
+
+def space():
+    plain = linear_gaussian.space(noise=0.02, start_sd=1.0)
+    second = LinearReading("counts", linear_gaussian.STATE, _second, shape=())
+    sources = {**plain.observations, "dish": ObservationOperator("counts", Gaussian(sd=0.15), second)}
+    both = StateSpace([], plain.dynamics, sources, plain.parameters, plain.constants)
+    return augment(both, {"inflow": Unknown(1.0, 1.0)})
+
+
+def _second():
+    return np.array([[0.0, 1.0]]), np.zeros(1)
+
+
+def begin():
+    return start(ExtendedKalman(outlier_sd=5.0), space(), {"x_initial": 5.0, "y_initial": 1.0})
+
+
+def readings(first, last):
+    """Return readings of the probe; the eleventh is far off."""
+    draws = np.random.default_rng(7).normal(4, 0.5, size=200)
+    return [
+        Observation(0.5 * (i + 1), "probe", "amount", 60.0 if i == 10 else draws[i])
+        for i in range(first, last)
+    ]
+
+
+def dish(time, value=9.0):
+    return Observation(time, "dish", "counts", value)
+
+
+class Run:
+    """A run that the test itself feeds."""
+
+    def __init__(self, folder, facts=None):
+        folder.mkdir(exist_ok=True)
+        self.folder, self.journal, first = folder, Journal(folder), begin()
+        self.follower = Follower(
+            self.journal, first, AsItIs(first.space, first.values), Policy(), {"case": "a"}
+        )
+        with self.journal.transaction():
+            self.journal.put_fact("facts", facts or FACTS)
+
+    def feed(self, *items):
+        source = Objects(items, "test")
+        while deliveries := source.read(0):
+            self.follower.take("test", deliveries)
+        self.follower.settle()
+
+
+@contextmanager
+def served(folder, port=0, token=TOKEN, follows=lambda: True):
+    """Serve a folder, and give the server's port."""
+    import uvicorn
+
+    servers = []
+    app = live_app(folder, token, LOOPBACK, follows, ended=lambda: servers[0].should_exit)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", ws="none"))
+    servers.append(server)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+            assert thread.is_alive()
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive()
