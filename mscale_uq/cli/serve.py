@@ -34,7 +34,9 @@ def serve(
         check_reach(host, token)
         folder, command = _chosen(what, out, source)
         chosen = token or secrets.token_urlsafe(24)
-        signal.signal(signal.SIGTERM, _leave)  # as Ctrl-C does, so that the follower ends too
+        signal.signal(
+            signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+        )  # as Ctrl-C does, so that the follower ends too
         follower = None if command is None else subprocess.Popen(command)
         try:
             follows = lambda: follower is None or follower.poll() is None  # noqa: E731
@@ -45,10 +47,6 @@ def serve(
             if follower is not None:
                 follower.terminate()
                 follower.wait()
-
-
-def _leave(*given: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _chosen(what: str, out: Path | None, source: str | None) -> tuple[Path, list[str] | None]:

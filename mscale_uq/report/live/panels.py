@@ -65,7 +65,7 @@ def left_out(facts: Mapping[str, Any], panels: list[Panel]) -> int:
 def shown(panels: list[Panel], snapshots: set[str], change: Change) -> dict[str, Any]:
     """Return what the panels show of an analysis time, under short keys: each of them is sent.
 
-    ``t`` time, ``v`` revision, ``n`` squared innovations and ``u`` how many readings were used, ``c`` verdicts
+    ``t`` time, ``v`` revision, ``n`` squared innovations, ``u`` how many readings were used, ``c`` verdicts
     and their counts, ``x`` whether a snapshot was used, and per panel ``p``: readings ``[value, verdict]``
     with ``m, s`` mean and deviation, ``i, j`` innovation and its deviation; ``l, m, h`` ends of an interval;
     ``q`` deviation by the deviation before.
