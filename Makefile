@@ -15,7 +15,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help install demo test test-slow test-all lint lock clean
+.PHONY: help install demo test test-slow test-all bench bench-full lint lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -45,6 +45,13 @@ test-slow: install ## only the slow tests
 
 test-all: install ## every test: also the built wheel, the notebooks and a quick profile of every case
 	$(PYTEST) --timeout 1200 -m "slow or not slow"
+
+bench: install ## kernels against SciPy and scikit-fem, in one process, under two minutes
+	@$(BIN)/python tests/benchmarks/bench_kernels.py
+
+bench-full: bench ## and what a gradient costs, and steps a draw in plain and in effective coordinates
+	@$(BIN)/python tests/benchmarks/bench_gradient.py
+	@$(BIN)/python tests/benchmarks/bench_coordinates.py
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

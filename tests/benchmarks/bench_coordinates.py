@@ -1,0 +1,119 @@
+"""Leapfrog steps a draw in plain and in effective coordinates: `python bench_coordinates.py [NAME ...]`.
+
+Counts, not times, so that any machine gives the same. The same sampler draws from the same posterior twice;
+where both runs are long enough their means must agree. Cases are the shipped ones, or these with less known:
+one specimen instead of three, a film whose fraction and matrix are unknown too.
+"""
+
+import argparse
+import json
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[threads] = "1"
+warnings.filterwarnings("ignore", r"\s*ArviZ is undergoing", FutureWarning)
+
+import arviz as az  # noqa: E402
+import numpy as np  # noqa: E402
+
+from mscale_uq.case.read import read_case  # noqa: E402
+from mscale_uq.catalog import find_case  # noqa: E402
+from mscale_uq.infer.chains import sample  # noqa: E402
+from mscale_uq.infer.samples import Samples  # noqa: E402
+from mscale_uq.infer.settings import Settings  # noqa: E402
+from mscale_uq.stats.posterior import Posterior  # noqa: E402
+
+
+def as_shipped(text: str) -> str:
+    return text
+
+
+def one_specimen(text: str) -> str:
+    """Keep the specimen with 40 % filler."""
+    return re.sub(r'\[\[experiment\]\]\nname = "(20|60) %.*?\n\n', "", text, flags=re.DOTALL)
+
+
+def less_known_film(text: str) -> str:
+    """Infer the matrix and the fraction as well."""
+    text = text.replace('matrix_diffusivity = "1.2e-9 m^2/s"\ncluster_fraction = 0.6\n', "")
+    more = (
+        'matrix_diffusivity = { dist = "lognormal", median = "1.2e-9 m^2/s", factor = 3 }\n'
+        'cluster_fraction = { dist = "beta", alpha = 3, beta = 3 }\n'
+    )
+    return text.replace("[prior]\n", f"[prior]\n{more}")
+
+
+# Row of the table -> shipped case, and what becomes of it.
+ROWS: dict[str, tuple[str, Callable[[str], str]]] = {
+    "inclusions": ("inclusions", as_shipped),
+    "porous_medium, eight coatings": ("porous_medium", as_shipped),
+    "heat_conduction, one specimen": ("heat_conduction", one_specimen),
+    "biofilm_layers, matrix and fraction unknown": ("biofilm_layers", less_known_film),
+    "host_circuit, five constructs": ("host_circuit", as_shipped),
+    "graded_inclusions": ("graded_inclusions", as_shipped),
+}
+
+
+def posterior_of(row: str) -> Posterior:
+    name, change = ROWS[row]
+    text = change(find_case(name).read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.toml"
+        path.write_text(text, encoding="utf-8")
+        return read_case(path).posterior()
+
+
+def least_ess(samples: Samples) -> float:
+    """Return the smallest bulk ESS of any entry of any unknown."""
+    flat = [array.reshape(*array.shape[:2], -1) for array in samples.draws.values()]
+    return min(float(az.ess(part[:, :, entry])) for part in flat for entry in range(part.shape[-1]))
+
+
+def measure(posterior: Posterior, coordinates: str, draws: int, tune: int, chains: int) -> dict[str, float]:
+    settings = Settings(draws=draws, tune=tune, chains=chains, cores=0, seed=11, coordinates=coordinates)
+    samples = sample(posterior, settings)
+    ess, evaluations = least_ess(samples), float(samples.evaluations.sum())
+    return {
+        "steps": float(samples.stats["n_steps"].mean()),
+        "divergences": float(samples.stats["diverging"].sum()),
+        "ess": ess,
+        "ess_per_1000": 1000 * ess / evaluations,
+        "means": {name: float(np.mean(array)) for name, array in samples.draws.items()},
+    }
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("rows", nargs="*", help="beginnings of rows; all if none")
+    arguments.add_argument("--draws", type=int, default=300)
+    arguments.add_argument("--tune", type=int, default=300)
+    arguments.add_argument("--chains", type=int, default=2)
+    arguments.add_argument("--json", type=Path)
+    given = arguments.parse_args()
+    wanted = [row for row in ROWS if not given.rows or row.startswith(tuple(given.rows))]
+    found = {}
+    print("| case | steps a draw, plain | effective | divergences | min ESS per 1000 gradients | |")
+    print("|---|---|---|---|---|---|")
+    for row in wanted:
+        posterior = posterior_of(row)
+        both = [measure(posterior, c, given.draws, given.tune, given.chains) for c in ("plain", "effective")]
+        found[row] = dict(zip(("plain", "effective"), both, strict=True))
+        plain, effective = both
+        ratio = effective["ess_per_1000"] / plain["ess_per_1000"]
+        print(
+            f"| {row} | {plain['steps']:.1f} | {effective['steps']:.1f} | "
+            f"{plain['divergences']:.0f}, {effective['divergences']:.0f} | "
+            f"{plain['ess_per_1000']:.1f}, {effective['ess_per_1000']:.1f} | {ratio:.1f}x |",
+            flush=True,
+        )
+        if given.json:
+            given.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
