@@ -66,13 +66,28 @@ class Matrix:
     def _dense(self, data: h5py.Dataset) -> Iterator[Block]:
         self._check_shape(data.shape)
         self._check_size(self.shape[0] * self.shape[1])
-        genes = np.arange(self.shape[1])
-        # Whole chunks, or every chunk would be unpacked again for each of its rows.
-        high = max(1, STEP // max(1, self.shape[1]), (data.chunks or (1,))[0])
-        for start in range(0, self.shape[0], high):
-            part = hdf5.numbers(data, slice(start, min(start + high, self.shape[0])), self.label)
-            rows = np.arange(start, start + len(part))
-            yield Block(np.repeat(rows, genes.size), np.tile(genes, len(part)), part.ravel())
+        high, wide = self._tile(data)
+        for top in range(0, self.shape[0], high):
+            for left in range(0, self.shape[1], wide):
+                where = (
+                    slice(top, min(top + high, self.shape[0])),
+                    slice(left, min(left + wide, self.shape[1])),
+                )
+                yield from self._entries(hdf5.numbers(data, where, self.label), top, left)
+
+    def _tile(self, data: h5py.Dataset) -> tuple[int, int]:
+        """Return the height and width that are read at once: whole chunks, each unpacked once."""
+        high, wide = data.chunks or (1, self.shape[1])
+        wide *= max(1, min(-(-self.shape[1] // max(wide, 1)), STEP // max(1, high * wide)))
+        return (high if wide < self.shape[1] else high * max(1, STEP // max(1, high * wide))), max(wide, 1)
+
+    def _entries(self, part: np.ndarray, top: int, left: int) -> Iterator[Block]:
+        columns = np.arange(left, left + part.shape[1])
+        step = max(1, STEP // max(1, columns.size))
+        for start in range(0, len(part), step):
+            some = part[start : start + step]
+            rows = np.arange(top + start, top + start + len(some))
+            yield Block(np.repeat(rows, columns.size), np.tile(columns, len(some)), some.ravel())
 
     def _sparse(self, group: h5py.Group) -> Iterator[Block]:
         by_cell = self._is_by_cell(group)
