@@ -12,6 +12,9 @@ from mscale_uq.filters.innovation import whiten
 LOG_2PI = float(np.log(2 * np.pi))
 ROUND_OFF = 1e-10  # a covariance may miss positivity by this part of each variance
 
+WIDE, BLUR = 1e8, 1e-6  # variance over noise that is looked at; what may be wrong of the noise's variance
+BLURRED = "digits lost: the forecast is too wide for this noise; narrow the start, or use SquareRootKalman"
+
 
 class Affine(NamedTuple):
     """Readings as A x + b + noise: ``(m, n)``, ``(m,)``, covariance ``(m, m)``."""
@@ -65,6 +68,23 @@ def condition_many(
     density = -0.5 * (white @ white - pull @ pull) - np.log(np.diag(R)).sum()
     density -= np.log(np.diag(inner)).sum() + 0.5 * len(error) * LOG_2PI
     return mean + half.T @ pull, half.T @ half, float(density)
+
+
+def blur(affine: Affine, spread: Array, cov: Array, seen: np.ndarray) -> str:
+    """Return a note if the posterior covariance has lost the digits that matter, else nothing.
+
+    `spread` S is the readings' covariance before the update, where A P+ A' must come out as R - R S^-1 R. A
+    forecast that is very wide against the noise R leaves less of it than its own entries' round-off, in
+    whatever form the update is written; a square root holds twice the digits.
+    """
+    R, S = affine.noise[np.ix_(seen, seen)], spread[np.ix_(seen, seen)]
+    noise = np.diag(R)
+    if not np.any(np.diag(S) > WIDE * noise) or not np.all(noise > 0):
+        return ""
+    A = affine.A[seen]
+    left = np.einsum("ij,jk,ik->i", A, cov, A)
+    wrong = np.abs(left - np.diag(R - R @ np.linalg.solve(S, R))) / noise
+    return BLURRED if wrong.max(initial=0.0) > BLUR else ""
 
 
 def factored(S: Array, time: float) -> Array:

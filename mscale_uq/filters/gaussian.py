@@ -18,7 +18,7 @@ from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError, ForwardFailure, InputError, explain
 from mscale_uq.filters.augmented import AugmentedDynamics
-from mscale_uq.filters.conditioning import Affine, condition, positive
+from mscale_uq.filters.conditioning import Affine, blur, condition, positive
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.records import GaussianState, StepInfo, Verdict
 from mscale_uq.filters.sight import Sight, look
@@ -214,7 +214,7 @@ def iterated(
     expected, spread = affine.A @ state.mean + affine.b, affine.A @ state.cov @ affine.A.T + affine.noise
     new, cov, density = condition(state.mean, state.cov, affine, sight.usable, state.time)
     if iterations == 1:
-        return Update(new, cov, expected, spread, density)
+        return Update(new, cov, expected, spread, density, blur(affine, spread, cov, sight.seen))
     at = state.mean + limited(new - state.mean, state.cov)
     for _ in range(1, iterations):
         affine = linearise(at, cov)
@@ -222,7 +222,7 @@ def iterated(
         step = limited(new - at, state.cov)
         at = at + step
         if largest(step, cov) <= tolerance:
-            return Update(at, cov, expected, spread, density)
+            return Update(at, cov, expected, spread, density, blur(affine, spread, cov, sight.seen))
     note = f"linearisation not settled after {iterations} passes"
     return Update(at, cov, expected, spread, density, note)
 

@@ -10,8 +10,9 @@ A series of T times, n states and m reading slots is
 
 Up to `SMALL` states the readings of one time are taken one after another, without a matrix to factor; the
 loops are written out, allocate nothing, and are compiled for each number of states (the length of the tuple
-`axes` tells the compiler). Above, all readings of one time go to BLAS together. `SMALL` is where the two
-cost the same.
+`axes` tells the compiler). Above, all readings of one time go to BLAS together. `SMALL` is the largest number
+of states for which the loops were found faster: with half as many readings as states they take 0.1, 0.6 and
+0.8 of BLAS's time for 4, 10 and 12 states, and 1.2 and 1.8 of it for 14 and 16.
 
 The update by one reading h is Joseph's form (I - k h') P (I - k h')' + k r k', summed as L + (k r - L h) k'
 with L = P - k h'P: the same for every k, as precise when r is tiny, and half the work.
@@ -20,7 +21,7 @@ with L = P - k h'P: the same for every k, as precise when r is tiny, and half th
 import numpy as np
 from numba import njit
 
-SMALL = 10
+SMALL = 12
 LOG_2PI = np.log(2 * np.pi)
 INLINE = {"cache": True, "error_model": "numpy", "inline": "always"}
 

@@ -18,7 +18,7 @@ from mscale_uq.filters.records import GaussianState, Verdict
 from mscale_uq.filters.sigma_point import SigmaPointKalman
 from mscale_uq.filters.sigma_rules import Unscented
 from mscale_uq.filters.smoother import smooth
-from mscale_uq.filters.square_root import SquareRootKalman
+from mscale_uq.filters.square_root import SquareRootKalman, condition_factor
 from mscale_uq.observe.counts import NegativeBinomial, poisson
 from mscale_uq.observe.laws import Gaussian, StudentT
 
@@ -160,6 +160,33 @@ def test_a_negative_variance_is_not_hidden_by_a_wide_one(wide):
         positive(crossed, 1.0)
     # What a step leaves of a variance of one may miss zero by round-off of that.
     assert positive(np.diag([wide, -1e-15]), 1.0, np.diag([wide, 1.0])).shape == (2, 2)
+
+
+def test_digits_that_a_very_wide_start_costs_are_told_and_a_square_root_keeps_them():
+    def mixed(filter, wide):
+        plain = linear_gaussian.space(start_sd=wide)
+        sum_of_both = LinearReading("total", linear_gaussian.STATE, both, ())
+        probes = {"probe": ObservationOperator("total", Gaussian(0.5), sum_of_both)}
+        model = StateSpace([], plain.dynamics, probes, plain.parameters, plain.constants)
+        after, info = start(filter, model, THETA).update(Observation(0.0, "probe", "total", 6.0))
+        variance = 2 * wide**2
+        exact = variance * 0.25 / (variance + 0.25)
+        return abs(np.ones(2) @ after.state.cov @ np.ones(2) / exact - 1), info.note
+
+    wrong, note = mixed(Kalman(), 1e9)
+    assert wrong > 1e-3
+    assert "digits lost" in note
+    for filter, wide in ((Kalman(), 10.0), (Kalman(), 1e4)):
+        wrong, note = mixed(filter, wide)
+        assert wrong < 1e-5
+        assert note == ""
+    state = start(SquareRootKalman(), linear_gaussian.space(start_sd=1e9), THETA).state
+    given = condition_factor(state, np.array([0.0]), np.ones((1, 2)), np.array([[0.25]]))
+    assert np.linalg.norm(np.ones(2) @ given[1]) ** 2 == pytest.approx(0.25, rel=1e-4)
+
+
+def both():
+    return np.ones((1, 2)), np.zeros(1)
 
 
 @pytest.mark.parametrize("filter", [Kalman(), SquareRootKalman()])
