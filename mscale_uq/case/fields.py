@@ -71,6 +71,18 @@ def _names(given: Any) -> Any:
     return names
 
 
+def _held(given: Any) -> Any:
+    words = [given] if isinstance(given, str) else given
+    if isinstance(words, list) and words and all(isinstance(word, str) for word in words):
+        return words
+    rows = list(given.values()) if isinstance(given, dict) else []
+    numbered = bool(rows) and all(isinstance(r, list) and r and all(type(n) is int for n in r) for r in rows)
+    if not isinstance(given, bool) and not numbered:
+        allowed = "true, names of outputs, or a table such as { temperature = [3, 7] } of numbers of readings"
+        raise PydanticCustomError("held", allowed.replace("{", "(").replace("}", ")"))
+    return given
+
+
 def _is_point(given: Any) -> bool:
     return _is_number(given) or (isinstance(given, list) and bool(given) and all(map(_is_number, given)))
 
@@ -102,6 +114,7 @@ Files = Annotated[list[str], BeforeValidator(_files), WithJsonSchema(_WORDS)]
 Names = Annotated[list[str], BeforeValidator(_names), WithJsonSchema(_WORDS)]
 Points = Annotated[Any, BeforeValidator(_points), WithJsonSchema({"type": "array"})]
 Changes = Annotated[list[dict[str, Choice]], BeforeValidator(_tables)]
+HoldOut = Annotated[Any, BeforeValidator(_held), WithJsonSchema({})]
 Shape = Annotated[Any, BeforeValidator(_shape), WithJsonSchema(_SHAPES)]
 Label = Annotated[str, BeforeValidator(_label)]
 Sampler = Annotated[str, BeforeValidator(_sampler), WithJsonSchema({"enum": list(SAMPLERS)})]

@@ -17,11 +17,12 @@ from mscale_uq.case.channels import Channels
 from mscale_uq.case.data import DataFile, find_data, read_data
 from mscale_uq.case.discrepancy import Discrepancy
 from mscale_uq.case.form import UNTOLD
+from mscale_uq.case.holdout import Mask, held_out, without
 from mscale_uq.case.laws import add_level, law_key, law_of, noise_channels, noise_levels, noise_operators
 from mscale_uq.case.schema import CaseSpec, ExperimentSpec, LawSpec
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
-from mscale_uq.core.parameter import Parameter
+from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.system import System, pick
 from mscale_uq.errors import CaseError, InputError, closest, explain
 from mscale_uq.io.image import read_image
@@ -50,6 +51,8 @@ class Plan:
         How files of another program are read, as in the case file, and a line on what was in each.
     images
         Option -> the file of the image it names.
+    held
+        Output -> which of its readings are held out.
     channels
         Noise level -> the channels it has an entry for, if it has several.
     sure
@@ -70,6 +73,7 @@ class Plan:
     reader: Mapping[str, Any] = field(default_factory=dict)
     said: tuple[str, ...] = ()
     images: Mapping[str, DataFile] = field(default_factory=dict)
+    held: Mapping[str, Mask] = field(default_factory=dict)
     channels: Mapping[str, Channels] = field(default_factory=dict)
     sure: bool = True
     complete: bool = True
@@ -77,6 +81,11 @@ class Plan:
     def other_model(self, system: System, changes: Mapping[str, Any]) -> ForwardModel:
         """Return the model of the same readings with some options changed."""
         return system.forward(**{**self.arguments, **changes}, **self.data.coordinates)
+
+    @property
+    def seen(self) -> dict[str, Array]:
+        """Output -> its readings, those that are held out missing."""
+        return without(self.data, self.held)
 
     @property
     def all_files(self) -> tuple[DataFile, ...]:
@@ -140,13 +149,16 @@ def _plan(
             for level in discrepancies[quantity].levels(system.output(quantity), system, model):
                 add_level(targets, level)
     levels = frozenset(targets) - set(model.names)
+    held: dict[str, Mask] = {}
+    with mistakes.at(f"{here}.hold_out"):
+        held = held_out(one.hold_out, data) if read else {}
     reader = one.reader.model_dump(exclude_unset=True) if one.reader else {}
     bindings = bindings_of(spec, one, targets, mistakes)
     has_laws = all(law_of(name, laws, data.outputs) for name in operators)
     complete = has_laws and links_are_known(one, targets)
     return Plan(
         one.name, options, files, data, model, operators, targets, levels, bindings, reader, said,
-        images, channels, sure=read is not None and has_laws, complete=complete,
+        images, held, channels, sure=read is not None and has_laws, complete=complete,
     )  # fmt: skip
 
 

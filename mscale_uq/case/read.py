@@ -19,6 +19,7 @@ from mscale_uq.case.data import DataFile
 from mscale_uq.case.discrepancy import Discrepancy, plan_discrepancies
 from mscale_uq.case.expect import Expected, expected_numbers
 from mscale_uq.case.form import check_form
+from mscale_uq.case.holdout import section
 from mscale_uq.case.laws import LAWS
 from mscale_uq.case.live import Live, plan_live
 from mscale_uq.case.model import Plan, plan_experiments
@@ -91,9 +92,7 @@ class Case:
     def posterior(self) -> Posterior:
         """Return priors and experiments as one log-density."""
         experiments = [
-            Experiment(
-                plan.name, plan.model, plan.data.outputs, plan.operators, bindings(plan, self.unknowns)
-            )
+            Experiment(plan.name, plan.model, plan.seen, plan.operators, bindings(plan, self.unknowns))
             for plan in self.plans
         ]
         priors = {name: unknown.prior for name, unknown in self.unknowns.items()}
@@ -171,6 +170,7 @@ class Case:
             "fixed": {name: np.asarray(value).tolist() for name, value in numbers.items()},
             "bind": {name: _link_text(link) for name, link in links.items()},
             "law": {q: _law(operator.law, plan) for q, operator in plan.operators.items()},
+            **({"hold_out": section(plan.held)} if plan.held else {}),
         }
 
 

@@ -9,6 +9,7 @@ from mscale_uq.case.fields import (
     Choice,
     Count,
     Files,
+    HoldOut,
     Label,
     Names,
     Number,
@@ -75,6 +76,7 @@ class ExperimentSpec(Section):
     fixed: dict[str, Numbers] = {}
     bind: dict[str, str] = {}
     law: dict[str, LawSpec] = {}
+    hold_out: HoldOut = False
 
 
 class DiscrepancySpec(Section):

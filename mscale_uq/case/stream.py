@@ -96,7 +96,7 @@ def stream_of(system: System, plan: Plan, space: StateSpace) -> Stream:
     along = {name: plan.data.coordinates[name] for name in _places(system, plan, time)}
     points, place = grid_of(along) if along else (np.zeros((1, 0)), np.zeros(times.size, dtype=int))
     made = []
-    for name, readings in plan.data.outputs.items():
+    for name, readings in plan.seen.items():
         source, levels = _source(space, system.output(name)), _own_levels(plan, name)
         for now in np.unique(times):
             for rows in _vectors(np.flatnonzero(times == now), place, len(points)):

@@ -18,7 +18,8 @@ from rich.progress import (
 from rich.table import Table
 
 from mscale_uq.cli.tables import console, table
-from mscale_uq.report.content import Scalar, effective, table_row, unknowns, verdicts
+from mscale_uq.report.content import Scalar, effective, measured, table_row, unknowns, verdicts
+from mscale_uq.report.held_out import coverage
 from mscale_uq.report.model_error import model_error
 from mscale_uq.results.result import Result
 from mscale_uq.run.memory import held
@@ -126,7 +127,8 @@ def verdict_lines(result: Result) -> list[str]:
     solves = f"{verdict.failures} failed solves in {verdict.evaluations} evaluations"
     counts = f"{verdict.divergences} divergences, {solves}, {verdict.infeasible} infeasible points"
     said = result.facts.get("coordinates")
-    model = [*([said] if said else []), *model_error(result)["assumed"], *model_error(result)["scale"]]
+    unseen = coverage(measured(result))
+    model = [*filter(None, (said, unseen)), *model_error(result)["assumed"], *model_error(result)["scale"]]
     if verdict.ok:
         return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes), *model]
     bad = "diagnostics not met: do not trust these draws yet"

@@ -6,7 +6,7 @@ only a pure number may go without.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -29,10 +29,13 @@ class Measurements:
         Coordinate -> ``(rows,)``.
     outputs
         Output -> ``(rows,)``, or ``()`` for an output without coordinates; NaN is a missing value.
+    units
+        Coordinate or output -> the unit its file has, for people.
     """
 
     coordinates: Mapping[str, Array]
     outputs: Mapping[str, Array]
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 def measurements(
@@ -75,7 +78,9 @@ def measurements(
     readings = {name: values for name, values in found.items() if name not in along}
     scalars = {name for name in readings if not known[name].coordinates}
     places = {name: values for name, values in found.items() if name in along}
-    return Measurements(places, {name: v[0] if name in scalars else v for name, v in readings.items()})
+    measured = {name: values[0] if name in scalars else values for name, values in readings.items()}
+    units = {column.name: column.unit for table in tables for column in table.columns if column.unit}
+    return Measurements(places, measured, units)
 
 
 def _check_column(

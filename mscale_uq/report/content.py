@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.io.units import convert
 from mscale_uq.report.density import smooth_density
 from mscale_uq.report.figures import Band
 from mscale_uq.report.text import exact, interval, number, pretty_unit, share, words
@@ -60,7 +61,7 @@ class Scalar:
 @final
 @dataclass(frozen=True)
 class Measured:
-    """One measured quantity of one experiment, with what the posterior predicts for it."""
+    """A measured quantity of an experiment, and what is predicted for it, in the units of the file."""
 
     experiment: str
     quantity: str
@@ -76,15 +77,21 @@ class Measured:
 
     @property
     def inside(self) -> str:
-        """How many readings lie where they are expected."""
-        seen = np.isfinite(self.band.observed)
-        low, high = self.band.quantiles(0.95)
-        inside = seen & (self.band.observed >= low) & (self.band.observed <= high)
-        gone = int(np.sum(~seen))
-        missing = f"; {gone} {'is' if gone == 1 else 'are'} missing" if gone else ""
-        if self.band.observed.ndim == 0:
-            return f"the reading lies {'inside' if inside else 'outside'} its 95 % interval"
-        return f"{inside.sum()} of {seen.sum()} readings lie inside their 95 % intervals{missing}"
+        """How many readings lie where they are expected, those that were used and those held out."""
+        used = _inside(self.band, self.band.observed, "reading")
+        held = _inside(self.band, self.band.held, "held-out reading")
+        gone = int(np.sum(np.isnan(self.band.observed) & np.isnan(self.band.held)))
+        missing = f"{gone} {'is' if gone == 1 else 'are'} missing" if gone else ""
+        return "; ".join(filter(None, (used, held, missing)))
+
+
+def _inside(band: Band, readings: Array, what: str) -> str:
+    inside, seen = band.counts(readings)
+    if not seen:
+        return ""
+    if seen == 1:
+        return f"the {what} lies {'inside' if inside else 'outside'} its 95 % interval"
+    return f"{inside} of {seen} {what}s lie inside their 95 % intervals"
 
 
 def unknowns(result: Result) -> list[Scalar]:
@@ -212,13 +219,27 @@ def _measured(result: Result) -> Iterator[Measured]:
             for group in (data["posterior_predictive"], data["predicted"])
         )
         places = {
-            coordinate.attrs["coordinate"]: (coordinate.to_numpy(), coordinate.attrs["unit"])
+            coordinate.attrs["coordinate"]: _place(coordinate.to_numpy(), coordinate.attrs)
             for coordinate in array.coords.values()
             if "coordinate" in coordinate.attrs and coordinate.size == rows
         }
-        band = Band(replicated, predicted, array.to_numpy())
+        known = data["held_out_data"] if "held_out_data" in data.groups() else {}
+        held = known[name].to_numpy() if name in known else np.full(array.shape, np.nan)
         about = array.attrs
-        yield Measured(about["experiment"], about["quantity"], about["unit"], about["meaning"], places, band)
+        unit, shown = about["unit"], about.get("shown", about["unit"])
+        band = Band(
+            *(
+                convert(part, unit, shown, "readings")
+                for part in (replicated, predicted, array.to_numpy(), held)
+            )
+        )
+        yield Measured(about["experiment"], about["quantity"], shown, about["meaning"], places, band)
+
+
+def _place(values: Array, about: Mapping[str, str]) -> tuple[Array, str]:
+    """Return the values of a coordinate in the unit of its file, and that unit."""
+    shown = about.get("shown", about["unit"])
+    return convert(values, about["unit"], shown, "places"), shown
 
 
 def _verdict(scalar: Scalar) -> dict[str, str]:

@@ -62,11 +62,21 @@ class Axis:
 @final
 @dataclass(frozen=True)
 class Band:
-    """Predicted readings: replicated data and what the model says without noise, ``(draws, readings)``."""
+    """Predicted readings: replicated data and what the model says without noise, ``(draws, readings)``.
+
+    `observed` are the readings that were used, `held` those that were held out; NaN where there is none.
+    """
 
     replicated: Array
     predicted: Array
     observed: Array
+    held: Array
+
+    def counts(self, readings: Array, share: float = 0.95) -> tuple[int, int]:
+        """Return how many readings lie in their central intervals, and how many there are."""
+        low, high = self.quantiles(share)
+        seen = np.isfinite(readings)
+        return int(np.sum(seen & (readings >= low) & (readings <= high))), int(seen.sum())
 
     def quantiles(self, share: float) -> Array:
         """Return lower and upper ends of the central interval of the replicated data, ``(2, readings)``."""
@@ -126,9 +136,17 @@ def profile(axes: Any, along: Array, x: Axis, y: Axis, band: Band) -> None:
             places, low, high, color=POSTERIOR, alpha=shade, linewidth=0, label=f"{share(level)} expected"
         )
     axes.plot(places, y(band.middle[order]), color=POSTERIOR, linewidth=1.2, label="median")
-    axes.plot(places, y(band.observed[order]), "o", color=DATA, markersize=3, label="measured")
+    _readings(axes, places, y(band.observed[order]), y(band.held[order]))
     axes.set_xlabel(x.label)
     axes.set_ylabel(y.label)
+
+
+def _readings(axes: Any, places: Array, used: Array, held: Array) -> None:
+    """Draw the readings that were used as dots, and those that were held out as open circles."""
+    if np.isfinite(used).any():
+        axes.plot(places, used, "o", color=DATA, markersize=3, label="measured")
+    if np.isfinite(held).any():
+        axes.plot(places, held, "o", color=TRUTH, markerfacecolor="white", markersize=4, label="held out")
 
 
 def residuals(axes: Any, x: Axis, y: Axis, band: Band) -> None:
@@ -138,7 +156,7 @@ def residuals(axes: Any, x: Axis, y: Axis, band: Band) -> None:
     places = x(middle)
     axes.axhline(0, color=PRIOR, linewidth=0.8)
     axes.vlines(places, low, high, color=POSTERIOR, alpha=0.35, linewidth=3, label="95 % expected")
-    axes.plot(places, y(band.observed - middle), "o", color=DATA, markersize=3, label="measured")
+    _readings(axes, places, y(band.observed - middle), y(band.held - middle))
     axes.set_xlabel(f"predicted {x.label}")
     axes.set_ylabel(y.label)
 
@@ -147,7 +165,9 @@ def one_number(axes: Any, y: Axis, band: Band) -> None:
     """A single reading against the law the posterior expects it from."""
     draws = y(band.replicated).ravel()
     density(axes, draws[np.isfinite(draws)], POSTERIOR, "expected")
-    axes.axvline(float(y(band.observed).item()), color=DATA, linewidth=1.2, label="measured")
+    for reading, color, label in ((band.observed, DATA, "measured"), (band.held, TRUTH, "held out")):
+        if np.isfinite(reading):
+            axes.axvline(float(y(reading).item()), color=color, linewidth=1.2, label=label)
     axes.set_xlabel(y.label)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)

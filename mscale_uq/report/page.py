@@ -23,6 +23,7 @@ from mscale_uq.report.content import (
     verdicts,
 )
 from mscale_uq.report.figures import Axis
+from mscale_uq.report.held_out import coverage, held_out
 from mscale_uq.report.model_error import model_error
 from mscale_uq.report.text import share, words
 from mscale_uq.results.result import Result
@@ -62,6 +63,8 @@ def context(result: Result) -> dict[str, Any]:
             "with_prior": any(scalar.prior is not None for scalar in made),
             "verdicts": verdicts([*scalars, *made]),
             "experiments": list(_experiments(result, data)),
+            "held_out": held_out(data),
+            "coverage": coverage(data),
             "posteriors": list(_panels("u", scalars, _posterior)),
             "effective_panels": list(_panels("e", made, _posterior)),
             "traces": [] if result.facts["single"] else list(_panels("t", scalars, _traces)),
@@ -94,7 +97,7 @@ def _experiments(result: Result, data: list[Measured]) -> Iterator[dict[str, Any
 
 def _measured(one: Measured, mark: str) -> Markup:
     figure, axes = figures.new_panel()
-    values = np.concatenate([one.band.observed.ravel(), one.band.replicated.ravel()])
+    values = np.concatenate([one.band.observed.ravel(), one.band.held.ravel(), one.band.replicated.ravel()])
     y = Axis.of(words(one.quantity), one.unit, values)
     if one.band.observed.ndim == 0:
         figures.one_number(axes, y, one.band)
@@ -102,7 +105,11 @@ def _measured(one: Measured, mark: str) -> Markup:
         along, unit = one.places[one.varying[0]]
         figures.profile(axes, along, Axis.of(words(one.varying[0]), unit, along), y, one.band)
     else:
-        left = Axis.of("measured − predicted", one.unit, one.band.observed - one.band.middle)
+        left = Axis.of(
+            "measured − predicted",
+            one.unit,
+            np.ravel([one.band.observed - one.band.middle, one.band.held - one.band.middle]),
+        )
         figures.residuals(axes, y, left, one.band)
     figures.legend(figure)
     return Markup(figures.svg(figure, f"{one.experiment}: {words(one.quantity)}", mark))

@@ -4,7 +4,8 @@ Beside ArviZ's own groups there are three: ``derived`` holds every named quantit
 to data (with the attribute ``derived`` = 1), ``prior_derived`` the same at draws of the prior, where that
 does not take long, ``predicted`` the observed quantities without noise. ``derived``, ``predicted`` and the
 predictive groups are on thinned draws, whose original numbers are their coordinate ``draw``. A case with
-model errors has ``without_model_error`` too: draws of its unknowns as if there were none.
+model errors has ``without_model_error`` too: draws of its unknowns as if there were none. What a case holds
+out is missing in ``observed_data``, and stands in ``held_out_data``.
 """
 
 import json
@@ -69,6 +70,13 @@ def inference_data(
         "observed_data": _data_like(case, _observed(posterior), {}),
         **derived_groups(case, predictions.made, prior_made, thinned, slugs([p.name for p in case.plans])),
     }
+    held = {
+        (plan.name, q): np.where(m, plan.data.outputs[q], np.nan)
+        for plan in case.plans
+        for q, m in plan.held.items()
+    }
+    if held:
+        groups["held_out_data"] = _data_like(case, held, {})
     if without is not None:
         groups["without_model_error"] = _unknowns(case, without.draws, prior, posterior)
     data = az.InferenceData(**groups, warn_on_custom_groups=False)
@@ -155,6 +163,7 @@ def _data_like(case: Case, tables: Table, sampled: Mapping[str, np.ndarray]) -> 
             "quantity": quantity,
             "unit": output.unit,
             "meaning": output.meaning,
+            "shown": plans[experiment].data.units.get(quantity, output.unit),
         }
         dims = [*sampled, *list(along)[:1]]
         shape = [*lengths, *np.shape(array)[1 if sampled else 0 :]]
@@ -171,7 +180,12 @@ def _places(plan: Plan, system: System, output: Quantity, slug: str) -> dict[str
         f"{slug}.{place.name}": (
             f"{slug}.{measured[0].name}",
             plan.data.coordinates[place.name],
-            {"coordinate": place.name, "unit": place.unit, "meaning": place.meaning},
+            {
+                "coordinate": place.name,
+                "unit": place.unit,
+                "meaning": place.meaning,
+                "shown": plan.data.units.get(place.name, place.unit),
+            },
         )
         for place in measured
     }
