@@ -94,4 +94,6 @@ def _apart(one: Observation, other: Observation) -> bool:
 def _together(one: Observation, other: Observation) -> Observation:
     there = ~np.isnan(one.value)
     noise = None if one.noise is None else np.where(there, one.noise, other.noise)  # type: ignore[arg-type]
-    return replace(other, value=np.where(there, one.value, other.value), noise=noise)
+    marks = [0 if o.mark is None else o.mark for o in (one, other)]
+    mark = np.where(there, *marks) if np.any(marks[0]) or np.any(marks[1]) else None
+    return replace(other, value=np.where(there, one.value, other.value), noise=noise, mark=mark)

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, final
 
+import numpy as np
+
 from mscale_uq.core.observation import Observation
 from mscale_uq.errors import DataError, InputError, explain
 from mscale_uq.stream.delivery import Delivery
@@ -103,13 +105,17 @@ def text_of(line: bytes) -> str:
 
 
 def _record_of_observation(o: Observation) -> dict[str, Any]:
-    error = {} if o.noise is None else {"error": _lists(o.noise)}
+    if o.mark is not None and np.any(o.mark):
+        raise DataError(explain("an observation with marks", "what was read; who reads the record marks it"))
+    more: dict[str, Any] = {} if o.noise is None else {"error": _lists(o.noise)}
+    if o.record:
+        more |= {"seq": int(o.record)} if o.record.isdecimal() else {"meta": {"record": o.record}}
     return {
         "source": o.source,
         "event_time": o.time,
         "quantity": o.quantity,
         "value": _lists(o.value),
-        **error,
+        **more,
     }
 
 
