@@ -16,7 +16,7 @@ def main() -> None:
     """Write potential.csv and truth.csv, and say the noise."""
     rng = np.random.default_rng(SEED)
     xi = 0.8 * rng.standard_normal(MODES)
-    exact = forward().value(np.array([*COMMON, *xi]))
+    exact = forward(cell_elements=32, elements=32).value(np.array([*COMMON, *xi]))
     sd = NOISE * np.abs(exact).max()
     readings = exact + sd * rng.standard_normal(exact.size)
     rows = [f"{float(x)!r},{float(y)!r},{float(u)!r}" for x, y, u in zip(X, Y, readings, strict=True)]

@@ -65,7 +65,7 @@ def reference(cell, accuracy):
     ]
 
 
-def forward(x=X, y=Y, cell_elements=32, elements=32, nodes=9, accuracy="reference"):
+def forward(x=X, y=Y, cell_elements=16, elements=16, nodes=9, accuracy="reference"):
     """Return the model for readings at (x, y)."""
     cell = (cell_elements, cell_elements)
     tensor = [
@@ -85,7 +85,7 @@ def forward(x=X, y=Y, cell_elements=32, elements=32, nodes=9, accuracy="referenc
 
 def _even():
     """Largest deviation of the tensors of an even field from the cell problem at its share, relative."""
-    model = forward(elements=4)
+    model = forward(cell_elements=32, elements=5)
     K = model.trace(model.theta(mean_logit=0.7, xi=np.zeros(MODES)))["K_eff"]
     chain = [SmoothEllipse((32, 32), *ELLIPSE), PeriodicConduction((32, 32), tensor="K")]
     cell = ForwardModel(chain, [Parameter(name, "1", 1.0) for name in ELLIPSE], ["K"])
@@ -115,8 +115,8 @@ SYSTEM = System(
     outputs=(Quantity("potential", "1", "at the sensor", ("x", "y")),),
     coordinates=(Quantity("x", "1", "of the sensor"), Quantity("y", "1", "of the sensor")),
     options=(
-        Option("cell_elements", 32, "1", "along the side of the periodic cell", lower=3),
-        Option("elements", 32, "1", "along the side of the square", lower=3),
+        Option("cell_elements", 16, "1", "along the side of the periodic cell", lower=3),
+        Option("elements", 16, "1", "along the side of the square", lower=3),
         Option("nodes", 9, "1", "cell problems per evaluation, besides the two of the check", lower=1),
         Option(
             "accuracy",

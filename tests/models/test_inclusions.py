@@ -37,3 +37,12 @@ def test_sampling_accuracy_moves_no_reading_by_a_thousandth_of_its_noise():
         theta = [10 * np.exp(0.5 * z[0]), np.exp(0.3 * z[1]), z[2], np.pi / 6 + 0.3 * z[3], z[4]]
         readings = exact.value(theta)
         assert np.abs(fast.value(theta) - readings).max() < 1e-3 * 0.0189
+
+
+def test_the_stored_readings_of_the_graded_benchmark_are_whole():
+    folder = DATA.parent / "graded_inclusions"
+    text = (folder / "README.md").read_text()
+    for name in ("potential.csv", "truth.csv"):
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() in text
+    xi = np.loadtxt(folder / "truth.csv", delimiter=",", skiprows=1)[:, 1]
+    assert xi == pytest.approx(0.8 * np.random.default_rng(2).standard_normal(25), abs=1e-15)
