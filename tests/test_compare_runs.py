@@ -76,6 +76,32 @@ def test_runs_without_a_caution_end_with_status_0(runs, tmp_path):
     assert mscale_compare(*smc).exit_code == 0
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_runs_of_smc_give_the_ratio_of_evidences_of_normal_algebra(tmp_path):
+    """From case files to what a person reads; the error is the one that the tool itself states."""
+    folders = []
+    for name, (mean, sd) in PRIORS.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        text = CASE.replace("mean = 0, sd = 10 ", f"mean = {mean}, sd = {sd} ").replace("laplace", "smc")
+        path = write_case(folder, f'name = "{name}"\n{text}')
+        folders.append(fit(path, out=folder / "run", draws=300, chains=4).folder)
+    found, cautions = compare_runs(*folders)
+    assert cautions == ()
+    errors = np.array([score.evidence_error for score in found.scores])
+    for score, prior, error in zip(found.scores, PRIORS.values(), errors, strict=True):
+        assert score.log_evidence == pytest.approx(exact_evidence(prior), abs=5 * error)
+    assert errors.max() < 0.4
+    exact = exact_evidence(PRIORS["line"]) - exact_evidence(PRIORS["sure"])
+    said = mscale_compare(*folders)
+    assert said.exit_code == 0
+    told = re.search(r"By evidence: line \(([\d.]+) nats, standard error ([\d.]+)\)", said.output)
+    difference, error = map(float, told.groups())
+    assert difference == pytest.approx(exact, abs=5 * np.hypot(*errors) + 0.05)
+    assert error == pytest.approx(np.hypot(*errors), abs=0.06)
+
+
 def test_a_run_whose_diagnostics_are_not_met_is_not_to_be_compared(runs, tmp_path):
     failing = altered(runs["line"], tmp_path / "run", {"sampler": "smc", "failures": 300, "evaluations": 900})
     done = mscale_compare(failing, runs["sure"])
