@@ -24,12 +24,12 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(not Path("/proc/self").exists(), reason="forks, as Linux does"),
 ]
-TIMES, SCOPES, KILLS = 1000, 3, 18
+TIMES, SCOPES, KILLS = 500, 6, 18
 POLICY = {"window": 1.0, "checkpoint_every": 10}
 
 
 def lines():
-    """Return 3000 records of three scopes, 1 % of them far out of order, and 5 % sent twice."""
+    """Return 3000 records of six scopes, 1 % of them far out of order, and 5 % sent twice."""
     rng = np.random.default_rng(11)
     items = [
         {
@@ -43,7 +43,7 @@ def lines():
         for k in range(SCOPES)
     ]
     for i in rng.choice(TIMES * SCOPES - 400, 30, replace=False):
-        items.insert(int(i) + int(rng.integers(70, 300)), items.pop(i))
+        items.insert(int(i) + int(rng.integers(150, 300)), items.pop(i))
     for i in rng.choice(TIMES * SCOPES, 150, replace=False):
         items.insert(min(int(i) + int(rng.integers(1, 200)), len(items)), items[i])
     return as_lines(items)

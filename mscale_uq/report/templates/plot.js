@@ -25,7 +25,7 @@ function paint(one, first, end, ink) {
   }
   if (!cells.length) return;
   const strip = panel.kind === "reading" ? Math.min(56, height * 0.26) : 0;
-  const box = { left: 60, right: width - 10, top: panel.kind === "reading" ? 8 : 20, bottom: height - 22 - (strip ? strip + 8 : 0) };
+  const box = { left: 52, right: width - 10, top: panel.kind === "reading" ? 8 : 20, bottom: height - 22 - (strip ? strip + 18 : 0) };
   const span = end > first ? end - first : 1;
   const x = (t) => box.left + (box.right - box.left) * (end > first ? (t - first) / span : 0.5);
   const [low, high] = reach(panel, cells);
@@ -78,7 +78,9 @@ function axes(pen, box, x, y, first, end, low, high, height, ink) {
   pen.textBaseline = "alphabetic";
   pen.textAlign = "center";
   const unit = page.about.time[1];
-  const marks = end > first ? ticks(first, end, Math.max(2, Math.floor((box.right - box.left) / 90))) : [first];
+  let marks = [first];
+  for (let most = Math.max(2, Math.floor((box.right - box.left) / 90)); end > first && marks.length < 2; most += 1)
+    marks = ticks(first, end, most);
   marks.forEach((t, k) => {
     const words = short(t) + (k === marks.length - 1 && unit && unit !== "1" ? " " + unit : "");
     const half = pen.measureText(words).width / 2;
@@ -163,11 +165,8 @@ function innovations(pen, cells, box, x, ink) {
   pen.fillRect(box.left, middle - REACH * unit, box.right - box.left, 2 * REACH * unit);
   line(pen, box.left, middle, box.right, middle, ink("line"), 1);
   pen.fillStyle = ink("soft");
-  pen.textAlign = "right";
-  pen.textBaseline = "middle";
-  pen.fillText("innovation", box.left - 6, middle - 6);
-  pen.fillText("± 2 sd", box.left - 6, middle + 7);
-  pen.textBaseline = "alphabetic";
+  pen.textAlign = "left";
+  pen.fillText("innovations, ± 2 sd", box.left, box.top - 5);
   const radius = cells.length > 400 ? 1.2 : 2;
   for (const [t, cell] of cells) {
     if (cell.i === null || !cell.j) continue;
