@@ -1,0 +1,171 @@
+"""The implicit-explicit march of a column against exact solutions: order, stiffness, positivity, budget."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.special import erfc
+
+from mscale_uq.errors import InputError, SolveFailed
+from mscale_uq.macro.column import Breakthrough, Column, ColumnDynamics, Kinetics
+
+HERE = {"velocity": 1.0, "dispersion": 0.5, "K": 1.0, "k": 0.15}
+
+
+def sorption(c, s, p):
+    return p[1] * (p[0] * c - s)
+
+
+def inert(c, s, p):
+    return 0 * c
+
+
+SORPTION, INERT = Kinetics(sorption, ("K", "k")), Kinetics(inert, ())
+
+
+def ogata_banks(x, v, D, t):
+    return (
+        erfc((x - v * t) / (2 * np.sqrt(D * t)))
+        + np.exp(v * x / D) * erfc((x + v * t) / (2 * np.sqrt(D * t)))
+    ) / 2
+
+
+def talbot(transform, times, points=32):
+    angle = np.arange(1, points) * np.pi / points
+    turn = 1 / np.tan(angle)
+    nodes = np.concatenate([[2 * points / 5], 2 * np.arange(1, points) * np.pi / 5 * (turn + 1j)])
+    weights = np.concatenate(
+        [[0.5 * np.exp(nodes[0].real)], (1 + 1j * angle * (1 + turn**2) - 1j * turn) * np.exp(nodes[1:])]
+    )
+    return np.array([0.4 / t * np.sum((weights * transform(nodes / t)).real) for t in times])
+
+
+def exact(L, v, D, K, k, times):
+    def transform(p):
+        return np.exp(L / (2 * D) * (v - np.sqrt(v**2 + 4 * D * p * (1 + K * k / (p + k))))) / p
+
+    return talbot(transform, times)
+
+
+def curve(times, values, cells=100, kinetics=SORPTION, courant=0.7, scheme="central"):
+    # The outlet is 10 further away: what it changes at the reading is of the size of exp(-20).
+    column = Column(kinetics, 10.0, 1.0, cells, courant * 20.0 / cells, scheme=scheme)
+    return Breakthrough(column, times).value(values)["breakthrough"]
+
+
+def test_the_solution_of_ogata_and_banks_has_the_known_values_and_is_that_in_laplace_space():
+    times = np.array([5.0, 10.0, 20.0])
+    known = [0.0174534, 0.5616070, 0.9921061]
+    assert ogata_banks(10.0, 1.0, 0.5, times) == pytest.approx(known, abs=5e-8)
+    assert exact(10.0, 1.0, 0.5, 0.0, 1.0, times) == pytest.approx(known, abs=5e-8)
+    assert curve(times, HERE, cells=300, kinetics=INERT) == pytest.approx(known, abs=2e-4)
+
+
+def cloud(cells, scheme):
+    """Error of a cloud that drifts and spreads for 4 s, against the exact normal profile."""
+    column = Column(INERT, 10.0, 1.0, cells, 0.7 * 20.0 / cells, pulse=0.0, scheme=scheme)
+    x = (np.arange(cells) + 0.5) * 20.0 / cells
+
+    def profile(centre, variance):
+        return np.exp(-((x - centre) ** 2) / (2 * variance)) / np.sqrt(variance)
+
+    values, none = {"velocity": 1.0, "dispersion": 0.3}, np.zeros((0, 2))
+    start = np.concatenate([profile(6.0, 0.8), np.zeros(cells)])
+    made = column.move(start, 0.0, 4.0, values, np.zeros((0, 2 * cells)), none)
+    return np.abs(made.state[:cells] - profile(10.0, 0.8 + 2 * 0.3 * 4.0)).max()
+
+
+@pytest.mark.parametrize(("scheme", "order"), [("central", 1.9), ("upwind", 0.8)])
+def test_a_drifting_cloud_converges_at_the_order_of_the_scheme(scheme, order):
+    errors = [cloud(cells, scheme) for cells in (80, 160, 320)]
+    assert (np.log2(np.array(errors[:-1]) / errors[1:]) > order).all()
+
+
+def test_a_front_from_a_sudden_inlet_converges_to_the_exact_curve_of_slow_binding():
+    """Not at second order: the flow of a jump at the inlet begins as the inverse root of time."""
+    times = np.linspace(4, 50, 24)
+    known = exact(10.0, 1.0, 0.5, 1.0, 0.15, times)
+    errors = np.array([np.abs(curve(times, HERE, cells) - known).max() for cells in (60, 120, 240)])
+    assert (np.log2(errors[:-1] / errors[1:]) > 1.3).all()
+    assert errors[-1] < 2e-4
+
+
+def test_the_scheme_keeps_its_time_step_and_its_order_as_binding_becomes_instantaneous():
+    """Retardation R = 1 + K: the limit is Ogata and Banks with v/R and D/R."""
+    times = np.linspace(8, 50, 22)
+    limit = ogata_banks(10.0, 0.5, 0.25, times)
+    for k in (1e3, 1e6, 1e9):
+        errors = [np.abs(curve(times, {**HERE, "k": k}, cells) - limit).max() for cells in (60, 120)]
+        assert errors[1] < 1.5e-3
+        assert errors[0] / errors[1] > 3
+    assert np.abs(curve(times, {**HERE, "k": 1.0}, 120) - limit).max() > 0.05  # slow binding shows
+
+
+def test_the_order_in_time_is_two_whatever_the_rate():
+    """Richardson: the mesh is fixed, the time step alone is halved."""
+    times = np.linspace(10, 40, 7)
+    for k in (1.0, 1e3, 1e6):
+        curves = [curve(times, {**HERE, "k": k}, 60, courant=c) for c in (0.8, 0.4, 0.2)]
+        first, second = (np.abs(a - b).max() for a, b in pairwise(curves))
+        assert np.log2(first / second) > 1.7
+
+
+def test_concentrations_stay_between_nothing_and_the_inlet_with_upwind_faces():
+    column = Column(SORPTION, 10.0, 0.5, 60, 0.2, pulse=3.0, scheme="upwind")
+    state = np.zeros(120)
+    for start in range(0, 40, 4):
+        for k in (1e-2, 1e6):
+            values = {**HERE, "dispersion": 1e-3, "k": k}
+            made = column.move(state, start, start + 4.0, values, np.zeros((0, 120)), np.zeros((0, 4)))
+            assert made.state.min() >= 0
+            assert made.state.max() <= 1 + 1e-12
+        state = made.state
+
+
+@pytest.mark.parametrize("scheme", ["central", "upwind"])
+def test_every_step_keeps_what_it_has(scheme):
+    column = Column(SORPTION, 10.0, 0.5, 60, 0.2, pulse=3.0, scheme=scheme)
+    made = column.move(np.zeros(120), 0.0, 40.0, {**HERE, "k": 1e6}, np.zeros((0, 120)), np.zeros((0, 4)))
+    assert len(made.ledgers) == 2
+    assert max(ledger.defect for ledger in made.ledgers) < 1e-13
+
+
+def test_a_step_of_the_dynamics_has_the_derivative_of_differences():
+    dynamics = ColumnDynamics(Column(SORPTION, 10.0, 0.5, 12, 0.7))
+    rng = np.random.default_rng(5)
+    state, values = rng.uniform(0, 1, 24), {name: np.asarray(value) for name, value in HERE.items()}
+    made, slope = dynamics.linearize_step(state, 0.0, 2.0, values)
+    assert dynamics.step(state[None], 0.0, 2.0, values, rng)[0] == pytest.approx(made, rel=1e-12)
+    change = {"state": rng.standard_normal(24), **{name: rng.standard_normal() for name in HERE}}
+
+    def moved(h):
+        there = {name: values[name] + h * change[name] for name in HERE}
+        return dynamics.step((state + h * change["state"])[None], 0.0, 2.0, there, rng)[0]
+
+    difference = (moved(1e-5) - moved(-1e-5)) / 2e-5
+    assert slope.jvp(change)["state"] == pytest.approx(difference, rel=1e-6, abs=1e-7)
+    weight = rng.standard_normal(24)
+    back = slope.vjp({"state": weight})
+    total = sum(np.sum(back[name] * change[name]) for name in change)
+    assert total == pytest.approx(weight @ slope.jvp(change)["state"], rel=1e-12)
+
+
+def test_a_step_that_crosses_more_than_a_cell_is_refused():
+    with pytest.raises(SolveFailed, match="shorten max_step"):
+        curve([5.0], {**HERE, "velocity": 3.0})
+    with pytest.raises(InputError, match="upwind, central"):
+        Column(SORPTION, 1.0, 0.5, 10, 0.1, scheme="downwind")
+
+
+@pytest.mark.parametrize(("phi", "expected"), [(1.0, 0.761594), (3.0, 0.331685)])
+def test_the_effectiveness_of_a_slab_is_tanh_phi_over_phi(phi, expected):
+    """Diffusion into a slab that consumes at first order; the column with no flow is such a slab."""
+    cells = 400
+    column = Column(Kinetics(consumed, ("rate",)), 1.0, 0.0, cells, 5.0)
+    values = {"velocity": 0.0, "dispersion": 1.0, "rate": phi**2}
+    made = column.move(np.zeros(2 * cells), 0.0, 200.0, values, np.zeros((0, 2 * cells)), np.zeros((0, 3)))
+    assert made.state[:cells].mean() == pytest.approx(expected, abs=4e-6)
+
+
+def consumed(c, s, p):
+    return p[0] * c
