@@ -149,5 +149,5 @@ def test_the_ridge_of_the_inclusions_is_sampled_without_divergence_and_to_the_kn
     assert samples.stats["n_steps"].mean() < 10
     theta = np.stack([samples.draws[name] for name in posterior.variables], axis=-1).reshape(-1, 5)
     z = np.array([to_sampler(posterior, row) for row in theta])
-    assert z.mean(axis=0) == pytest.approx([0.64, -0.27, 0.35, 0.17, 0.73], abs=0.12)
-    assert z.std(axis=0) == pytest.approx([0.74, 0.54, 0.77, 0.39, 0.78], rel=0.12)
+    assert z.mean(axis=0) == pytest.approx([0.64, -0.27, 0.35, 0.17, 0.73], abs=0.15)
+    assert z.std(axis=0) == pytest.approx([0.74, 0.54, 0.77, 0.39, 0.78], rel=0.2)
