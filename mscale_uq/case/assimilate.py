@@ -12,7 +12,7 @@ from mscale_uq.case.filters import build_filter, check_name
 from mscale_uq.case.model import Plan
 from mscale_uq.case.priors import Unknown
 from mscale_uq.case.schema import AssimilateSpec
-from mscale_uq.case.stream import Stream, state_space, stream_of
+from mscale_uq.case.stream import Stream, joined, state_space, stream_of
 from mscale_uq.core.dynamics import initial_name
 from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.statespace import StateSpace
@@ -23,6 +23,7 @@ from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.free import Free
 from mscale_uq.filters.screen import Screen
 from mscale_uq.filters.whole import WholeStream
+from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
 from mscale_uq.stats.experiment import Fixed
@@ -39,7 +40,9 @@ class Assimilating:
     Attributes
     ----------
     experiment
-        Whose data they are.
+        Whose data they are; several names if they are taken in together.
+    data
+        The tables of all of them, one behind the other.
     filter, space, theta, stream
         The settings, the model with the learned parameters in its state, the numbers of the others.
     learned
@@ -51,6 +54,7 @@ class Assimilating:
     """
 
     experiment: str
+    data: Measurements
     filter: Filter | WholeStream
     space: StateSpace
     theta: Mapping[str, Array]
@@ -96,19 +100,22 @@ def plan_assimilation(
         settings = spec.model_dump(exclude_none=True, exclude_defaults=True)
         lag = spec.lag if spec.filter != "ienks" else None
         made.append(
-            Assimilating(plan.name, filter, space, theta, stream, learned, spec.smooth, lag, settings)
+            Assimilating(
+                plan.name, plan.data, filter, space, theta, stream, learned, spec.smooth, lag, settings
+            )
         )
     return made[0] if made else None
 
 
 def _experiment(spec: AssimilateSpec, plans: Sequence[Plan]) -> Plan:
-    names = [plan.name for plan in plans]
+    known = {plan.name: plan for plan in plans}
     if spec.experiment is None and len(plans) == 1:
         return plans[0]
-    if spec.experiment not in names:
-        given = f"{spec.experiment!r}{near_match(spec.experiment or '', names)}"
-        raise CaseError(explain(given, ", ".join(map(repr, names)), "a filter takes in one of them"))
-    return plans[names.index(spec.experiment)]
+    for name in spec.experiment or [""]:
+        if name not in known:
+            hint = "one of them, or a list of those that share a system"
+            raise CaseError(explain(f"{name!r}{near_match(name, known)}", ", ".join(map(repr, known)), hint))
+    return joined([known[name] for name in spec.experiment or []])
 
 
 def _learned(

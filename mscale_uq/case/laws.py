@@ -1,6 +1,7 @@
 """The noise laws of a case, and their levels: numbers, or the names of unknowns."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,25 @@ from mscale_uq.errors import CaseError, closest, explain, near_match
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
+from mscale_uq.observe.counts import NegativeBinomial
+from mscale_uq.observe.fluorescence import Fluorescence
+from mscale_uq.observe.followed import Followed
 from mscale_uq.observe.laws import Gaussian, StudentT
+from mscale_uq.observe.rows import grid_of
 
-LAWS = {"gaussian": Gaussian, "student_t": StudentT}
+LAWS = {
+    "gaussian": Gaussian,
+    "student_t": StudentT,
+    "fluorescence": Fluorescence,
+    "negative_binomial": NegativeBinomial,
+}
+# law -> what may be said of it, beside `law` and `per`
+LEVELS = {
+    "gaussian": ("sd", "relative"),
+    "student_t": ("sd", "df"),
+    "fluorescence": ("sd", "relative", "shot", "background", "background_sd", "saturation"),
+    "negative_binomial": ("overdispersion",),
+}
 
 
 def noise_operators(
@@ -35,7 +52,7 @@ def noise_operators(
         if quantity not in laws and not mistakes.at_or_below(key):
             hint = f'law = {{ {quantity} = {{ law = "gaussian", sd = "1 {system.output(quantity).unit}" }} }}'
             given = f"no noise law for the measured {quantity!r}"
-            mistakes.add(f"experiment.{one.name}.law", explain(given, "gaussian, student_t", hint))
+            mistakes.add(f"experiment.{one.name}.law", explain(given, ", ".join(LAWS), hint))
         law: Law = _stand_in(spec)
         if spec is not None:
             with mistakes.at(key):
@@ -87,6 +104,14 @@ def _check_measured(one: ExperimentSpec, data: Measurements, mistakes: Mistakes)
 
 
 def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
+    given = spec.model_dump(exclude_none=True, exclude={"law", "per"})
+    for name in given:
+        if name not in LEVELS[spec.law]:
+            raise CaseError(explain(f"{spec.law}: {name}", ", ".join(LEVELS[spec.law])))
+    if spec.law == "negative_binomial":
+        return NegativeBinomial(level(given.get("overdispersion", 0.0), "1", "overdispersion"))
+    if spec.law == "fluorescence":
+        return _fluorescence(given, output)
     sd: Any = 0.0
     if isinstance(spec.sd, list):
         sd = tuple(to_unit(value, output.unit, "sd", difference=True) for value in spec.sd)
@@ -97,12 +122,40 @@ def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
     elif spec.sd is not None:
         sd = level(spec.sd, output.unit, "sd")
     if spec.law == "student_t":
-        if spec.relative is not None:
-            raise CaseError(explain("student_t: relative", "sd, df", "a gaussian law has a relative level"))
         return StudentT(sd, 4.0 if spec.df is None else to_unit(spec.df, "1", "df"))
-    if spec.df is not None:
-        raise CaseError(explain("gaussian: df", "sd, relative", "a student_t law has degrees of freedom"))
     return Gaussian(sd, 0.0 if spec.relative is None else level(spec.relative, "1", "relative"))
+
+
+def _fluorescence(given: Mapping[str, Any], output: Quantity) -> Fluorescence:
+    if isinstance(given.get("sd"), list):
+        raise CaseError(explain("fluorescence: a list for sd", "one level"))
+    names = ("shot", "background", "background_sd", "saturation")
+    numbers = {name: to_unit(given[name], output.unit, name) for name in names if name in given}
+    sd, relative = given.get("sd", 0.0), given.get("relative", 0.0)
+    return Fluorescence(level(sd, output.unit, "sd"), relative=level(relative, "1", "relative"), **numbers)
+
+
+def followed(operator: ObservationOperator, data: Measurements, output: Quantity) -> ObservationOperator:
+    """Return the operator of readings of individuals under the joint law of each one's readings.
+
+    An output is read of individuals if its system says that it is tracked: an individual is what all its
+    coordinates but the first, the time, tell apart. Other operators are returned as they are.
+    """
+    if not output.tracked:
+        return operator
+    if not isinstance(operator.law, Gaussian | Fluorescence):
+        given = f"law of {output.name!r}, where individuals are followed"
+        raise CaseError(explain(given, "gaussian, fluorescence"))
+    time, *others = output.coordinates
+    individual = grid_of({other: data.coordinates[other] for other in others})[1]
+    at = np.unique(data.coordinates[time], return_inverse=True)[1]
+    law = Followed(operator.law, output.name, tuple(individual.tolist()), tuple(np.ravel(at).tolist()))
+    return replace(operator, law=law)
+
+
+def plain_law(law: Law) -> Law:
+    """Return the law of one reading, also where individuals are followed."""
+    return law.noise if isinstance(law, Followed) else law
 
 
 def _stand_in(spec: LawSpec | None) -> Law:
@@ -125,8 +178,8 @@ def noise_levels(
     law: Law, output: Quantity, model: ForwardModel, channels: Mapping[str, Channels]
 ) -> list[Parameter]:
     """Return the unknown noise levels that a law reads, as parameters; by channel they are arrays."""
-    units = {"sd": output.unit, "relative": "1"}
-    found = []
+    units = {"sd": output.unit, "relative": "1", "overdispersion": "1"}
+    found, law = [], plain_law(law)
     for field, unit in units.items():
         name = getattr(law, field, None)
         if isinstance(name, str) and name not in model.chain.made:

@@ -71,7 +71,7 @@ class Live:
         if self.format == "jsonl":
             return JsonLines(lines)
         outputs = tuple(output.name for output in stream.outputs.values())
-        places = tuple(coordinate.name for coordinate in stream.along)
+        places = tuple(dict.fromkeys(c.name for one in stream.places.values() for c in one.along))
         numbered = self.path is not None
         return GrowingTable(lines, stream.time.name, outputs, places, self.columns, numbered)
 
@@ -96,8 +96,8 @@ class ByCase:
         if message.quantity not in ("", output.name):
             raise DataError(explain(f"{source}: quantity {message.quantity!r}", output.name))
         scale, offset = factor(message.units or output.unit, output.unit, f"units {message.units!r}")
-        value = self._placed(message, message.value * scale + offset, "value")
-        error = None if message.error is None else self._error(message, message.error, scale)
+        value = self._placed(message, message.value * scale + offset, "value", source)
+        error = None if message.error is None else self._error(message, message.error, scale, source)
         if error is None and source in self.stream.stated:
             raise DataError(explain(f"{output.name}: no error", "the reading's standard deviation"))
         when = to_unit(message.time, time.unit, "event_time")
@@ -111,16 +111,18 @@ class ByCase:
             raise DataError(explain(f"type {message.instrument!r}{hint}", ", ".join(known)))
         return known[message.instrument]
 
-    def _error(self, message: Message, error: Array, scale: float) -> Array:
+    def _error(self, message: Message, error: Array, scale: float, source: str) -> Array:
         if error.ndim == 2:
             return error * scale**2
-        return (
-            error * abs(scale) if error.ndim == 0 else self._placed(message, error * abs(scale), "error", 1.0)
-        )
+        if error.ndim == 0:
+            return error * abs(scale)
+        return self._placed(message, error * abs(scale), "error", source, 1.0)
 
-    def _placed(self, message: Message, value: Array, key: str, elsewhere: float = np.nan) -> Array:
-        """Return a reading as the vector over all places."""
-        points = self.stream.points
+    def _placed(
+        self, message: Message, value: Array, key: str, source: str, elsewhere: float = np.nan
+    ) -> Array:
+        """Return a reading as the vector over all places of its source."""
+        points = self.stream.places[source].points
         if points is None:
             if value.size != 1 or message.coordinates:
                 raise DataError(explain(f"{key} of shape {value.shape}", "one number, without coordinates"))
@@ -133,11 +135,11 @@ class ByCase:
         if value.size != 1:
             raise DataError(explain(f"{key} of shape {value.shape} at one place", "one number"))
         vector = np.full(len(points), elsewhere)
-        vector[self._point(message.coordinates)] = value.item()
+        vector[self._point(message.coordinates, source)] = value.item()
         return vector
 
-    def _point(self, coordinates: Mapping[str, float | str]) -> int:
-        along, points = self.stream.along, self.stream.points
+    def _point(self, coordinates: Mapping[str, float | str], source: str) -> int:
+        along, points = self.stream.places[source].along, self.stream.places[source].points
         names = [coordinate.name for coordinate in along]
         if set(coordinates) != set(names) or points is None:
             raise DataError(explain(f"coordinates {', '.join(coordinates)}", ", ".join(names)))
@@ -204,7 +206,7 @@ def _form(source: str) -> str | None:
 def _columns(columns: Mapping[str, str], stream: Stream, form: str) -> Mapping[str, str]:
     ours = [
         stream.time.name,
-        *(c.name for c in stream.along),
+        *dict.fromkeys(c.name for one in stream.places.values() for c in one.along),
         *(o.name for o in stream.outputs.values()),
         "seq",
     ]

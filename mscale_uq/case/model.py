@@ -18,7 +18,15 @@ from mscale_uq.case.data import DataFile, find_data, read_data
 from mscale_uq.case.discrepancy import Discrepancy
 from mscale_uq.case.form import UNTOLD
 from mscale_uq.case.holdout import Mask, held_out, without
-from mscale_uq.case.laws import add_level, law_key, law_of, noise_channels, noise_levels, noise_operators
+from mscale_uq.case.laws import (
+    add_level,
+    followed,
+    law_key,
+    law_of,
+    noise_channels,
+    noise_levels,
+    noise_operators,
+)
 from mscale_uq.case.schema import CaseSpec, ExperimentSpec, LawSpec
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
@@ -140,6 +148,8 @@ def _plan(
     targets = {parameter.name: parameter for parameter in model.parameters}
     for quantity, operator in operators.items():
         with mistakes.at(law_key(quantity, one)):
+            if read:
+                operators[quantity] = followed(operator, data, system.output(quantity))
             for level in noise_levels(operator.law, system.output(quantity), model, channels):
                 add_level(targets, level)
     for quantity in discrepancies.keys() & operators.keys():

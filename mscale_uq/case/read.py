@@ -20,7 +20,7 @@ from mscale_uq.case.discrepancy import Discrepancy, plan_discrepancies
 from mscale_uq.case.expect import Expected, expected_numbers
 from mscale_uq.case.form import check_form
 from mscale_uq.case.holdout import section
-from mscale_uq.case.laws import LAWS
+from mscale_uq.case.laws import LAWS, plain_law
 from mscale_uq.case.live import Live, plan_live
 from mscale_uq.case.model import Plan, plan_experiments
 from mscale_uq.case.priors import Unknown, bindings, unknowns
@@ -266,7 +266,8 @@ def _link_text(link: Link) -> str:
 
 
 def _law(law: Law, plan: Plan) -> dict[str, Any]:
-    law = law.noise if isinstance(law, GaussianCorrelated) else law  # the rest stands in `_model_error`
+    # What a model misses stands in `_model_error`.
+    law = plain_law(law.noise if isinstance(law, GaussianCorrelated) else law)
     name = next(name for name, kind in LAWS.items() if isinstance(law, kind))
     levels = {key: list(value) if isinstance(value, tuple) else value for key, value in _filled(law).items()}
     per = [plan.channels[str(level)].along for level in levels.values() if str(level) in plan.channels]

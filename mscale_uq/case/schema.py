@@ -38,11 +38,16 @@ class LawSpec(Section):
     With `per`, an unknown level has one entry for each place along these coordinates.
     """
 
-    law: Literal["gaussian", "student_t"] = "gaussian"
+    law: Literal["gaussian", "student_t", "fluorescence", "negative_binomial"] = "gaussian"
     sd: Numbers | None = None
     relative: Number | None = None
     df: Number | None = None
     per: Names | None = None
+    shot: Number | None = None
+    background: Number | None = None
+    background_sd: Number | None = None
+    saturation: Number | None = None
+    overdispersion: Number | None = None
 
 
 class ReaderSpec(Section):
@@ -144,7 +149,7 @@ class AssimilateSpec(Section):
     """How the data are taken in one after the other by a filter."""
 
     filter: str
-    experiment: Label | None = None
+    experiment: Names | None = None
     members: Annotated[int, Field(ge=2, strict=True)] | None = None
     learn: list[str] = []
     drift: dict[str, Number] = {}

@@ -1,12 +1,13 @@
 """From the table of an experiment to a stream of observations in the order of time."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
 
+from mscale_uq.case.laws import plain_law
 from mscale_uq.case.model import Plan
 from mscale_uq.core.law import Law
 from mscale_uq.core.observation import Observation
@@ -15,8 +16,25 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.filters.screen import Screen
+from mscale_uq.io.measurements import Measurements
 from mscale_uq.observe.laws import Gaussian
 from mscale_uq.observe.rows import grid_of
+
+
+@final
+@dataclass(frozen=True)
+class Places:
+    """Where the readings of a source are.
+
+    Attributes
+    ----------
+    along, points
+        The coordinates but the time, and the distinct places read ``(points, coordinates)``; none if readings
+        have no places.
+    """
+
+    along: tuple[Quantity, ...]
+    points: Array | None
 
 
 @final
@@ -34,9 +52,8 @@ class Stream:
         Source -> output, whose column it is.
     time
         The coordinate that is time.
-    along, points
-        The other coordinates, and the distinct places read ``(points, coordinates)``; none if readings have
-        no places.
+    places
+        Source -> where its readings are.
     stated
         The sources whose every reading states its own standard deviation.
     screen
@@ -47,8 +64,7 @@ class Stream:
     rows: tuple[np.ndarray, ...]
     outputs: Mapping[str, Quantity]
     time: Quantity
-    along: tuple[Quantity, ...] = ()
-    points: Array | None = None
+    places: Mapping[str, Places]
     stated: frozenset[str] = frozenset()
     screen: Screen = field(default_factory=Screen)
 
@@ -82,8 +98,11 @@ def state_space(system: System, plan: Plan) -> StateSpace:
         given = f"the data have no column {time.name!r}"
         raise CaseError(explain(given, f"readings along {time.name!r}"))
     options: dict[str, Any] = {name: value for name, value in plan.options.items() if name in taken}
-    along = {name: plan.data.coordinates[name] for name in _places(system, plan, time)}
-    points = dict(zip(along, grid_of(along)[0].T, strict=True)) if along else {}
+    points: dict[str, Array] = {}
+    for output in plan.data.outputs:
+        found = _readings_of(system, plan, output, time)[2]
+        if found.points is not None:
+            points |= dict(zip((c.name for c in found.along), found.points.T, strict=True))
     space = system.space(**options, **points)  # type: ignore[misc]
     sources = {output: _source(space, system.output(output)) for output in plan.data.outputs}
     return space.with_laws({source: _law(plan, output) for output, source in sources.items()})
@@ -91,16 +110,14 @@ def state_space(system: System, plan: Plan) -> StateSpace:
 
 def stream_of(system: System, plan: Plan, space: StateSpace) -> Stream:
     """Return the readings of an experiment as observations of the sources of its state space."""
-    time = time_of(system)
+    time, made, places = time_of(system), [], {}
     times = plan.data.coordinates[time.name]
-    along = {name: plan.data.coordinates[name] for name in _places(system, plan, time)}
-    points, place = grid_of(along) if along else (np.zeros((1, 0)), np.zeros(times.size, dtype=int))
-    made = []
     for name, readings in plan.seen.items():
         source, levels = _source(space, system.output(name)), _own_levels(plan, name)
-        for now in np.unique(times):
-            for rows in _vectors(np.flatnonzero(times == now), place, len(points)):
-                shape = (len(points),) if along else ()
+        here, place, places[source] = _readings_of(system, plan, name, time)
+        shape = () if places[source].points is None else (len(places[source].points),)  # type: ignore[arg-type]
+        for now in np.unique(times[here]):
+            for rows in _vectors(np.flatnonzero(here & (times == now)), place, *shape or (1,)):
                 value, noise = _at(readings, rows, np.nan), None if levels is None else _at(levels, rows, 1.0)
                 noise = None if noise is None else noise.reshape(shape)
                 made.append((Observation(now, source, name, value.reshape(shape), noise), rows))
@@ -112,15 +129,76 @@ def stream_of(system: System, plan: Plan, space: StateSpace) -> Stream:
         tuple(rows for _, rows in made),
         outputs,
         time,
-        tuple(c for c in system.coordinates if c.name in along),
-        points if along else None,
+        places,
         frozenset(stated),
     )
 
 
-def _places(system: System, plan: Plan, time: Quantity) -> list[str]:
-    """Return the measured coordinates that are not time."""
-    return [c.name for c in system.coordinates if c.name in plan.data.coordinates and c is not time]
+def joined(plans: Sequence[Plan]) -> Plan:
+    """Return several experiments as one, whose table has their rows one behind the other.
+
+    Raises
+    ------
+    CaseError
+        If they measure one output twice, have different options, or bind a parameter in two ways.
+    """
+    if len(plans) == 1:
+        return plans[0]
+    first, *others = plans
+    for plan in others:
+        if plan.options != first.options:
+            raise CaseError(explain(f"{first.name!r} and {plan.name!r} have other options", "the same"))
+        for name in plan.bindings.keys() & first.bindings.keys():
+            if plan.bindings[name] != first.bindings[name]:
+                raise CaseError(explain(f"{name!r} is not the same in {first.name!r} and {plan.name!r}"))
+    count = sum(len(plan.data.outputs) for plan in plans)
+    outputs = {name: name for plan in plans for name in plan.data.outputs}
+    if len(outputs) < count:
+        given = f"{' and '.join(plan.name for plan in plans)} measure the same output"
+        raise CaseError(explain(given, "different outputs", "put them into one experiment"))
+    coordinates = dict.fromkeys(name for plan in plans for name in plan.data.coordinates)
+    return replace(
+        first,
+        name=" and ".join(plan.name for plan in plans),
+        files=tuple(file for plan in plans for file in plan.files),
+        data=Measurements(
+            {name: _behind(plans, [p.data.coordinates.get(name) for p in plans]) for name in coordinates},
+            {name: _behind(plans, [p.data.outputs.get(name) for p in plans]) for name in outputs},
+        ),
+        operators={name: one for plan in plans for name, one in plan.operators.items()},
+        targets={name: target for plan in reversed(plans) for name, target in plan.targets.items()},
+        levels=frozenset(name for plan in plans for name in plan.levels),
+        bindings={name: one for plan in plans for name, one in plan.bindings.items()},
+        held={
+            name: _behind(plans, [p.held.get(name) for p in plans]) == 1
+            for name in dict.fromkeys(name for plan in plans for name in plan.held)
+        },
+    )
+
+
+def _behind(plans: Sequence[Plan], columns: Sequence[Array | None]) -> Array:
+    """Return a column of all plans, NaN in the rows of those without it."""
+    parts = []
+    for plan, found in zip(plans, columns, strict=True):
+        rows = len(next(iter(plan.data.coordinates.values())))
+        parts.append(np.full(rows, np.nan) if found is None else found)
+    return np.concatenate(parts)
+
+
+def _readings_of(
+    system: System, plan: Plan, output: str, time: Quantity
+) -> tuple[np.ndarray, np.ndarray, Places]:
+    """Return which rows read an output ``(rows,)``, at which place each, and the places."""
+    mine, columns = system.output(output).coordinates, plan.data.coordinates
+    along = tuple(c for c in system.coordinates if c.name in columns and c.name in mine and c is not time)
+    rows = np.ones(columns[time.name].size, dtype=bool)
+    for c in along:
+        rows &= ~np.isnan(columns[c.name])
+    place = np.zeros(rows.size, dtype=int)
+    if not along:
+        return rows, place, Places((), None)
+    points, place[rows] = grid_of({c.name: columns[c.name][rows] for c in along})
+    return rows, place, Places(along, points)
 
 
 def _source(space: StateSpace, output: Quantity) -> str:
@@ -151,12 +229,12 @@ def _at(column: Array, rows: np.ndarray, missing: float) -> Array:
 
 def _own_levels(plan: Plan, output: str) -> Array | None:
     """Return the standard deviation of each row, if the law has one for each."""
-    level = getattr(plan.operators[output].law, "sd", None)
+    level = getattr(plain_law(plan.operators[output].law), "sd", None)
     return np.asarray(level, dtype=float) if isinstance(level, tuple) else None
 
 
 def _law(plan: Plan, output: str) -> Law:
-    law = plan.operators[output].law
+    law = plain_law(plan.operators[output].law)
     if _own_levels(plan, output) is None:
         return law
     if not (isinstance(law, Gaussian) and law.relative == 0.0):

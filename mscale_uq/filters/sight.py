@@ -4,7 +4,7 @@ The vectors stack the flattened values of all observations. A reading that is mi
 its place here and is left out by the filters, so the prediction of what was not used is known too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import isnan, prod
@@ -199,7 +199,9 @@ class Sight:
             return named, np.eye(state.size)[places(self.space)[operator.quantity]]
         inputs = {name: np.asarray(named[name]) for name in operator.stage.inputs}
         made, linear = operator.stage.linearize(inputs)
-        return {**named, **made}, derivative(linear, self.space, operator.quantity, made)
+        return {**named, **made}, derivative(
+            linear, self.space, operator.quantity, made, operator.stage.inputs
+        )
 
     def _check_size(self, observation: Observation, predicted: Array) -> None:
         if np.size(predicted) != observation.value.size:
@@ -240,8 +242,13 @@ def places(space: StateSpace) -> dict[str, slice]:
     return found
 
 
-def derivative(linear: Linearization, space: StateSpace, output: str, made: Values) -> Array:
-    """Return the derivative ``(m, n)`` of one output of an observation stage to the state."""
+def derivative(
+    linear: Linearization, space: StateSpace, output: str, made: Values, read: Collection[str]
+) -> Array:
+    """Return the derivative ``(m, n)`` of one output of a stage that may read some state variables.
+
+    By rows or by columns, whichever are fewer: many cells may be read through a few numbers.
+    """
     shapes = {variable.name: variable.shape for variable in space.dynamics.state}
     size = np.size(made[output])
     if isinstance(linear, MatrixLinearization):
@@ -252,6 +259,8 @@ def derivative(linear: Linearization, space: StateSpace, output: str, made: Valu
             for name, shape in shapes.items()
         ]
         return np.hstack(blocks)
+    if sum(prod(shape) for name, shape in shapes.items() if name in read) < size:
+        return _by_columns(linear, space, output, size, read)
     rows = []
     for unit in np.eye(size):
         back = linear.vjp({output: unit.reshape(np.shape(made[output]))})
@@ -259,6 +268,19 @@ def derivative(linear: Linearization, space: StateSpace, output: str, made: Valu
             np.concatenate([np.ravel(back.get(name, np.zeros(shape))) for name, shape in shapes.items()])
         )
     return np.array(rows)
+
+
+def _by_columns(
+    linear: Linearization, space: StateSpace, output: str, size: int, read: Collection[str]
+) -> Array:
+    slopes = np.zeros((size, space.dynamics.size))
+    where = places(space)
+    for variable in space.dynamics.state:
+        if variable.name in read:
+            units = np.eye(prod(variable.shape)).reshape(-1, *variable.shape)
+            columns = [np.ravel(linear.jvp({variable.name: unit})[output]) for unit in units]
+            slopes[:, where[variable.name]] = np.stack(columns, axis=1)
+    return slopes
 
 
 def _normal(observation: Observation, mean: Array) -> tuple[float, Array]:

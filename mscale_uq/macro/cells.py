@@ -74,24 +74,32 @@ class Population:
         named = {initial_name(v.name): np.asarray(z[k]) for k, v in enumerate(state)}
         return named | {initial_name(s.name): np.asarray(self.first[k]) for k, s in enumerate(self.species)}
 
-    def moves(self, times: Array, values: Values) -> tuple[Moves, Moves]:
+    def moves(self, times: Array, values: Values, still: bool = False) -> tuple[Moves, Moves]:
         """Return what leads from each of the times ``(T + 1,)`` to the next, and its derivatives.
 
-        The times increase from `begin`, where all cells are alike.
+        The times increase from `begin`, where all cells are alike. With `still` there are no derivatives.
         """
-        made, linear = self.formula.linearize(values)
-        A, c, G = made["A"], made["c"], made["G"]
-        names = self.formula.inputs
-        tangents = Discrete(*(np.stack([leading(linear, o, name, a) for name in names]) for o, a in _PARTS))
+        A, c, G, tangents = self._law(values, still)
         lengths, which = np.unique(np.round(np.diff(times), 12), return_inverse=True)
         pairs = [discretise_tangents(A, c, G, tangents, length) for length in lengths]
         F, b, dF, db = (
             np.stack(part)
             for part in zip(*((now.F, now.b, moved.F, moved.b) for now, moved in pairs), strict=True)
         )
-        path, d_path = np.empty((len(times), len(c))), np.empty((len(times), len(names), len(c)))
+        path, d_path = np.empty((len(times), len(c))), np.empty((len(times), len(tangents.F), len(c)))
         affine_path(self._z(), F, b, dF, db, np.ravel(which), path, d_path)
         return self._cell(F, b, dF, db, np.ravel(which), path, np.moveaxis(d_path, 1, 0))
+
+    def _law(self, values: Values, still: bool) -> tuple[Array, Array, Array, Discrete]:
+        """Return A, c, G and their derivatives to each rate, or to none."""
+        if still:
+            made = self.formula.value(values)
+            none = Discrete(*(made[name][None][:0] for name, _ in _PARTS))
+            return made["A"], made["c"], made["G"], none
+        made, linear = self.formula.linearize(values)
+        names = self.formula.inputs
+        parts = (np.stack([leading(linear, o, name, a) for name in names]) for o, a in _PARTS)
+        return made["A"], made["c"], made["G"], Discrete(*parts)
 
     def _cell(
         self, F: Array, b: Array, dF: Array, db: Array, which: np.ndarray, path: Array, d_path: Array
@@ -145,26 +153,26 @@ class FollowedCells(LinearDynamics):
 
     def transitions(self, intervals: Intervals, values: Values) -> list[Transition]:
         """Return F, b and Q of each interval, for all cells."""
-        return [whole for whole, _ in self.linearize_transitions(intervals, values)]
+        return [self._at(start, stop, values, still=True)[0] for start, stop in intervals]
 
     def linearize_transitions(
         self, intervals: Intervals, values: Values
     ) -> list[tuple[Transition, dict[str, Transition]]]:
         """Return F, b and Q of each interval and their derivatives to each rate."""
-        return [self._linearize(start, stop, values) for start, stop in intervals]
+        return [self._at(start, stop, values) for start, stop in intervals]
 
-    def _linearize(
-        self, start: float, stop: float, values: Values
+    def _at(
+        self, start: float, stop: float, values: Values, still: bool = False
     ) -> tuple[Transition, dict[str, Transition]]:
         begin = self.population.begin
         if start < begin:
             raise InputError(explain(f"cells moved from {start:g}", f"{begin:g} or later"))
         times = np.array([begin, start, stop]) if start > begin else np.array([start, stop])
-        now, moved = self.population.moves(times, values)
+        now, moved = self.population.moves(times, values, still)
         whole = self._whole(now.F[-1], now.b[-1], now.Q[-1])
         slopes = {
             name: self._whole(moved.F[p, -1], moved.b[p, -1], moved.Q[p, -1])
-            for p, name in enumerate(self.inputs)
+            for p, name in enumerate(() if still else self.inputs)
         }
         return whole, slopes
 
@@ -193,7 +201,7 @@ class MomentPath(Stage):
 
     def value(self, values: Values) -> Named:
         """Return the path."""
-        return self._named(self.population.moves(self.times, values)[0])
+        return self._named(self.population.moves(self.times, values, still=True)[0])
 
     def linearize(self, values: Values) -> tuple[Named, MatrixLinearization]:
         """Return the path and its derivative to every rate."""

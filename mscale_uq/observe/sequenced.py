@@ -8,9 +8,10 @@ comes with its sampling covariance, for an `Observation` that states its own noi
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import DataError, explain
@@ -128,3 +129,33 @@ class SequencedCells:
             raise DataError(
                 explain(f"{what} of {len(self.counts)} cells", "at least 3", "use log_pseudobulk")
             )
+
+
+@final
+class ExpectedCounts:
+    """Plain function for a `Formula`: the counts that cells of known size factors are expected to give.
+
+    size_factor capture mean exp(dish_offset), each cell in the dish it was taken from.
+
+    Parameters
+    ----------
+    size_factor
+        ``(cells,)``.
+    row, dish
+        For each cell ``(cells,)``, which entry of the mean and of the offsets is its own; None if both are
+        one number.
+    """
+
+    __name__ = "expected counts"
+
+    def __init__(
+        self, size_factor: ArrayLike, row: np.ndarray | None = None, dish: np.ndarray | None = None
+    ) -> None:
+        self.size_factor = np.asarray(size_factor, dtype=float)
+        self.row, self.dish = row, dish
+
+    def __call__(self, mrna_mean: Any, dish_offset: Any, capture: Any) -> Any:
+        """Return the expected counts ``(cells,)``."""
+        mean = mrna_mean if self.row is None else mrna_mean[self.row]
+        offset = dish_offset if self.dish is None else dish_offset[self.dish]
+        return self.size_factor * capture * mean * np.exp(offset)

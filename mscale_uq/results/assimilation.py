@@ -126,7 +126,7 @@ def write(result: Assimilated) -> None:
 
 def _readings(case: Case, plan: Assimilating, followed: Followed) -> pd.DataFrame:
     """Return a row per reading of the table, in the order of time."""
-    table = next(p for p in case.plans if p.name == plan.experiment).data
+    table = plan.data
     places = [c for c in case.system.coordinates if c.name in table.coordinates and c is not plan.stream.time]
     time = plan.stream.time
     parts = []

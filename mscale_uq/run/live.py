@@ -9,6 +9,7 @@ from typing import Any
 from mscale_uq.case.assimilate import Assimilating
 from mscale_uq.case.live import ByCase, Live
 from mscale_uq.case.read import Case
+from mscale_uq.case.stream import Places
 from mscale_uq.core.observation import Observation
 from mscale_uq.errors import CaseError, RunError, explain
 from mscale_uq.filters.estimate import state_labels
@@ -148,11 +149,6 @@ def _learned_size(plan: Assimilating) -> int:
 
 def _facts(case: Case, plan: Assimilating, live: Live) -> dict[str, Any]:
     stream = plan.stream
-    points = [] if stream.points is None else stream.points.tolist()
-    places = [
-        ", ".join(f"{c.name} = {x:.6g} {c.unit}" for c, x in zip(stream.along, point, strict=True))
-        for point in points
-    ]
     truths = {name: e.mean if e.truth is None else e.truth for name, e in case.expect.items()}
     return {
         "case": case.name,
@@ -165,7 +161,7 @@ def _facts(case: Case, plan: Assimilating, live: Live) -> dict[str, Any]:
                 "name": output.name,
                 "unit": output.unit,
                 "meaning": output.meaning,
-                "places": places,
+                "places": _places(stream.places[source]),
                 "snapshot": output.name in live.snapshots,
             }
             for source, output in stream.outputs.items()
@@ -182,3 +178,11 @@ def _facts(case: Case, plan: Assimilating, live: Live) -> dict[str, Any]:
         "state": state_labels(plan.space)[: plan.space.dynamics.size - _learned_size(plan)],
         "versions": {name: version(name) for name in ("mscale_uq", "numpy", "scipy")},
     }
+
+
+def _places(places: Places) -> list[str]:
+    points = [] if places.points is None else places.points.tolist()
+    return [
+        ", ".join(f"{c.name} = {x:.6g} {c.unit}" for c, x in zip(places.along, point, strict=True))
+        for point in points
+    ]
