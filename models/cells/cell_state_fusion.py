@@ -165,7 +165,8 @@ def space(cell=(1.0, 2.0), dish=None, size_factor=None, dish_sd=0.1):  # noqa: A
     if size_factor is not None:
         stage = Formula(ExpectedCounts(size_factor), "umi")
         sources["sequencer"] = ObservationOperator("umi", poisson(), stage, destructive=True)
-    return StateSpace([], dynamics, sources, (*RATES, *LIGHT, CAPTURE), constants)
+    capture = (CAPTURE,) if "sequencer" in sources else ()
+    return StateSpace([], dynamics, sources, (*RATES, *LIGHT, *capture), constants)
 
 
 def _poisson():

@@ -97,7 +97,7 @@ def test_the_bank_is_the_extended_filter_of_the_joint_state(law):
 
 def test_one_frame_with_a_common_error_of_the_background_is_the_joint_update():
     law = Fluorescence(20.0, shot=0.5, relative=0.03, background=100.0, background_sd=40.0)
-    data = readings(3, 1)
+    data = readings(3, 2)[:1]
     whole, log = joint(3, law, data)
     state, found = bank(3, law, data)
     assert found == pytest.approx(log, rel=1e-10)

@@ -1,0 +1,110 @@
+"""Gene expression under the microscope and in the sequencer: one case, two experiments, one filter."""
+
+from itertools import islice
+
+import h5py
+import numpy as np
+import pytest
+from mscale_uq.models.cells import cell_state_fusion as fusion
+
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import data_root, find_case
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.errors import CaseError, WiringError
+from mscale_uq.filters.augment import unknown_values
+from mscale_uq.filters.loop import simultaneous, start
+from mscale_uq.observe.counts import NegativeBinomial
+from mscale_uq.observe.followed import Followed
+
+TRUTH = {
+    "transcription_rate": 2.0,
+    "mrna_decay": np.log(2) / 5,
+    "protein_decay": np.log(2) / 30,
+    "gain": 1.5,
+    "capture": 0.1,
+    "dish_offset": np.array([-0.0727, 0.0351, -0.0470, 0.0830]),
+}
+
+
+@pytest.fixture(scope="module")
+def case():
+    return read_case(find_case("cell_state_fusion"))
+
+
+def test_the_case_reads_the_movie_and_the_dishes_in_their_own_layouts(case):
+    movie, dishes = case.plans
+    intensity = movie.data.outputs["intensity"]
+    assert 0.97 < intensity.size / (4 * 577) < 0.99  # 2 % of the spots were not found
+    assert 0.005 < np.isnan(intensity).mean() < 0.02  # 1 % have no intensity
+    assert set(movie.data.coordinates["cell"]) == {0.0, 1.0, 2.0, 3.0}
+    assert list(np.unique(dishes.data.coordinates["time"])) == [60.0, 360.0, 1080.0, 2160.0]  # given in hours
+    assert list(np.unique(dishes.data.coordinates["dish"])) == [1.0, 2.0, 3.0, 4.0]
+    assert dishes.data.outputs["umi"].size == 800
+    assert isinstance(movie.operators["intensity"].law, Followed)
+    assert isinstance(dishes.operators["umi"].law, NegativeBinomial)
+
+
+def test_the_dishes_are_what_anndata_reads():
+    anndata = pytest.importorskip("anndata")
+    path = data_root() / "cell_state_fusion" / "dish_2.h5ad"
+    found = anndata.read_h5ad(path)
+    assert found.shape == (200, 3)
+    assert list(found.obs["batch"]) == ["2"] * 200
+    assert np.all(found.obs["time"] == 6.0)
+    counts = found.layers["counts"].toarray()
+    assert counts.dtype.kind == "i"
+    with h5py.File(path) as file:
+        assert file["layers/counts/data"][:].sum() == counts.sum()
+    assert not np.allclose(found.X.toarray(), counts)  # log-normalised, and so no counts
+
+
+def test_the_posterior_of_both_experiments_has_the_slope_of_its_differences(case):
+    posterior = case.posterior()
+    theta = posterior.pack(TRUTH)
+    _, slope = posterior.logpdf_gradient(theta)
+    for k, unit in enumerate(np.eye(theta.size)):
+        h = 1e-5 * max(abs(theta[k]), 0.1)
+        difference = (posterior.logpdf(theta + h * unit) - posterior.logpdf(theta - h * unit)) / (2 * h)
+        assert slope[k] == pytest.approx(difference, rel=1e-4, abs=1e-3)
+
+
+def widths(plan, state):
+    """Standard deviations of the logarithms of gain and rate, by the state of a filter."""
+    ends = state.mean + np.outer([-1.0, 1.0], np.sqrt(np.diag(state.cov)))
+    found = unknown_values(plan.space, ends)
+    return [float(np.diff(np.log(found[name])).item() / 2) for name in ("gain", "transcription_rate")]
+
+
+def test_the_first_dish_makes_gain_and_rate_collapse(case):
+    plan = case.assimilating
+    now, before = start(plan.filter, plan.space, plan.theta), None
+    for together in islice(simultaneous(plan.stream.observations), 13):  # the first hour, dish and all
+        if len(together) == 2:
+            alone = [one for one in together if one.source == "microscope"]
+            before = widths(plan, now.update(*alone)[0].state)
+        now, info = now.update(*together)
+    assert {o.source for o in together} == {"microscope", "sequencer"}
+    gain, rate = np.array(widths(plan, now.state)) / before
+    assert gain < 0.5
+    assert rate < 0.7
+    assert info.note == ""
+
+
+def test_a_dish_is_no_reading_of_a_tracked_cell():
+    space = fusion.space(cell=(0.0, 1.0), size_factor=(1.0, 0.7))
+    assert space.observations["sequencer"].destructive
+    wrong = {"sequencer": ObservationOperator("mrna", NegativeBinomial(0.0), destructive=True)}
+    with pytest.raises(WiringError, match="tracked"):
+        type(space)([], space.dynamics, wrong, space.parameters, space.constants)
+
+
+def test_experiments_that_do_not_exist_are_not_joined(tmp_path):
+    text = (
+        find_case("cell_state_fusion")
+        .read_text(encoding="utf-8")
+        .replace('["movie", "dishes"]', '["movie", "dish"]')
+    )
+    path = tmp_path / "wrong.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CaseError, match=r"'dish' \(did you mean 'dishes'\?\)"):
+        read_case(path)
