@@ -19,8 +19,9 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError, NoGradient
 from mscale_uq.filters.loop import check_order, simultaneous
 from mscale_uq.filters.plain import is_plain
+from mscale_uq.filters.reading_slope import places
 from mscale_uq.filters.records import GaussianState
-from mscale_uq.filters.sight import look, places
+from mscale_uq.filters.sight import look
 from mscale_uq.observe.laws import Gaussian, look_up
 from mscale_uq.solve.kalman_kernels import SMALL, filter_large, filter_small
 

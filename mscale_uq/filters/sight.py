@@ -4,10 +4,10 @@ The vectors stack the flattened values of all observations. A reading that is mi
 its place here and is left out by the filters, so the prediction of what was not used is known too.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from math import isnan, prod
+from math import isnan
 from typing import final
 
 import numpy as np
@@ -17,10 +17,11 @@ from mscale_uq.core.law import Law, ObservationOperator
 from mscale_uq.core.lazy import lazy
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Values
+from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, NoGradient, explain, near_match
 from mscale_uq.filters.plain import fixed_cov
+from mscale_uq.filters.reading_slope import derivative, places
 from mscale_uq.filters.records import Verdict
 
 
@@ -228,59 +229,6 @@ def look(space: StateSpace, values: Values, observations: Sequence[Observation],
         if observation.time != time:
             raise DataError(explain(f"{source}: observation at {observation.time:g}", f"time {time:g}"))
     return Sight(space, values, tuple(observations))
-
-
-def places(space: StateSpace) -> dict[str, slice]:
-    """Return where each state variable lies in the state vector."""
-    if len(space.dynamics.state) == 1:
-        return {space.dynamics.state[0].name: slice(None)}
-    found, start = {}, 0
-    for variable in space.dynamics.state:
-        stop = start + prod(variable.shape)
-        found[variable.name] = slice(start, stop)
-        start = stop
-    return found
-
-
-def derivative(
-    linear: Linearization, space: StateSpace, output: str, made: Values, read: Collection[str]
-) -> Array:
-    """Return the derivative ``(m, n)`` of one output of a stage that may read some state variables.
-
-    By rows or by columns, whichever are fewer: many cells may be read through a few numbers.
-    """
-    shapes = {variable.name: variable.shape for variable in space.dynamics.state}
-    size = np.size(made[output])
-    if isinstance(linear, MatrixLinearization):
-        blocks = [
-            linear.jacobians[output, name].reshape(size, -1)
-            if (output, name) in linear.jacobians
-            else np.zeros((size, prod(shape)))
-            for name, shape in shapes.items()
-        ]
-        return np.hstack(blocks)
-    if sum(prod(shape) for name, shape in shapes.items() if name in read) < size:
-        return _by_columns(linear, space, output, size, read)
-    rows = []
-    for unit in np.eye(size):
-        back = linear.vjp({output: unit.reshape(np.shape(made[output]))})
-        rows.append(
-            np.concatenate([np.ravel(back.get(name, np.zeros(shape))) for name, shape in shapes.items()])
-        )
-    return np.array(rows)
-
-
-def _by_columns(
-    linear: Linearization, space: StateSpace, output: str, size: int, read: Collection[str]
-) -> Array:
-    slopes = np.zeros((size, space.dynamics.size))
-    where = places(space)
-    for variable in space.dynamics.state:
-        if variable.name in read:
-            units = np.eye(prod(variable.shape)).reshape(-1, *variable.shape)
-            columns = [np.ravel(linear.jvp({variable.name: unit})[output]) for unit in units]
-            slopes[:, where[variable.name]] = np.stack(columns, axis=1)
-    return slopes
 
 
 def _normal(observation: Observation, mean: Array) -> tuple[float, Array]:
