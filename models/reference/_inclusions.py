@@ -50,10 +50,10 @@ def sources(elements):
     return (upper + 90 * np.exp(-((x - 0.65) ** 2 + (y - 0.3) ** 2) / 0.04)) / elements**2
 
 
-def square(x, y, elements):
+def square(x, y, elements, accuracy):
     """Return the stages from the effective tensor, even or one per element, to readings at (x, y)."""
     shape = (elements, elements)
     return [
-        RectangleDiffusion(shape, sources(elements), conductivity="K_eff"),
+        RectangleDiffusion(shape, sources(elements), conductivity="K_eff", accuracy=accuracy),
         GridSensors(shape, (1.0, 1.0), np.stack([x, y], axis=1), output="potential"),
     ]

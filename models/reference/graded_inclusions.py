@@ -78,7 +78,7 @@ def forward(x=X, y=Y, cell_elements=16, elements=16, nodes=9, accuracy="referenc
         PointwiseFormula(fraction_of, "fraction"),
         *reference(cell, accuracy),
         GradedCell(tensor, ELLIPSE, "fraction", (LEAST, MOST), "K", "K_eff", nodes),
-        *square(x, y, elements),
+        *square(x, y, elements, accuracy),
     ]
     return ForwardModel(stages, PARAMETERS, ["potential"])
 
@@ -121,7 +121,7 @@ SYSTEM = System(
         Option(
             "accuracy",
             "reference",
-            meaning="of the cell problems: exact to round-off, or as much as sampling needs",
+            meaning="of cells and square: exact to round-off, or as much as sampling needs",
             choices=("reference", "sampling"),
         ),
     ),

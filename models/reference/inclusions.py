@@ -41,7 +41,7 @@ def forward(x=X, y=Y, cell_elements=32, elements=32, accuracy="reference"):
         Formula(aspect_of, "aspect"),
         SmoothEllipse(cell, *ELLIPSE),
         PeriodicConduction(cell, tensor="K_eff", accuracy=accuracy),
-        *square(x, y, elements),
+        *square(x, y, elements, accuracy),
     ]
     return ForwardModel(stages, PARAMETERS, ["potential"])
 
@@ -83,7 +83,7 @@ SYSTEM = System(
         Option(
             "accuracy",
             "reference",
-            meaning="of the cell problem: exact to round-off, or as much as sampling needs",
+            meaning="of cell and square: exact to round-off, or as much as sampling needs",
             choices=("reference", "sampling"),
         ),
     ),

@@ -2,6 +2,7 @@
 
 from abc import ABC
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -58,7 +59,11 @@ class LinearSensor(Stage, ABC):
         """Carry sensitivities to the reading ``(..., *shape)`` back to the field ``(..., n)``."""
         leading = weights.shape[: weights.ndim - len(self.shape)]
         rows = weights.reshape(-1, self.matrix.shape[0])
-        return (self.matrix.T @ rows.T).T.reshape((*leading, self.matrix.shape[1]))
+        return (self._transposed @ rows.T).T.reshape((*leading, self.matrix.shape[1]))
+
+    @cached_property
+    def _transposed(self) -> csr_array:
+        return csr_array(self.matrix.T)
 
 
 @final

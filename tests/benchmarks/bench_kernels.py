@@ -68,7 +68,7 @@ def macro_rows(rounds: int) -> dict[str, tuple[float, float]]:
     varying = np.exp(rng.uniform(-0.6, 0.6, (64, 64, 1, 1))).reshape(-1, 1, 1) * EVEN
     rows = {}
     for name, K in (("even", EVEN), ("varying", varying)):
-        stage = RectangleDiffusion((64, 64), sources(64), tolerance=1e-8)
+        stage = RectangleDiffusion((64, 64), sources(64), accuracy="sampling")
         anchor = SciPySquare(64, K, sources(64))
         agree(f"macro, {name}", stage.value({"K": K})["u"], anchor.solution(), 1e-6)
         tensors = stage._tensors({"K": K})

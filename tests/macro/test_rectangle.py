@@ -85,6 +85,16 @@ def test_the_derivative_is_exact(kind):
     assert check.ok, (check.worst, check.dot_error)
 
 
+@pytest.mark.parametrize("kind", ["even", "varying"])
+def test_what_sampling_loses_is_far_below_any_noise(kind):
+    K, weights = tensors(kind), {"u": np.random.default_rng(3).standard_normal(143)}
+    both = [RectangleDiffusion(SHAPE, load(), SIDES, accuracy=name) for name in ("reference", "sampling")]
+    (exact, slope), (fast, fast_slope) = (stage.linearize({"K": K}) for stage in both)
+    assert fast["u"] == pytest.approx(exact["u"], abs=1e-7 * np.abs(exact["u"]).max())
+    slope, fast_slope = slope.vjp(weights)["K"], fast_slope.vjp(weights)["K"]
+    assert fast_slope == pytest.approx(slope, abs=1e-5 * np.abs(slope).max())
+
+
 def test_what_it_cannot_solve_is_said():
     stage = RectangleDiffusion(SHAPE, load(), SIDES)
     with pytest.raises(Infeasible, match="not positive definite"):
