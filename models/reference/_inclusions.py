@@ -42,6 +42,13 @@ def aspect_of(aspect_logit):
     return 1 + 1 / (1 + np.exp(-aspect_logit))
 
 
+def elements_of(elements):
+    """Return the centres of the square's elements, x running slowly, and their areas."""
+    middles = (np.arange(elements) + 0.5) / elements
+    centres = np.stack(np.meshgrid(middles, middles, indexing="ij"), axis=-1).reshape(-1, 2)
+    return centres, np.full(elements**2, 1 / elements**2)
+
+
 def sources(elements):
     """Return the two sources at the nodes, times the area of an element."""
     x = np.linspace(0.0, 1.0, elements + 1)

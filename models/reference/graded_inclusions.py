@@ -27,6 +27,7 @@ from mscale_uq.models.reference._inclusions import (
     X,
     Y,
     aspect_of,
+    elements_of,
     fraction_of,
     square,
 )
@@ -34,13 +35,13 @@ from mscale_uq.models.reference._inclusions import (
 from mscale_uq.cell.conduction import PeriodicConduction
 from mscale_uq.cell.ellipse import SmoothEllipse
 from mscale_uq.cell.graded import GradedCell
-from mscale_uq.cell.random_field import KarhunenLoeve
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.system import Limit, Option, Scale, System
+from mscale_uq.macro.random_field import Covariance, KarhunenLoeve
 
-MODES, LENGTH = 25, 0.25
+MODES, FIELD = 25, Covariance("squared_exponential", length=0.25)
 PARAMETERS = (
     *GLOBAL,
     Parameter("mean_logit", "1", 0.0, meaning="mean of the logit of (v - 0.08)/0.30"),
@@ -67,14 +68,14 @@ def reference(cell, accuracy):
 
 def forward(x=X, y=Y, cell_elements=16, elements=16, nodes=9, accuracy="reference"):
     """Return the model for readings at (x, y)."""
-    cell = (cell_elements, cell_elements)
+    cell, (centres, areas) = (cell_elements, cell_elements), elements_of(elements)
     tensor = [
         SmoothEllipse(cell, *ELLIPSE),
         PeriodicConduction(cell, tensor="K", accuracy=accuracy),
     ]
     stages = [
         Formula(aspect_of, "aspect"),
-        KarhunenLoeve(elements, MODES, LENGTH, "mean_logit", "xi", "fraction_logit"),
+        KarhunenLoeve(centres, areas, FIELD, MODES, "mean_logit", "xi", "fraction_logit"),
         PointwiseFormula(fraction_of, "fraction"),
         *reference(cell, accuracy),
         GradedCell(tensor, ELLIPSE, "fraction", (LEAST, MOST), "K", "K_eff", nodes),

@@ -6,7 +6,6 @@ import pytest
 from mscale_uq.cell.conduction import PeriodicConduction
 from mscale_uq.cell.ellipse import SmoothEllipse
 from mscale_uq.cell.graded import GradedCell
-from mscale_uq.cell.random_field import KarhunenLoeve
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter
 from mscale_uq.diagnose.gradient import check_gradient
@@ -72,17 +71,3 @@ def test_what_it_cannot_vouch_for_fails():
         graded().value({**STATE, "v": np.array([0.2, 0.5])})
     with pytest.raises(ParameterError, match="two nodes"):
         graded(1)
-
-
-def test_the_modes_of_the_field_have_the_covariance_they_are_named_after():
-    elements, length = 8, 0.3
-    modes = KarhunenLoeve(elements, elements**2, length).modes
-    centres = np.stack(np.meshgrid(*[(np.arange(elements) + 0.5) / elements] * 2, indexing="ij"), -1).reshape(
-        -1, 2
-    )
-    distance = np.linalg.norm(centres[:, None] - centres, axis=-1)
-    assert modes @ modes.T == pytest.approx(np.exp(-0.5 * (distance / length) ** 2), abs=1e-8)
-    few = KarhunenLoeve(elements, 5, length).value({"mean": np.asarray(0.3), "xi": np.zeros(5)})["field"]
-    assert few == pytest.approx(np.full(elements**2, 0.3))
-    with pytest.raises(ParameterError, match="modes"):
-        KarhunenLoeve(4, 17, 0.3)

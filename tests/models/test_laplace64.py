@@ -94,3 +94,18 @@ def test_the_mesh_error_of_the_benchmark_falls_at_second_order():
         errors.append(model.value(model.theta())[0] / 0.736713532706 - 1)
     assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.05)
     assert np.log2(errors[1] / errors[2]) == pytest.approx(2.0, abs=0.05)
+
+
+def test_a_random_field_is_a_membrane_with_the_coefficients_that_it_makes():
+    field = forward(field="karhunen_loeve", modes=9)
+    theta = np.concatenate([[0.4], np.linspace(-2.0, 2.0, 9)])
+    stiffness = field.trace(theta)["stiffness"]
+    assert stiffness.max() / stiffness.min() > 3
+    assert field.value(theta) == pytest.approx(forward().value(stiffness), rel=1e-14)
+
+
+def test_the_case_of_a_random_field_asks_for_its_mean_and_as_many_modes_as_its_options_say(posterior):
+    field = read_case(CASE.with_stem("laplace64_field")).posterior()
+    assert field.names == ("mean_log", *(f"xi[{k}]" for k in range(20)))
+    measured = [one.experiments[0].observed["displacement"] for one in (field, posterior)]
+    assert np.array_equal(*measured)
