@@ -47,7 +47,7 @@ ANALYSES: Mapping[str, Callable[..., Analysis]] = {
     "letkf": LETKF,
 }
 FILTERS = (*GAUSSIAN, *ANALYSES, "ienks", "esmda", "particle")
-NOT_SMOOTHED = ("square_root", "ienks", "particle")
+NOT_SMOOTHED = ("ienks", "particle")
 WIDENING = {
     "inflation_on_anomalies": "on_anomalies",
     "inflation_on_variance": "on_variance",

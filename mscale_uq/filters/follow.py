@@ -17,9 +17,9 @@ from mscale_uq.filters.enks import EnKS
 from mscale_uq.filters.ensemble import EnsembleKalman
 from mscale_uq.filters.estimate import deviation, expected_readings
 from mscale_uq.filters.filter import Filter
-from mscale_uq.filters.gaussian import GaussianFilter
 from mscale_uq.filters.loop import prepared, simultaneous, start
 from mscale_uq.filters.records import StepInfo, Verdict
+from mscale_uq.filters.smoothable import Smoothable
 from mscale_uq.filters.smoother import smooth
 from mscale_uq.filters.whole import WholeStream
 
@@ -105,7 +105,7 @@ def follow(
         infos.append(checked(info, filtered[-1]))
     if not look_back:
         return Followed(first, tuple(filtered), None, tuple(infos))
-    if isinstance(filter, GaussianFilter):
+    if isinstance(filter, Smoothable):
         states: Sequence[Any] = smooth(filter, space, theta, stream, key)
     else:
         states = list(past.values())
@@ -146,7 +146,7 @@ def checked(info: StepInfo, after: Estimate) -> StepInfo:
 
 def _with_memory(filter: Filter, times: int) -> Filter:
     """Return the filter that can look back over a whole stream."""
-    if isinstance(filter, GaussianFilter):
+    if isinstance(filter, Smoothable):
         return filter
     if isinstance(filter, EnsembleKalman):
         return EnKS(filter, times)

@@ -19,9 +19,9 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError, ForwardFailure, InputError, explain
 from mscale_uq.filters.augmented import AugmentedDynamics
 from mscale_uq.filters.conditioning import Affine, blur, condition, positive
-from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.records import GaussianState, StepInfo, Verdict
 from mscale_uq.filters.sight import Sight, look
+from mscale_uq.filters.smoothable import Passage, Smoothable
 
 
 class Moved(NamedTuple):
@@ -44,7 +44,23 @@ class Update:
     note: str = ""
 
 
-class GaussianFilter(Filter):
+@final
+@dataclass(frozen=True)
+class GaussianPassage(Passage):
+    """The forecast state, and the covariance of the states before and after."""
+
+    state: GaussianState
+    cross: Array
+
+    def back(self, here: GaussianState, after: GaussianState) -> GaussianState:
+        """M + G (m+ - m-), P - G P- G' + G P+ G' with G = C (P-)^-1."""
+        G = divided(self.cross, self.state.cov)
+        cov = here.cov - G @ self.state.cov @ G.T + G @ after.cov @ G.T
+        mean = here.mean + G @ (after.mean - self.state.mean)
+        return GaussianState(here.time, mean, positive(cov, here.time, here.cov))
+
+
+class GaussianFilter(Smoothable):
     """A filter whose record is a `GaussianState`; a child says how moments move and how readings enter.
 
     A reading further than `outlier_sd` standard deviations from its forecast is left out, and says so; so is
@@ -77,8 +93,16 @@ class GaussianFilter(Filter):
         """Return mean and covariance at `time`."""
         if time == state.time:
             return state
+        return self.passage(space, values, state, time, key).state
+
+    @final
+    def passage(
+        self, space: StateSpace, values: Values, state: GaussianState, time: float, key: int = 0
+    ) -> GaussianPassage:
+        """Return mean and covariance at a later time, and how they vary with those before."""
         moved = self.move(space, values, state, time, key)
-        return GaussianState(time, moved.mean, positive(moved.cov, time, state.cov))
+        there = GaussianState(time, moved.mean, positive(moved.cov, time, state.cov))
+        return GaussianPassage(there, moved.cross)
 
     @final
     def analyse(
@@ -121,6 +145,15 @@ class GaussianFilter(Filter):
         except ForwardFailure:
             return False
         return True
+
+
+def divided(cross: Array, cov: Array) -> Array:
+    """Return cross cov^-1; where a state is known exactly, the pseudo-inverse."""
+    try:
+        factor = np.linalg.cholesky(cov)
+    except np.linalg.LinAlgError:
+        return np.asarray(cross @ np.linalg.pinv(cov, hermitian=True))
+    return np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, cross.T)).T)
 
 
 def without_outliers(sight: Sight, made: Update, outlier_sd: float) -> Sight:

@@ -65,19 +65,20 @@ class Replay:
 
         The steps are those that were made anew, so that they replace earlier ones of the same times; an
         observation that was not taken in has a step of its own with the verdict `TOO_LATE` or `DUPLICATE`.
-        A stream may deliver more than once: an observation with the source and the `record` of another at its
-        time is a duplicate, and, without a record, one that says the same as another. So replicates need a
-        record each.
+        A stream may deliver more than once: an observation with the source and the `record` of another within
+        the history is a duplicate, and, without a record, one that says the same as another. So replicates
+        need a record each.
 
         Raises
         ------
         DataError
-            If an observation is late and `late` is ``"error"``, or two of one record say different things.
+            If an observation is late and `late` is ``"error"``, or two of one record say different things,
+            their time among them.
         """
         fresh: list[Observation] = []
         refused = []
         for o in observations:
-            earlier = next((e for e in (*self._log_at(o.time), *fresh) if identity(e) == identity(o)), None)
+            earlier = next((e for e in (*self._rivals(o), *fresh) if identity(e) == identity(o)), None)
             if earlier is not None:
                 check_same(earlier, o)
                 refused.append(_refusal(o, Verdict.DUPLICATE))
@@ -93,8 +94,11 @@ class Replay:
         marks, infos = self._replayed(kept, [o for o in log if o.time >= first])
         return replace(self, marks=marks, log=tuple(log))._forgotten(), (*refused, *infos)
 
-    def _log_at(self, time: float) -> tuple[Observation, ...]:
-        first, last = (cut(self.log, time, key=attrgetter("time")) for cut in (bisect_left, bisect_right))
+    def _rivals(self, new: Observation) -> tuple[Observation, ...]:
+        """Return what of the log may be the same: of the same record, or, without one, at the same time."""
+        if new.record:
+            return tuple(o for o in self.log if o.record == new.record)
+        first, last = (cut(self.log, new.time, key=attrgetter("time")) for cut in (bisect_left, bisect_right))
         return self.log[first:last]
 
     def _accepts(self, observation: Observation) -> bool:

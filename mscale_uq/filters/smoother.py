@@ -1,41 +1,37 @@
-"""Smoothers: what the readings say about earlier states, for every Gaussian filter.
+"""Smoothers: what the readings say about earlier states, for every filter that can go back.
 
 Source: H. E. Rauch, F. Tung, C. T. Striebel, AIAA J. 3 (1965) 1445-1450, doi:10.2514/3.3166.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.observation import Observation
-from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import InputError, ParameterError, explain
-from mscale_uq.filters.conditioning import positive
-from mscale_uq.filters.filter import Filter
-from mscale_uq.filters.gaussian import GaussianFilter, Moved
+from mscale_uq.filters.filter import Filter, State
 from mscale_uq.filters.loop import check_order, prepared, simultaneous
-from mscale_uq.filters.records import GaussianState
+from mscale_uq.filters.smoothable import Passage, Smoothable
 
 
 class Passed(NamedTuple):
     """One analysis time of the forward pass: the filtered state, and the forecast that led to it."""
 
-    filtered: GaussianState
-    moved: Moved | None
+    filtered: State
+    passage: Passage | None
 
 
 def smooth(
-    filter: GaussianFilter,
+    filter: Smoothable,
     space: StateSpace,
     theta: "Values | dict[str, ArrayLike]",
     stream: Iterable[Observation],
     key: int = 0,
-) -> list[GaussianState]:
+) -> list[State]:
     """Return the state at each analysis time given the whole stream.
 
     Raises
@@ -54,12 +50,12 @@ class FixedLag:
     Attributes
     ----------
     filter
-        A Gaussian filter.
+        A Gaussian filter, in square-root form or not.
     lag
         Length of the window, in the time unit of the state space.
     """
 
-    filter: GaussianFilter
+    filter: Smoothable
     lag: float
 
     def __post_init__(self) -> None:
@@ -72,7 +68,7 @@ class FixedLag:
         theta: "Values | dict[str, ArrayLike]",
         stream: Iterable[Observation],
         key: int = 0,
-    ) -> Iterator[tuple[GaussianState, GaussianState]]:
+    ) -> Iterator[tuple[State, State]]:
         """Yield, at each analysis time, the filtered state now and the smoothed one at the window's begin.
 
         The window begins at the first analysis time that is not more than `lag` ago.
@@ -83,12 +79,12 @@ class FixedLag:
             yield passed.filtered, backward(window)[0]
 
 
-def backward(passes: Sequence[Passed]) -> list[GaussianState]:
+def backward(passes: Sequence[Passed]) -> list[State]:
     """Return the smoothed states of consecutive analysis times, from the last to the first and in order."""
-    smoothed = [passes[-1].filtered]
+    smoothed: list[Any] = [passes[-1].filtered]
     for here, after in zip(passes[-2::-1], passes[:0:-1], strict=True):
-        assert after.moved is not None  # later than its predecessor, so it was forecast
-        smoothed.append(_back(here.filtered, after.moved, smoothed[-1]))
+        assert after.passage is not None  # later than its predecessor, so it was forecast
+        smoothed.append(after.passage.back(here.filtered, smoothed[-1]))
     return smoothed[::-1]
 
 
@@ -99,33 +95,16 @@ def _forward(
     stream: Iterable[Observation],
     key: int,
 ) -> Iterator[tuple[Passed, float]]:
-    if not isinstance(filter, GaussianFilter):
-        allowed = "Kalman, ExtendedKalman, SigmaPointKalman, LaplaceKalman"
+    if not isinstance(filter, Smoothable):
+        allowed = "Kalman, SquareRootKalman, ExtendedKalman, SigmaPointKalman, LaplaceKalman"
         raise InputError(explain(f"smoothing by {type(filter).__name__}", allowed))
     values = prepared(space, theta)
     state = filter.init(space, values, key)
     for together in simultaneous(stream):
-        time, moved = together[0].time, None
+        time, passage = together[0].time, None
         check_order(state.time, time)
         if time != state.time:
-            moved = filter.move(space, values, state, time, key)
-            state = GaussianState(time, moved.mean, positive(moved.cov, time, state.cov))
+            passage = filter.passage(space, values, state, time, key)
+            state = passage.state
         state, _ = filter.analyse(space, values, state, together, key)
-        yield Passed(state, moved), time
-
-
-def _back(here: GaussianState, moved: Moved, after: GaussianState) -> GaussianState:
-    """M + G (m+ - m-), P - G P- G' + G P+ G' with G = C (P-)^-1."""
-    G = _divided(moved.cross, moved.cov)
-    cov = here.cov - G @ moved.cov @ G.T + G @ after.cov @ G.T
-    cov = positive(cov, here.time, here.cov)
-    return GaussianState(here.time, here.mean + G @ (after.mean - moved.mean), cov)
-
-
-def _divided(cross: Array, cov: Array) -> Array:
-    """Return cross cov^-1; where a state is known exactly, the pseudo-inverse."""
-    try:
-        factor = np.linalg.cholesky(cov)
-    except np.linalg.LinAlgError:
-        return np.asarray(cross @ np.linalg.pinv(cov, hermitian=True))
-    return np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, cross.T)).T)
+        yield Passed(state, passage), time

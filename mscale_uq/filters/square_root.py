@@ -16,17 +16,37 @@ from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError
 from mscale_uq.filters.conditioning import LOG_2PI, root
-from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.gaussian import Moved, Update, report, transition, without_outliers
 from mscale_uq.filters.innovation import whiten
 from mscale_uq.filters.kalman import check_dynamics, check_readings
 from mscale_uq.filters.records import FactorState, GaussianState, StepInfo
 from mscale_uq.filters.sight import look
+from mscale_uq.filters.smoothable import Passage, Smoothable
+
+EXACT = 1e-13  # what is left of a standard deviation when the other states say all of it
 
 
 @final
 @dataclass(frozen=True)
-class SquareRootKalman(Filter):
+class FactorPassage(Passage):
+    """The forecast state, the smoother's gain G, and what the state before still varies given the one after.
+
+    `rest` X has X X' = P - G P- G'.
+    """
+
+    state: FactorState
+    gain: Array
+    rest: Array
+
+    def back(self, here: FactorState, after: FactorState) -> FactorState:
+        """M + G (m+ - m-), and the factor of X X' + G S+ (G S+)'."""
+        mean = here.mean + self.gain @ (after.mean - self.state.mean)
+        return FactorState(here.time, mean, triangular(np.hstack([self.rest, self.gain @ after.factor])))
+
+
+@final
+@dataclass(frozen=True)
+class SquareRootKalman(Smoothable):
     """The exact filter of an affine Gaussian model, in square-root form; otherwise as `Kalman`."""
 
     outlier_sd: float = np.inf
@@ -42,11 +62,21 @@ class SquareRootKalman(Filter):
         """Return mean and factor at `time`: the factor of F S S'F' + Q from [F S, Q^1/2]."""
         if time == state.time:
             return state
-        mean, F, Q = transition(space, values, state.mean, state.time, time)
-        if not isinstance(space.dynamics, LinearDynamics):
-            plain = GaussianState(state.time, state.mean, state.cov)
-            check_dynamics(space, values, plain, time, Moved(mean, Q, Q), key)
+        mean, F, Q = checked_transition(space, values, state, time, key)
         return FactorState(time, mean, triangular(np.hstack([F @ state.factor, root(Q, time)])))
+
+    def passage(
+        self, space: StateSpace, values: Values, state: FactorState, time: float, key: int = 0
+    ) -> FactorPassage:
+        """Return the forecast, and how to go back.
+
+        One triangularisation: [[F S, Q^1/2], [S, 0]] becomes [[S-, 0], [G S-, X]].
+        """
+        mean, F, Q = checked_transition(space, values, state, time, key)
+        n, S = state.mean.size, state.factor
+        lower = triangular(np.block([[F @ S, root(Q, time)], [S, np.zeros((n, n))]]))
+        gain = divided_factor(lower[n:, :n], lower[:n, :n])
+        return FactorPassage(FactorState(time, mean, lower[:n, :n]), gain, lower[n:, n:])
 
     def analyse(
         self,
@@ -65,6 +95,25 @@ class SquareRootKalman(Filter):
         mean, factor, density = condition_factor(state, sight.usable - expected, H, noise)
         made = replace(plain, mean=mean, cov=factor, log_evidence=density)
         return FactorState(state.time, mean, factor), report(sight, state.time, made)
+
+
+def checked_transition(
+    space: StateSpace, values: Values, state: FactorState, time: float, key: int
+) -> tuple[Array, Array, Array]:
+    """Return the moved mean, F and Q; refuse dynamics that are not affine."""
+    mean, F, Q = transition(space, values, state.mean, state.time, time)
+    if not isinstance(space.dynamics, LinearDynamics):
+        plain = GaussianState(state.time, state.mean, state.cov)
+        check_dynamics(space, values, plain, time, Moved(mean, Q, Q), key)
+    return mean, F, Q
+
+
+def divided_factor(share: Array, factor: Array) -> Array:
+    """Return share L^-1 for a lower triangular L; where a state is known exactly, the pseudo-inverse."""
+    pivots = np.abs(np.diag(factor))
+    if np.all(pivots > EXACT * np.linalg.norm(factor, axis=1)):
+        return np.asarray(np.linalg.solve(factor.T, share.T).T)
+    return np.asarray(share @ np.linalg.pinv(factor, rcond=EXACT))
 
 
 def condition_factor(state: FactorState, error: Array, H: Array, noise: Array) -> tuple[Array, Array, float]:

@@ -14,6 +14,7 @@ from mscale_uq.filters.extended import ExtendedKalman
 from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.laplace import LaplaceKalman
 from mscale_uq.filters.loop import prepared, run, start
+from mscale_uq.filters.particle import ParticleFilter
 from mscale_uq.filters.records import GaussianState, Verdict
 from mscale_uq.filters.sigma_point import SigmaPointKalman
 from mscale_uq.filters.sigma_rules import Unscented
@@ -288,5 +289,5 @@ def test_why_a_reading_was_not_used_is_said(filter):
 
 
 def test_a_filter_that_cannot_be_smoothed_says_so():
-    with pytest.raises(InputError, match="smoothing by SquareRootKalman; allowed: Kalman"):
-        smooth(SquareRootKalman(), space(), THETA, [probe(1.0, 4.0)])
+    with pytest.raises(InputError, match="smoothing by ParticleFilter; allowed: Kalman, SquareRootKalman"):
+        smooth(ParticleFilter(), space(), THETA, [probe(1.0, 4.0)])

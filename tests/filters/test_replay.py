@@ -91,3 +91,14 @@ def test_an_observation_before_the_start_is_too_late():
 def test_an_unknown_policy_is_refused():
     with pytest.raises(InputError, match="replay, drop, error"):
         Replay(start(Kalman(), space(), THETA), late="ignore")
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_record_that_returns_with_another_time_is_refused(apart):
+    first = Observation(1.0, "probe", "amount", 4.0, record="7")
+    later = Observation(2.0, "probe", "amount", 4.0, record="7")
+    for pair in ([first, later], [later, first]):
+        with pytest.raises(DataError, match="two different observations are called '7'"):
+            fed(pair) if apart else Replay(start(Kalman(), space(), THETA)).add(*pair)
+    _, infos = fed([first, Observation(2.0, "probe", "amount", 4.0, record="8"), first])
+    assert list(infos[-1].verdicts) == [Verdict.DUPLICATE]
