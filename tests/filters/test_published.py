@@ -1,8 +1,9 @@
 """Twin experiments with the settings and the errors of published tables.
 
 The tables are those of DAPPER 1.7 (`mods/Lorenz96/sakov2008.py`, `mods/Lorenz63/sakov2012.py`), which repeat
-Table 1 of Sakov and Oke (2008), doi:10.1111/j.1600-0870.2007.00299.x, and add further filters. The error is
-the root mean square over the state, after the analysis, averaged over time; five seeds of 2000 cycles each.
+Table 1 of Sakov and Oke (2008), doi:10.1111/j.1600-0870.2007.00299.x, and of P. Sakov, D. S. Oliver and
+L. Bertino, Mon. Wea. Rev. 140 (2012) 1988-2004, and add further filters. The error is the root mean square
+over the state, after the analysis, averaged over time; five seeds of 2000 cycles each, unless said.
 """
 
 from dataclasses import replace
@@ -42,7 +43,6 @@ BASELINES_2012 = {"interpolation": 1.25, 0.1: 1.04}
 LETKF_2008 = EnsembleKalman(LETKF(FOUR_SITES), 7, Inflation(on_anomalies=1.04), rotation=True)
 SAKOV_2012 = {
     "etkf": (EnsembleKalman(ETKF(), 10, Inflation(on_anomalies=1.02), rotation=True), 0.60),
-    "stochastic": (EnsembleKalman(Stochastic(), 10, Inflation(on_anomalies=1.04)), 0.65),
     "ienks": (IEnKS(10, inflation=Inflation(on_anomalies=1.02), rotation=True), 0.31),
     "100 particles": (ParticleFilter(100, ess_min=0.3, jitter=2.4), 0.38),
 }
@@ -64,10 +64,10 @@ def twin(space, theta, seed, interval, cycles=CYCLES):
     return np.array(path), readings
 
 
-def errors(filter, space, theta, interval, burn_in, cycles=CYCLES):
+def errors(filter, space, theta, interval, burn_in, cycles=CYCLES, seeds=SEEDS):
     """Mean error and mean spread of each seed."""
     found = []
-    for seed in SEEDS:
+    for seed in seeds:
         path, readings = twin(space, theta, seed, interval, cycles)
         states = [state for state, _ in run(filter, space, theta, readings, key=seed)][burn_in:]
         error = [np.sqrt(np.mean((s.mean - x) ** 2)) for s, x in zip(states, path[burn_in:], strict=True)]
@@ -101,9 +101,18 @@ def test_sakov_2012_lorenz_63(row):
     theta = {parameter.name: parameter.default for parameter in space.parameters}
     error, spread = errors(filter, space, theta, 0.25, burn_in=64)
     print(row, "rmse", error.mean(), "+-", error.std(ddof=1), "spread", spread.mean(), "table", published)
-    # The table's own runs of 1000 cycles scatter by 5 to 15 %; its program finds 0.56 for `stochastic`, which
-    # now and then loses the truth for a while.
-    assert error.mean() == pytest.approx(published, rel=0.10 if row != "stochastic" else 0.25)
+    assert error.mean() == pytest.approx(published, rel=0.10)  # the table's own runs scatter by 5 to 15 %
+
+
+@pytest.mark.slow
+def test_sakov_2012_lorenz_63_with_readings_perturbed_for_each_member():
+    """It loses the truth for a while now and then, so runs scatter by 18 %: twenty of them."""
+    filter = EnsembleKalman(Stochastic(), 10, Inflation(on_anomalies=1.04))
+    space = lorenz63.space(sd=np.sqrt(2))
+    theta = {parameter.name: parameter.default for parameter in space.parameters}
+    error, spread = errors(filter, space, theta, 0.25, 64, cycles=1000, seeds=range(20))
+    print("stochastic rmse", error.mean(), "+-", error.std(ddof=1), "spread", spread.mean(), "table", 0.65)
+    assert error.mean() == pytest.approx(0.65, rel=0.10)
 
 
 @pytest.mark.slow
@@ -170,8 +179,8 @@ def test_sakov_2012_lorenz_63_with_an_extended_filter():
     space = lorenz63.space(sd=np.sqrt(2))
     theta = {parameter.name: parameter.default for parameter in space.parameters}
     found = []
-    for seed in SEEDS[:3]:
-        path, readings = twin(space, theta, seed, 0.25, 400)
+    for seed in SEEDS:
+        path, readings = twin(space, theta, seed, 0.25, 1000)
         now, error = start(ExtendedKalman(), space, theta), []
         for truth, reading in zip(path, readings, strict=True):
             there = now.predict_to(reading.time)
@@ -180,4 +189,4 @@ def test_sakov_2012_lorenz_63_with_an_extended_filter():
             error.append(np.sqrt(np.mean((now.state.mean - truth) ** 2)))
         found.append(np.mean(error[64:]))
     print("extended rmse", np.mean(found), "of", found, "table", 0.92)
-    assert np.mean(found) == pytest.approx(0.92, rel=0.15)
+    assert np.mean(found) == pytest.approx(0.92, rel=0.10)
