@@ -9,7 +9,12 @@ from mscale_uq.core.law import Law
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.diagnose.normal_scores import slopes
-from mscale_uq.observe.information import Sensitivity, information, squared_distance
+from mscale_uq.observe.information import (
+    Sensitivity,
+    information,
+    information_of_others,
+    squared_distance,
+)
 from mscale_uq.stats.experiment import Experiment, Shared
 from mscale_uq.stats.posterior import Posterior
 
@@ -49,12 +54,7 @@ class Moved:
     def fisher_without(self, quantity: str) -> dict[int, Array]:
         """Return, for each reading of a quantity, the Fisher information ``(n, n)`` of the others."""
         law, at, seen = self._law(quantity), self.sensitivity(quantity), self.seen(quantity)
-        others = {}
-        for place in np.flatnonzero(seen):
-            seen[place] = False
-            others[int(place)] = information(law, at, seen)
-            seen[place] = True
-        return others
+        return dict(zip(np.flatnonzero(seen).tolist(), information_of_others(law, at, seen), strict=True))
 
     def sensitivity(self, quantity: str) -> Sensitivity:
         """Return what the law of one quantity sees."""

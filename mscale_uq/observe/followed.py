@@ -8,6 +8,7 @@ and slope are what the model makes beside the expected reading, one for each tim
 lead to the first time from a start without deviation.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -89,6 +90,16 @@ class Followed(Law):
 
     def cov(self, prediction: Array, variance: Array, values: Values) -> Array:
         """Return the covariance ``(rows, rows)``."""
+        size = np.size(prediction)
+        whole = np.zeros((size, size))
+        for rows, cov in self.blocks(prediction, variance, values):
+            whole[np.ix_(rows, rows)] = cov
+        return whole
+
+    def blocks(
+        self, prediction: Array, variance: Array, values: Values
+    ) -> Iterator[tuple[np.ndarray, Array]]:
+        """Yield the places ``(r,)`` and the covariance ``(r, r)`` of each individual's readings."""
         F, Q, slope = self._model(values)
         between = np.zeros((len(F), len(F)))
         P, columns = np.zeros(F.shape[1:]), np.zeros((0, F.shape[1]))
@@ -97,9 +108,10 @@ class Followed(Law):
             columns = np.concatenate([columns @ F[t].T, (P @ slope[t])[None]])
             between[: t + 1, t] = columns @ slope[t]
         between = np.triu(between) + np.triu(between, 1).T
-        who, when = np.array(self.individual), np.array(self.time)
-        own = np.diag(np.ravel(self._own(prediction, variance, values)))
-        return np.where(who[:, None] == who, between[np.ix_(when, when)], 0.0) + own
+        own, (who, when) = np.ravel(self._own(prediction, variance, values)), self._places
+        for individual in np.unique(who):
+            rows = np.flatnonzero(who == individual)
+            yield rows, between[np.ix_(when[rows], when[rows])] + np.diag(own[rows])
 
     def sample(self, prediction: Array, variance: Array, values: Values, rng: np.random.Generator) -> Array:
         """Draw the readings of other individuals, with paths of their own."""

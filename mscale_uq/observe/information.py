@@ -7,8 +7,10 @@ For a normal law with mean m and covariance S, both depending on the unknowns,
 For a Student-t law with df degrees of freedom and squared scale s, F_ab = (df + 1)/(df + 3) dm_a dm_b / s
 + df/(df + 3) ds_a ds_b / (2 s^2), reading by reading. A law without a formula of its own counts as the normal
 law of the same covariance, whose information on the mean is the least that any law of this covariance has.
+So do followed individuals: what their scatter tells is not counted.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any, final
@@ -21,6 +23,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import NoGradient
 from mscale_uq.observe.correlated import GaussianCorrelated
+from mscale_uq.observe.followed import Followed
 from mscale_uq.observe.laws import Gaussian, StudentT, look_up
 
 
@@ -62,11 +65,7 @@ def information(law: Law, at: Sensitivity, seen: np.ndarray) -> Array:
     NoGradient
         If the law is not known here and its mean is not the prediction.
     """
-    if not np.array_equal(law.mean(at.prediction, at.values), at.prediction):
-        raise NoGradient(
-            f"no Fisher information of a {type(law).__name__} law: register it in observe/information"
-        )
-    return _normal(at.d_prediction[seen], law.cov(at.prediction, at.variance, at.values)[np.ix_(seen, seen)])
+    return np.asarray(sum(_normal(slope, cov) for slope, cov in _blocks(law, at, seen)))
 
 
 @information.register
@@ -99,12 +98,39 @@ def _(law: GaussianCorrelated, at: Sensitivity, seen: np.ndarray) -> Array:
     return _normal(at.d_prediction[seen], cov) + 0.5 * white @ white.T
 
 
+@singledispatch
+def information_of_others(law: Law, at: Sensitivity, seen: np.ndarray) -> Array:
+    """Return, for each reading that is `seen`, the Fisher information of the others ``(seen, p, p)``.
+
+    Raises
+    ------
+    NoGradient
+        As `information` does.
+    """
+    own = [_own(slope, cov) for slope, cov in _blocks(law, at, seen)]
+    order = np.argsort(np.concatenate([rows[seen[rows]] for rows in _groups(law, seen)]), kind="stable")
+    return information(law, at, seen) - np.concatenate(own)[order]
+
+
+@information_of_others.register(Gaussian)
+@information_of_others.register(StudentT)
+@information_of_others.register(GaussianCorrelated)
+def _(law: Law, at: Sensitivity, seen: np.ndarray) -> Array:
+    others = np.repeat(seen[None], np.count_nonzero(seen), axis=0)
+    others[np.arange(len(others)), np.flatnonzero(seen)] = False
+    p = at.d_prediction.shape[1]
+    return np.reshape([information(law, at, rest) for rest in others], (-1, p, p))
+
+
 def squared_distance(law: Law, at: Sensitivity, seen: np.ndarray, miss: Array) -> float:
     """Return r' S^-1 r of an error r ``(n,)``, S the law's covariance (of a Student-t law, its scale)."""
     if isinstance(law, Gaussian | StudentT):
         return float(np.sum(miss[seen] ** 2 / _variance(law, at)[seen]))
-    cov = law.cov(at.prediction, at.variance, at.values)[np.ix_(seen, seen)]
-    return float(miss[seen] @ np.linalg.solve(cov, miss[seen]))
+    total = 0.0
+    for rows, cov in zip(_groups(law, seen), _covs(law, at, seen), strict=True):
+        off = miss[rows[seen[rows]]]
+        total += float(off @ np.linalg.solve(cov, off))
+    return total
 
 
 def _variance(law: Gaussian | StudentT, at: Sensitivity) -> Array:
@@ -126,6 +152,44 @@ def _d_noise(law: Gaussian, at: Sensitivity) -> Array:
 def _independent(slope: Array, total: Array, d_total: Array, on_mean: float, on_scale: float) -> Array:
     root, ratio = slope / np.sqrt(total)[:, None], d_total / total[:, None]
     return on_mean * root.T @ root + on_scale * 0.5 * ratio.T @ ratio
+
+
+def _groups(law: Law, seen: np.ndarray) -> list[np.ndarray]:
+    """Return the places of the readings that may hang together, group by group."""
+    if isinstance(law, Followed):
+        who = np.array(law.individual)
+        return [np.flatnonzero(who == one) for one in np.unique(who)]
+    return [np.arange(seen.size)]
+
+
+def _covs(law: Law, at: Sensitivity, seen: np.ndarray) -> Iterator[Array]:
+    """Yield the covariance of the readings of each group that are seen."""
+    if isinstance(law, Followed):
+        for rows, cov in law.blocks(at.prediction, at.variance, at.values):
+            yield cov[np.ix_(seen[rows], seen[rows])]
+    else:
+        yield law.cov(at.prediction, at.variance, at.values)[np.ix_(seen, seen)]
+
+
+def _blocks(law: Law, at: Sensitivity, seen: np.ndarray) -> Iterator[tuple[Array, Array]]:
+    """Yield the derivative and the covariance of the readings of each group that are seen."""
+    if not np.array_equal(law.mean(at.prediction, at.values), at.prediction):
+        raise NoGradient(
+            f"no Fisher information of a {type(law).__name__} law: register it in observe/information"
+        )
+    for rows, cov in zip(_groups(law, seen), _covs(law, at, seen), strict=True):
+        yield at.d_prediction[rows[seen[rows]]], cov
+
+
+def _own(slope: Array, cov: Array) -> Array:
+    """Return what each reading tells beyond all others, ``(readings, p, p)``.
+
+    Given the others, reading i has the variance 1 / P_ii and moves by (P slope)_i / P_ii, with P the inverse
+    of the covariance.
+    """
+    inner = solve_triangular(np.linalg.cholesky(cov), np.eye(len(cov)), lower=True)
+    pull = inner.T @ (inner @ slope)
+    return np.asarray(pull[:, :, None] * pull[:, None, :] / np.sum(inner**2, axis=0)[:, None, None])
 
 
 def _normal(slope: Array, cov: Array) -> Array:

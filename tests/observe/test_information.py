@@ -8,8 +8,15 @@ from mscale_uq.core.law import Law
 from mscale_uq.errors import NoGradient
 from mscale_uq.observe.approximation import ApproximationError
 from mscale_uq.observe.correlated import GaussianCorrelated
+from mscale_uq.observe.counts import NegativeBinomial
 from mscale_uq.observe.discrepancy import SmoothDiscrepancy
-from mscale_uq.observe.information import Sensitivity, information
+from mscale_uq.observe.followed import Followed
+from mscale_uq.observe.information import (
+    Sensitivity,
+    information,
+    information_of_others,
+    squared_distance,
+)
 from mscale_uq.observe.laws import Gaussian, StudentT
 
 VALUES = {"s": np.array(0.7), "r": np.array(0.3), "a": np.array(0.5), "l": np.array(0.4)}
@@ -104,3 +111,30 @@ class Double(Law):
 def test_a_law_it_knows_nothing_of_is_refused():
     with pytest.raises(NoGradient, match="Double"):
         information(Double(), AT, SEEN)
+
+
+@pytest.mark.parametrize("seen", [[True] * 6, [True, True, False, True, True, False]])
+def test_what_all_but_one_reading_tell_is_the_information_of_the_others(seen):
+    draw, seen = np.random.default_rng(7), np.array(seen)
+    root = draw.standard_normal((3, 1, 1))
+    values = {
+        "y_transition": draw.standard_normal((3, 1, 1)),
+        "y_diffusion": root**2,
+        "y_slope": np.ones((3, 1)),
+    }
+    followed = Followed(Gaussian(0.5), "y", (0, 1, 0, 1, 1, 0), (0, 0, 1, 1, 2, 2))
+    at = Sensitivity(
+        np.arange(1.0, 7.0), np.zeros(6), values, draw.standard_normal((6, 2)), np.zeros((6, 2)), {}
+    )
+    for law in (followed, NegativeBinomial(0.3), Gaussian(0.7)):
+        others = information_of_others(law, at, seen)
+        assert others.shape == (seen.sum(), 2, 2)
+        for place, found in zip(np.flatnonzero(seen), others, strict=True):
+            rest = seen & (np.arange(6) != place)
+            assert found == pytest.approx(information(law, at, rest), rel=1e-10, abs=1e-12)
+        dense = law.cov(at.prediction, at.variance, at.values)[np.ix_(seen, seen)]
+        exact = at.d_prediction[seen].T @ np.linalg.solve(dense, at.d_prediction[seen])
+        assert information(law, at, seen) == pytest.approx(exact, rel=1e-10)
+        miss = draw.standard_normal(6)
+        exact = miss[seen] @ np.linalg.solve(dense, miss[seen])
+        assert squared_distance(law, at, seen, miss) == pytest.approx(exact, rel=1e-10)
