@@ -5,9 +5,12 @@ Given the shared unknowns u the cells are independent, so that the joint normal 
     u ~ N(m, P),   x_i = a_i + B_i (u - m) + e_i,   e_i ~ N(0, C_i)  independent,
 
 which takes N small matrices instead of one of N n + k rows. Moving and reading it through first derivatives
-is the extended Kalman filter of the joint state, exactly. The error of the background that all readings of a
-frame share is one more shared unknown for the time of a frame; what it makes of the correlation between cells
-is dropped afterwards, their own variances are kept.
+is the extended Kalman filter of the joint state, exactly: each frame is linearised once, at its forecast.
+While the shared unknowns are known within a factor only, that makes their intervals too narrow, for what was
+linearised at a wrong place is never taken back; see `SharedBank` for how much.
+
+The error of the background that all readings of a frame share is one more shared unknown for the time of a
+frame; what it makes of the correlation between cells is dropped afterwards, their own variances are kept.
 """
 
 from collections.abc import Mapping
@@ -69,6 +72,10 @@ class Frame(NamedTuple):
 @final
 class SharedBank:
     """A filter of cells under one model with shared unknown parameters.
+
+    Too sure of unknowns that are known within a factor only: in 80 twin experiments (four cells, 72 frames,
+    three dishes; logarithms known to 0.4 before), its 90 % intervals covered .65 of the rates and .54 of the
+    gains.
 
     Parameters
     ----------

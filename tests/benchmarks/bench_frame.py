@@ -15,8 +15,8 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "N
 
 import numpy as np  # noqa: E402
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "filters"))
-from test_shared import KNOWN, UNKNOWN, readings, space  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[1] / "systems"))
+from tracked_cells import KNOWN, UNKNOWN, readings, space  # noqa: E402
 
 from mscale_uq.core.observation import Observation  # noqa: E402
 from mscale_uq.filters.augment import augment  # noqa: E402
