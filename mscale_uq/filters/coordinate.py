@@ -5,6 +5,7 @@ from typing import final
 
 import numpy as np
 
+from mscale_uq.core.lazy import lazy
 from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.filters.free import Free
 
@@ -37,6 +38,6 @@ class Coordinate:
     def _flat(self, u: Array) -> Array:
         return np.reshape(u, (-1, self.parameter.size))
 
-    @property
+    @lazy
     def _free(self) -> Free:
         return Free.of((self.parameter,))

@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 from scipy.special import expit, logit
 
+from mscale_uq.core.lazy import lazy
 from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.errors import ParameterError, explain
 
@@ -55,7 +56,7 @@ class Free:
             allowed = f"({self.lower[entry]:g}, {self.upper[entry]:g})"
             raise ParameterError(explain(f"{name!r}: a member outside its limits", allowed))
         free = theta.copy()
-        below, above, between = self._kinds()
+        below, above, between = self._kinds
         free[..., below] = np.log(theta[..., below] - self.lower[below])
         free[..., above] = -np.log(self.upper[above] - theta[..., above])
         share = (theta - self.lower)[..., between] / (self.upper - self.lower)[between]
@@ -65,7 +66,7 @@ class Free:
     def backward(self, free: Array) -> Array:
         """Return the parameters."""
         theta = np.array(free, dtype=float)
-        below, above, between = self._kinds()
+        below, above, between = self._kinds
         theta[..., below] = self.lower[below] + np.exp(theta[..., below])
         theta[..., above] = self.upper[above] - np.exp(-theta[..., above])
         width = (self.upper - self.lower)[between]
@@ -75,13 +76,14 @@ class Free:
     def slope(self, free: Array) -> Array:
         """Return the derivative of each parameter to its free number."""
         theta, slope = self.backward(free), np.ones_like(np.asarray(free, dtype=float))
-        below, above, between = self._kinds()
+        below, above, between = self._kinds
         slope[..., below] = (theta - self.lower)[..., below]
         slope[..., above] = (self.upper - theta)[..., above]
         from_below, from_above = (theta - self.lower)[..., between], (self.upper - theta)[..., between]
         slope[..., between] = from_below * from_above / (self.upper - self.lower)[between]
         return slope
 
+    @lazy
     def _kinds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         low, high = np.isfinite(self.lower), np.isfinite(self.upper)
         return low & ~high, high & ~low, low & high

@@ -17,7 +17,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError, ForwardFailure, InputError, explain
-from mscale_uq.filters.augmented import AugmentedDynamics
+from mscale_uq.filters.augmented import AugmentedDynamics, AugmentedStep
 from mscale_uq.filters.conditioning import Affine, blur, condition, positive
 from mscale_uq.filters.records import GaussianState, StepInfo, Verdict
 from mscale_uq.filters.sight import Sight, look
@@ -221,6 +221,13 @@ def state_slope(linear: Linearization, size: int) -> Array:
     """Return the derivative ``(n, n)`` of a step to the state."""
     if isinstance(linear, MatrixLinearization):
         return linear.jacobians["state", "state"]
+    if isinstance(linear, AugmentedStep):  # the inner state moves no parameter
+        n = linear.dynamics.inner.size
+        whole = np.eye(size)
+        whole[:n, :n] = state_slope(linear.step, n)
+        for column, unit in enumerate(np.eye(size)[n:], start=n):
+            whole[:, column] = linear.jvp({"state": unit})["state"]
+        return whole
     return np.stack([linear.jvp({"state": unit})["state"] for unit in np.eye(size)], axis=1)
 
 

@@ -15,7 +15,7 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.filters.conditioning import root
 from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move
 from mscale_uq.filters.records import GaussianState
-from mscale_uq.filters.sight import Sight
+from mscale_uq.filters.sight import Sight, Survey
 
 HALVINGS = 40
 
@@ -46,7 +46,7 @@ class LaplaceKalman(GaussianFilter):
 
     knows_laws: ClassVar[bool] = True
     iterations: int = 50
-    tolerance: float = 1e-6
+    tolerance: float = 1e-4
     outlier_sd: float = np.inf
 
     def move(
@@ -58,13 +58,13 @@ class LaplaceKalman(GaussianFilter):
     def update(self, sight: Sight, state: GaussianState) -> Update:
         """Return mode and inverse information."""
         hill = Hill(sight, state.mean, root(state.cov, state.time))
-        u, top, note = hill.climb(self.iterations, self.tolerance)
+        first = hill.survey(np.zeros(len(state.mean)))
+        u, top, note = hill.climb(first, self.iterations, self.tolerance)
         inner = np.linalg.cholesky(top.information)
         half = np.linalg.solve(inner, hill.L.T)
-        expected, H, noise = sight.linearize(state.mean)
-        spread = H @ state.cov @ H.T + noise
+        spread = first.seen.H @ state.cov @ first.seen.H.T + first.seen.noise
         evidence = top.height - float(np.log(np.diag(inner)).sum())
-        return Update(state.mean + hill.L @ u, half.T @ half, expected, spread, evidence, note)
+        return Update(state.mean + hill.L @ u, half.T @ half, first.seen.expected, spread, evidence, note)
 
 
 class Place(NamedTuple):
@@ -73,6 +73,7 @@ class Place(NamedTuple):
     height: float
     gradient: Array
     information: Array
+    seen: Survey
 
 
 @final
@@ -84,32 +85,40 @@ class Hill:
     mean: Array
     L: Array
 
-    def climb(self, iterations: int, tolerance: float) -> tuple[Array, Place, str]:
-        """Return the top u ``(n,)``, what is known there, and a note if it was not reached."""
+    def climb(self, place: Place, iterations: int, tolerance: float) -> tuple[Array, Place, str]:
+        """Return the top u ``(n,)``, what is known there, and a note if it was not reached from u = 0."""
         u = np.zeros(len(self.mean))
-        place = self.survey(u)
         for _ in range(iterations):
             step = np.asarray(np.linalg.solve(place.information, place.gradient))
             if place.gradient @ step <= tolerance**2:
                 return u, place, ""
-            share = self.share(u, step, place)
-            if share == 0.0:
+            higher = self.ahead(u, step, place)
+            if higher is None:
                 break
-            u = u + share * step
-            place = self.survey(u)
+            u, place = higher
         return u, place, "search for the most probable state did not settle"
 
     def survey(self, u: Array) -> Place:
-        """Return height, gradient and expected information."""
-        x = self.mean + self.L @ u
-        seen = self.sight.seen
-        expected, H, noise = self.sight.linearize(x)
-        density, score = self.sight.log_likelihood(x)
+        """Return what is known at a point."""
+        return self._place(u, self.sight.survey(self.mean + self.L @ u))
+
+    def ahead(self, u: Array, step: Array, place: Place) -> tuple[Array, Place] | None:
+        """Return the first higher point a step, 1/2 of it, 1/4 .. ahead; None if there is none."""
+        rise, blur = float(place.gradient @ step), 1e-14 * abs(place.height)
+        for share in 0.5 ** np.arange(HALVINGS):
+            trial = u + share * step
+            seen = self.sight.survey(self.mean + self.L @ trial)
+            if seen.density - 0.5 * float(trial @ trial) >= place.height + 1e-4 * share * rise - blur:
+                return trial, self._place(trial, seen)
+        return None
+
+    def _place(self, u: Array, seen: Survey) -> Place:
+        used, noise = self.sight.seen, seen.noise
         if self.sight.censored.any():
-            noise = self.blurred(expected, noise, score)
-        slope = H[seen] @ self.L
-        information = np.eye(len(u)) + slope.T @ np.linalg.solve(noise[np.ix_(seen, seen)], slope)
-        return Place(density - 0.5 * float(u @ u), slope.T @ score[seen] - u, information)
+            noise = self.blurred(seen.expected, noise, seen.score)
+        slope = seen.H[used] @ self.L
+        information = np.eye(len(u)) + slope.T @ np.linalg.solve(noise[np.ix_(used, used)], slope)
+        return Place(seen.density - 0.5 * float(u @ u), slope.T @ seen.score[used] - u, information, seen)
 
     def blurred(self, expected: Array, noise: Array, score: Array) -> Array:
         """Return the noise with censored readings as uninformative as they are.
@@ -124,13 +133,3 @@ class Hill:
         information = pull * (pull + z_by_s)
         blurred[cut, cut] = 1 / np.maximum(information, np.finfo(float).tiny)
         return blurred
-
-    def share(self, u: Array, step: Array, place: Place) -> float:
-        """Return the part of the step, 1 or 1/2 or 1/4 .., that climbs; 0 if none does."""
-        rise, blur = float(place.gradient @ step), 1e-14 * abs(place.height)
-        for share in 0.5 ** np.arange(HALVINGS):
-            trial = u + share * step
-            density, _ = self.sight.log_likelihood(self.mean + self.L @ trial)
-            if density - 0.5 * float(trial @ trial) >= place.height + 1e-4 * share * rise - blur:
-                return float(share)
-        return 0.0

@@ -4,11 +4,11 @@ The vectors stack the flattened values of all observations. A reading that is mi
 its place here and is left out by the filters, so the prediction of what was not used is known too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import isnan
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 from scipy.linalg import block_diag
@@ -23,6 +23,19 @@ from mscale_uq.errors import DataError, NoGradient, explain, near_match
 from mscale_uq.filters.plain import fixed_cov
 from mscale_uq.filters.reading_slope import derivative, places
 from mscale_uq.filters.records import Verdict
+
+
+class Survey(NamedTuple):
+    """What readings are at a state: expected ``(m,)``, derivative H ``(m, n)`` to it, covariance ``(m, m)``.
+
+    With the log-density of what was read, and its derivative `score` ``(m,)`` to the prediction.
+    """
+
+    expected: Array
+    H: Array
+    noise: Array
+    density: float
+    score: Array
 
 
 @final
@@ -131,18 +144,18 @@ class Sight:
         NoGradient
             If an operator's stage has no exact derivative, or its law a mean other than the prediction.
         """
-        means, slopes, covs = [], [], []
-        for observation, operator in self._pairs():
-            made, slope = self._slope(operator, state)
-            self._check_size(observation, made[operator.quantity])
-            mean = operator.mean(made)
-            if not np.array_equal(mean, made[operator.quantity]):
-                raise NoGradient(f"law of source {observation.source!r}: its mean is not the prediction")
-            means.append(mean.ravel())
-            slopes.append(slope)
-            covs.append(self._cov(observation, operator, made))
-        n = self.space.dynamics.size
-        return _stack(means), np.vstack([np.zeros((0, n)), *slopes]), _blocks(covs)
+        return self._stacked(self._linear(state))
+
+    def survey(self, state: Array) -> Survey:
+        """Return what `linearize` and `log_likelihood` do, at the price of the first; raises like it."""
+        parts = list(self._linear(state))
+        terms = [
+            self._density(o, operator, made)
+            for (o, operator), (made, _) in zip(self._pairs(), parts, strict=True)
+        ]
+        return Survey(
+            *self._stacked(parts), sum(density for density, _ in terms), _stack([score for _, score in terms])
+        )
 
     def members(self, states: Array) -> Array:
         """Return the expected readings ``(N, m)`` of every member ``(N, n)``."""
@@ -161,18 +174,8 @@ class Sight:
 
         The derivative is ``(m,)``, zero where a reading is not used; only the operators' laws enter.
         """
-        total, scores = 0.0, []
-        for observation, operator in self._pairs():
-            made = self._made(observation, state)
-            if observation.noise is None:
-                terms = operator.logpdf(observation.usable, made)
-                total += terms.total
-                scores.append(np.ravel(terms.d_prediction))
-            else:
-                density, score = _normal(observation, operator.mean(made))
-                total += density
-                scores.append(score)
-        return total, _stack(scores)
+        terms = [self._density(o, operator, self._made(o, state)) for o, operator in self._pairs()]
+        return sum(density for density, _ in terms), _stack([score for _, score in terms])
 
     def _pairs(self) -> Iterator[tuple[Observation, ObservationOperator]]:
         return ((o, self.space.observations[o.source]) for o in self.observations)
@@ -181,6 +184,32 @@ class Sight:
         made = self.space.observe(observation.source, state, self.values)
         self._check_size(observation, made[self.space.observations[observation.source].quantity])
         return made
+
+    def _linear(self, state: Array) -> Iterator[tuple[Named, Array]]:
+        """Yield what each observation's operator makes, and its derivative to the state."""
+        for observation, operator in self._pairs():
+            made, slope = self._slope(operator, state)
+            self._check_size(observation, made[operator.quantity])
+            if not np.array_equal(operator.mean(made), made[operator.quantity]):
+                raise NoGradient(f"law of source {observation.source!r}: its mean is not the prediction")
+            yield made, slope
+
+    def _stacked(self, parts: Iterable[tuple[Named, Array]]) -> tuple[Array, Array, Array]:
+        """Return expected readings, derivative and covariance of all observations."""
+        means, slopes, covs = [], [np.zeros((0, self.space.dynamics.size))], []
+        for (observation, operator), (made, slope) in zip(self._pairs(), parts, strict=True):
+            means.append(made[operator.quantity].ravel())
+            slopes.append(slope)
+            covs.append(self._cov(observation, operator, made))
+        return _stack(means), np.vstack(slopes), _blocks(covs)
+
+    @staticmethod
+    def _density(observation: Observation, operator: ObservationOperator, made: Named) -> tuple[float, Array]:
+        """Return the log-density of what was read, and its derivative ``(m,)`` to the prediction."""
+        if observation.noise is not None:
+            return _normal(observation, operator.mean(made))
+        terms = operator.logpdf(observation.usable, made)
+        return terms.total, np.ravel(terms.d_prediction)
 
     def _cov(self, observation: Observation, operator: ObservationOperator, made: Named) -> Array:
         stated = observation.noise_cov

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import final
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition
 from mscale_uq.core.parameter import Array
@@ -77,8 +76,6 @@ def _joined(blocks: Sequence[Transition]) -> Transition:
 
 
 def _diagonal(parts: Sequence[Array]) -> Array:
-    if parts[0].ndim == 2:
-        return np.asarray(block_diag(*parts))
     lead = parts[0].shape[:-2]
     size = sum(part.shape[-1] for part in parts)
     whole, first = np.zeros((*lead, size, size)), 0
