@@ -13,6 +13,7 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.errors import CaseError, WiringError
 from mscale_uq.filters.augment import unknown_values
 from mscale_uq.filters.loop import simultaneous, start
+from mscale_uq.filters.sight import look
 from mscale_uq.observe.counts import NegativeBinomial
 from mscale_uq.observe.followed import Followed
 
@@ -68,26 +69,32 @@ def test_the_posterior_of_both_experiments_has_the_slope_of_its_differences(case
         assert slope[k] == pytest.approx(difference, rel=1e-4, abs=1e-3)
 
 
-def widths(plan, state):
-    """Standard deviations of the logarithms of gain and rate, by the state of a filter."""
+def spread(plan, state, name):
+    """Standard deviation of the logarithm of a learned parameter, by the state of a filter."""
     ends = state.mean + np.outer([-1.0, 1.0], np.sqrt(np.diag(state.cov)))
-    found = unknown_values(plan.space, ends)
-    return [float(np.diff(np.log(found[name])).item() / 2) for name in ("gain", "transcription_rate")]
+    return float(np.diff(np.log(unknown_values(plan.space, ends)[name])).item() / 2)
 
 
-def test_the_first_dish_makes_gain_and_rate_collapse(case):
+def test_a_dish_adds_the_information_of_its_counts_and_narrows_gain_and_rate(case):
     plan = case.assimilating
-    now, before = start(plan.filter, plan.space, plan.theta), None
+    now = start(plan.filter, plan.space, plan.theta)
     for together in islice(simultaneous(plan.stream.observations), 13):  # the first hour, dish and all
-        if len(together) == 2:
-            alone = [one for one in together if one.source == "microscope"]
-            before = widths(plan, now.update(*alone)[0].state)
-        now, info = now.update(*together)
-    assert {o.source for o in together} == {"microscope", "sequencer"}
-    gain, rate = np.array(widths(plan, now.state)) / before
-    assert gain < 0.5
-    assert rate < 0.7
+        before, (now, info) = now, now.update(*together)
+    assert [o.source for o in together] == ["microscope", "sequencer"]
     assert info.note == ""
+    without, _ = before.update(together[0])
+    sight = look(plan.space, now.values, together[1:], now.state.time)
+    expected, slope = (part[sight.seen] for part in sight.linearize(now.state.mean)[:2])
+    assert len(expected) == 200
+    # All counts of a dish have one mean but for their size factors, and speak of its logarithm alone. That of
+    # 200 negative binomial counts tells sum mu / (1 + a mu) about it, and the normal laws add informations.
+    q = slope[0] / expected[0]
+    assert slope == pytest.approx(expected[:, None] * q)
+    told = np.sum(expected / (1 + 0.05 * expected))
+    alone, both = (q @ at.state.cov @ q for at in (without, now))
+    assert 1 / both == pytest.approx(1 / alone + told, rel=0.05)  # the movie is read at another mode, too
+    for name in ("gain", "transcription_rate"):
+        assert spread(plan, now.state, name) < spread(plan, without.state, name)
 
 
 def test_a_dish_is_no_reading_of_a_tracked_cell():
