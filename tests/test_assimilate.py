@@ -299,13 +299,16 @@ def test_a_prior_becomes_the_law_of_its_coordinate():
     assert (float(exact.centre), float(exact.sd)) == pytest.approx((0.5, np.pi / 3**0.5), rel=1e-3)
 
 
+# What a model reads only where it is told to: single sites, and cells of a dish with their sizes.
+READ_WHEN_TOLD = {"reference/lorenz96": {"site": [0]}, "cells/cell_state_fusion": {"size_factor": (1.0,)}}
+
+
 @pytest.mark.parametrize("name", [name for name in names() if load_system(name).space is not None])
 def test_every_model_in_time_reads_its_outputs_along_time(name):
     system = load_system(name)
     time = time_of(system)
-    read = {operator.quantity for operator in system.space().observations.values()}
-    if name == "reference/lorenz96":  # reads every site, unless it is told which
-        read |= {operator.quantity for operator in system.space(site=[0]).observations.values()}
+    spaces = (system.space(), system.space(**READ_WHEN_TOLD.get(name, {})))
+    read = {operator.quantity for space in spaces for operator in space.observations.values()}
     assert {o.name for o in system.outputs if time.name in o.coordinates} <= read
 
 

@@ -64,7 +64,7 @@ def counter(tmp_path, monkeypatch):
 
 def write_case(folder, sampler, above, cores=0, tune=200):
     rows = [f"{place},{reading}" for place, reading in zip(PLACES, READINGS, strict=True)]
-    (folder / "line.csv").write_text("\n".join(["place,reading", *rows]) + "\n")
+    (folder / "line.csv").write_text("\n".join(["place [m],reading [m]", *rows]) + "\n")
     settings = {"sampler": sampler, "draws": DRAWS.get(sampler, 150), "tune": tune, "cores": cores}
     text = CASE.format(
         above=above, limit=LIMIT, noise=NOISE, mean=PRIOR_MEAN.tolist(), sd=PRIOR_SD.tolist(), **settings

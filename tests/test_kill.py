@@ -58,7 +58,7 @@ def case(tmp_path, monkeypatch):
     """Return the file of a case."""
     monkeypatch.setenv("TOY_GATE_COUNTER", os.devnull)
     rows = [f"{place},{reading}" for place, reading in zip(PLACES, READINGS, strict=True)]
-    (tmp_path / "line.csv").write_text("\n".join(["place,reading", *rows]) + "\n")
+    (tmp_path / "line.csv").write_text("\n".join(["place [m],reading [m]", *rows]) + "\n")
     (tmp_path / "gate.toml").write_text(CASE)
     return tmp_path / "gate.toml"
 

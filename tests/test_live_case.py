@@ -177,7 +177,9 @@ def test_readings_at_places_are_found_by_their_coordinates(tmp_path):
     state = list(_states(read_case(tmp_path / "all.toml")))[-1]
     follow_case(read_case(tmp_path / "live.toml"), tmp_path / "run", source=Objects(records[::-1]))
     row = last(tmp_path / "run")
-    assert len(row["value"]) == len(read_case(tmp_path / "all.toml").assimilating.stream.points)
+    assert len(row["value"]) == len(
+        read_case(tmp_path / "all.toml").assimilating.stream.places["thermocouples"].points
+    )
     assert np.array_equal(row["spread"], np.sqrt(np.mean(np.var(state.members, axis=0, ddof=1))))
 
 

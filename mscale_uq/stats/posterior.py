@@ -6,6 +6,7 @@ from typing import Protocol, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mscale_uq.core.lazy import lazy
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.system import Scale
@@ -58,7 +59,6 @@ class Posterior:
         self.priors = dict(priors)
         self.experiments = tuple(experiments)
         self.variables = {name: (shapes or {}).get(name, ()) for name in self.priors}
-        self._names = tuple(label for name, shape in self.variables.items() for label in _labels(name, shape))
         self._check_unknowns()
         self._check_parents()
         self._check_limits()
@@ -70,10 +70,10 @@ class Posterior:
         kept = self.priors if priors is None else priors
         return Posterior(kept, experiments, {name: self.variables[name] for name in kept}, self.scale)
 
-    @property
+    @lazy
     def names(self) -> tuple[str, ...]:
         """One label per entry of theta: ``a``, ``b[0]``, ``b[1]``, ..."""
-        return self._names
+        return tuple(label for name, shape in self.variables.items() for label in _labels(name, shape))
 
     @property
     def size(self) -> int:
