@@ -5,6 +5,7 @@ later ones follow the width of the density itself.
 """
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import final
 
 import numpy as np
@@ -89,8 +90,8 @@ def precision(function: Function, z: Array, steps: Array) -> Array:
 
 
 def _column(function: Function, z: Array, step: Array) -> Array:
-    ends = [(side, *function(z + side * step)) for side in (1.0, -1.0, 0.0)]
-    (first, _, high), (last, _, low) = [end for end in ends if np.isfinite(end[1])][:2]
+    ends = ((side, *function(z + side * step)) for side in (1.0, -1.0, 0.0))
+    (first, _, high), (last, _, low) = islice((end for end in ends if np.isfinite(end[1])), 2)
     return (high - low) / ((first - last) * step.sum())
 
 
