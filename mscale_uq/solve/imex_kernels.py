@@ -24,11 +24,11 @@ def close(rate, c, r, gdt, p, made):
     """Fill s, R, dR/dc, dR/dr and the factor 1/(1 - g dt R_s) at concentration c; False without a root."""
     s = r
     for _ in range(MAX_ITERATIONS):
-        slope = rate(complex(c, 0.0), complex(s, STEP), p).imag / STEP
-        step = (r + gdt * rate(complex(c, 0.0), complex(s, 0.0), p).real - s) / (1 - gdt * slope)
+        stepped = rate(complex(c, 0.0), complex(s, STEP), p)
+        by_s = stepped.imag / STEP
+        step = (r + gdt * stepped.real - s) / (1 - gdt * by_s)
         s += step
         if abs(step) <= TOLERANCE * (abs(s) + abs(r)):
-            by_s = rate(complex(c, 0.0), complex(s, STEP), p).imag / STEP
             by_c = rate(complex(c, STEP), complex(s, 0.0), p).imag / STEP
             share = 1 / (1 - gdt * by_s)
             made[0], made[1], made[2], made[3], made[4] = s, (s - r) / gdt, by_c * share, by_s * share, share

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from laplace_space import exact, fading
 from mscale_uq.models.transport.reactive_transport import forward, space
 
 NAMES = ("velocity", "dispersivity", "partition", "sorption_rate")
@@ -22,31 +23,58 @@ def spread(slopes, prior=(1.0, 1.0, 1.0, 2.0), noise=0.02):
     return sd, covariance / np.outer(sd, sd)
 
 
+def curves(log):
+    """The exact curves of the solute and of a tracer, one after the other, at the logarithms of NAMES."""
+    v, dispersivity, K, k = np.exp(log)
+    return np.concatenate([exact(0.3, v, dispersivity * v, share, k, TIME) for share in (K, 0.0)])
+
+
+def exact_slopes(here):
+    """Their slopes to the logarithms, by differences of what has fourteen digits."""
+    log = np.log([here[name] for name in NAMES])
+    steps = 1e-4 * np.eye(4)
+    return np.stack([(curves(log + h) - curves(log - h)) / 2e-4 for h in steps], axis=1)
+
+
+def both(here):
+    """Slopes of the model: the solute, and the tracer."""
+    return np.vstack([log_slopes(forward(TIME, kinetics=name), **here) for name in ("sorption", "none")])
+
+
+# Dispersion at a twentieth of the column: k L/v is 1.5, and 150.
+SLOW = {"velocity": 3e-5, "dispersivity": 0.015, "partition": 1.0, "sorption_rate": 1.5e-4}
+FAST = {**SLOW, "sorption_rate": 1.5e-2}
+
+
 def test_a_reactive_curve_alone_confounds_velocity_and_partition():
-    sd, correlation = spread(log_slopes(forward(TIME), sorption_rate=1.5e-2))
-    assert abs(correlation[0, 2]) > 0.99
-    assert sd[2] > 0.1
+    """Known, from 60 readings with 2 % noise: correlation 0.998, sd of ln K 0.24."""
+    sd, correlation = spread(log_slopes(forward(TIME), **SLOW))
+    assert abs(correlation[0, 2]) == pytest.approx(0.998, abs=1e-3)
+    assert sd[2] == pytest.approx(0.24, rel=0.2)
 
 
 def test_a_tracer_tells_them_apart():
-    both = np.vstack([log_slopes(forward(TIME)), log_slopes(forward(TIME, kinetics="none"))])
-    sd, _ = spread(both)
-    assert sd[0] < 0.01
-    assert sd[1] < 0.12
-    assert sd[2] < 0.03
-    assert sd[3] < 0.12
+    """Known: sd of the logarithms 0.005, 0.058, 0.015, 0.046, for readings at other times."""
+    found = spread(both(SLOW))[0]
+    assert found == pytest.approx([0.005, 0.058, 0.015, 0.046], rel=0.2)
+    assert found == pytest.approx(spread(exact_slopes(SLOW))[0], rel=0.02)
+
+
+def test_what_shows_how_fast_binding_is_fades_as_one_over_the_rate():
+    """In leading order of 1/k, from the exact solution."""
+    for rate in (1.5e-2, 1.5e-1):
+        here = {**FAST, "sorption_rate": rate}
+        expected = fading(0.3, 3e-5, 0.015 * 3e-5, 1.0, rate, TIME)
+        found = log_slopes(forward(TIME, cells=160, max_step=40.0), **here)[:, 3]
+        assert found == pytest.approx(expected, abs=0.05 * np.abs(expected).max())
 
 
 def test_of_fast_binding_only_a_lower_bound_of_the_rate_is_left():
-    """k L/v = 150: the curve hardly remembers the rate, and a hundred times faster looks much the same."""
-    fast = {"sorption_rate": 1.5e-2}
-    both = np.vstack([log_slopes(forward(TIME), **fast), log_slopes(forward(TIME, kinetics="none"))])
-    sd, _ = spread(both)
-    assert sd[3] > 0.5  # 0.1 where binding is slow
-    slow, fast, faster = (
-        forward(TIME).value(forward(TIME).theta(sorption_rate=k)) for k in (1e-4, 1e-2, 1.0)
-    )
-    assert np.abs(slow - faster).max() > 5 * np.abs(fast - faster).max()
+    """Known: sd of ln k 1.3 of the prior's 2; ten times faster, the prior alone is left."""
+    found = spread(both(FAST))[0]
+    assert found == pytest.approx(spread(exact_slopes(FAST))[0], rel=0.02)
+    assert found[3] == pytest.approx(1.3, abs=0.1)
+    assert spread(both({**FAST, "sorption_rate": 0.15}))[0][3] > 1.95
 
 
 def test_the_state_space_gives_the_curve_of_the_forward_model():

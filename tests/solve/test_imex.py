@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.special import erfc
+from laplace_space import exact, ogata_banks
 
 from mscale_uq.errors import InputError, SolveFailed
 from mscale_uq.macro.column import Breakthrough, Column, ColumnDynamics, Kinetics
@@ -21,30 +21,6 @@ def inert(c, s, p):
 
 
 SORPTION, INERT = Kinetics(sorption, ("K", "k")), Kinetics(inert, ())
-
-
-def ogata_banks(x, v, D, t):
-    return (
-        erfc((x - v * t) / (2 * np.sqrt(D * t)))
-        + np.exp(v * x / D) * erfc((x + v * t) / (2 * np.sqrt(D * t)))
-    ) / 2
-
-
-def talbot(transform, times, points=32):
-    angle = np.arange(1, points) * np.pi / points
-    turn = 1 / np.tan(angle)
-    nodes = np.concatenate([[2 * points / 5], 2 * np.arange(1, points) * np.pi / 5 * (turn + 1j)])
-    weights = np.concatenate(
-        [[0.5 * np.exp(nodes[0].real)], (1 + 1j * angle * (1 + turn**2) - 1j * turn) * np.exp(nodes[1:])]
-    )
-    return np.array([0.4 / t * np.sum((weights * transform(nodes / t)).real) for t in times])
-
-
-def exact(L, v, D, K, k, times):
-    def transform(p):
-        return np.exp(L / (2 * D) * (v - np.sqrt(v**2 + 4 * D * p * (1 + K * k / (p + k))))) / p
-
-    return talbot(transform, times)
 
 
 def curve(times, values, cells=100, kinetics=SORPTION, courant=0.7, scheme="central"):
