@@ -147,30 +147,23 @@ class Composite:
         return (points + 1) / 2, weights / 2
 
     def properties(self, values: Mapping[str, Any]) -> Array:
-        """Return the table of properties ``(2, 4)``."""
-        table = np.array([LINEAR, LINEAR], dtype=float)
-        for row, names in enumerate((self.matrix, self.inclusion)):
-            for column, name in enumerate(names):
-                table[row, column] = values[name]
-        return table
+        """Return the table of properties ``(2, 4)``, complex if one of them is."""
+        rows = [[values[name] for name in names] for names in (self.matrix, self.inclusion)]
+        return 1.0 * np.array([[*row, *LINEAR[len(row) :]] for row in rows])
 
     def sides(self, values: Mapping[str, Any]) -> tuple[Array, Array]:
         """Return the sides of the elements."""
-        return self.shape.sides(0.5 if self.fraction is None else float(values[self.fraction]))
+        return self.shape.sides(0.5 if self.fraction is None else values[self.fraction])
 
-    def directions(self, values: Mapping[str, Any], names: Sequence[str]) -> tuple[Array, Array, Array]:
-        """Return what each name moves: sides along x and y, and the table of properties; names lead."""
-        x, y = self.sides(values)
-        count = len(names)
-        d_x, d_y, d_props = np.zeros((count, x.size)), np.zeros((count, y.size)), np.zeros((count, 2, 4))
+    def stepped(self, values: Mapping[str, Any], names: Sequence[str]) -> tuple[Array, Array, Array]:
+        """Return sides along x, along y and properties, each name in turn moved by the complex step."""
+        (n1, n2), count = self.shape.phase.shape, len(names)
+        x, y = np.empty((count, n1), complex), np.empty((count, n2), complex)
+        table = np.empty((count, 2, len(LINEAR)), complex)
         for place, name in enumerate(names):
-            for row, phase in enumerate((self.matrix, self.inclusion)):
-                for column in (c for c, other in enumerate(phase) if other == name):
-                    d_props[place, row, column] = 1.0
-            if name == self.fraction:
-                moved = self.shape.sides(float(values[name]) + 1j * STEP)
-                d_x[place], d_y[place] = (side.imag / STEP for side in moved)
-        return d_x, d_y, d_props
+            moved = {**values, name: values[name] + 1j * STEP}
+            (x[place], y[place]), table[place] = self.sides(moved), self.properties(moved)
+        return x, y, table
 
     def arguments(self, values: Values) -> tuple[Any, ...]:
         """Return the cell as the kernels take it.
@@ -210,28 +203,27 @@ class EffectiveStiffness(Stage):
 
     def value(self, values: Values) -> Named:
         """Return the stiffness."""
-        return {self.outputs[0]: form(self._fields(values), *self.composite.arguments(values))}
+        x, y, *shape, table = self.composite.arguments(values)
+        here = (x.astype(complex), y.astype(complex), *shape, table.astype(complex))
+        return {self.outputs[0]: form(self._fields(values), here).real}
 
     def linearize(self, values: Values) -> tuple[Named, Linearization]:
         """Return the stiffness and its derivative to every property and to the fraction."""
-        fields, (x, y, *cell, table) = self._fields(values), self.composite.arguments(values)
-        made, blocks, moved = self.outputs[0], {}, self.composite.directions(values, self.inputs)
-        for name, d_x, d_y, d_table in zip(self.inputs, *moved, strict=True):
-            stepped = form(
-                fields, x + 1j * STEP * d_x, y + 1j * STEP * d_y, *cell, table + 1j * STEP * d_table
-            )
-            blocks[made, name] = stepped.imag / STEP
-        value = {made: form(fields, x, y, *cell, table)}
-        return value, MatrixLinearization(blocks, dict.fromkeys(self.inputs, ()), {made: (3, 3)})
+        made, fields = self.outputs[0], self._fields(values)
+        shape, blocks, value = self.composite.arguments(values)[2:-1], {}, np.zeros((3, 3))
+        for name, x, y, table in zip(self.inputs, *self.composite.stepped(values, self.inputs), strict=True):
+            moved = form(fields, (x, y, *shape, table))
+            blocks[made, name], value = moved.imag / STEP, moved.real
+        return {made: value}, MatrixLinearization(blocks, dict.fromkeys(self.inputs, ()), {made: (3, 3)})
 
     def _fields(self, values: Values) -> Array:
         """Return the fluctuations ``(3, 2 nodes)`` under unit strains of the linear cell."""
-        x, y, *cell, table = self.composite.arguments(values)
-        table[:, EXPONENT] = 1.0
-        n, width = 2 * (self.composite.corners.max() + 1), self.composite.bandwidth
+        cell = self.composite.arguments(values)
+        cell[-1][:, EXPONENT] = 1.0
+        n, width = 2 * self.composite.corners.shape[1], self.composite.bandwidth
         fields, band = np.zeros((3, n)), np.empty((n - 2, width + 1))
         for strain, field in zip(np.eye(3), fields, strict=True):
-            if not relax(strain, field, x, y, *cell, table, band, np.empty((n, 3)), np.empty((3, 3))):
+            if not relax(strain, field, cell, np.empty((4, 1)), band, np.empty((n, 3)), np.empty((3, 3))):
                 raise SolveFailed(self.name, values, "the stiffness of the cell is not positive definite")
         return fields
 
@@ -269,13 +261,13 @@ class ElasticCell(PointwiseStage):
     def tangent(self, values: Values) -> tuple[Named, Array]:
         """Return stresses and energy, and their derivatives ``(points, 4, 3 + properties)``."""
         strains = np.stack(np.broadcast_arrays(*(np.atleast_1d(values[name]) for name in STRAINS)), axis=1)
-        cell, moved = self.composite.arguments(values), self.composite.directions(values, self._moved)
-        made, slopes, found = respond(np.ascontiguousarray(strains), *cell, self.composite.bandwidth, *moved)
+        cell, moved = self.composite.arguments(values), self.composite.stepped(values, self._moved)
+        made, slopes, found = respond(np.ascontiguousarray(strains), cell, self.composite.bandwidth, *moved)
         if not found:
             raise SolveFailed(self.name, values, "a cell finds no equilibrium at its strain")
         table = np.zeros((len(made), len(self.outputs), len(self.inputs)))
         table[:, :, [*range(3), *(self.inputs.index(name) for name in self._moved)]] = slopes
-        return dict(zip(self.outputs, made.T, strict=True)), table
+        return dict(zip(self.outputs, made[:, :, 0].T, strict=True)), table
 
 
 def entries(C_hom):

@@ -1,9 +1,10 @@
 """Kernels of the periodic elastic cell: bilinear elements on a tensor grid, one Newton search a strain.
 
-A cell is `sides_x` ``(n1,)``, `sides_y` ``(n2,)``, `phase` ``(n1, n2)``, `corners` ``(4, n1 n2)`` (node
-numbers of the corners 00, 01, 10, 11; node 0 is pinned), Gauss points and weights on (0, 1), and the
-properties of the phases ``(phases, 4)``. The fluctuation w is ``(2 nodes,)``. Sides and properties may be
-complex.
+A cell is a tuple of its sides along x ``(n1,)`` and y ``(n2,)``, `phase` ``(n1, n2)``, `corners`
+``(4, n1 n2)`` (node numbers of the corners 00, 01, 10, 11; node 0 is pinned), Gauss points and weights on
+(0, 1), and the properties of the phases ``(phases, 4)``. The fluctuation w is ``(2 nodes,)``. The search is
+real; slopes to properties and sides are taken by the complex step, with `evaluate` and `form`. Each loop over
+the elements is compiled for one type alone, which keeps the compilation short.
 """
 
 import numba
@@ -13,7 +14,8 @@ from mscale_uq.cell.constituent import energy, fill_tangent, stress
 from mscale_uq.solve.band_kernels import factor_band, solve_band
 
 TOLERANCE = 1e-9  # of the last Newton step; the error after it is its square
-MAX_ITERATIONS = 60
+MAX_TRIALS = 200  # of Newton steps and of halved ones
+SMALLEST_SHARE = 1e-6  # of a Newton step
 STEP = 1e-40
 
 
@@ -37,12 +39,13 @@ def _strain(mean, w, N, corners, element):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def evaluate(mean, w, sides_x, sides_y, phase, corners, points, weights, props, made, residual):
-    """Fill mean stress and mean energy ``(4,)`` and the residual ``(2 nodes,)``."""
-    made[:] = 0
-    residual[:] = 0
+def evaluate(mean, w, cell, made, residual):
+    """Fill mean stress and mean energy ``(4,)`` and the residual ``(2 nodes,)`` of a complex cell."""
+    sides_x, sides_y, phase, corners, points, weights, props = cell
+    made.fill(0)
+    residual.fill(0)
     area = sides_x.sum() * sides_y.sum()
-    N = np.empty((2, 4), sides_x.dtype)
+    N = np.empty((2, 4), np.complex128)
     for i in range(sides_x.size):
         for j in range(sides_y.size):
             e, p = i * sides_y.size + j, props[phase[i, j]]
@@ -56,12 +59,17 @@ def evaluate(mean, w, sides_x, sides_y, phase, corners, points, weights, props, 
                     made[1] += share * s_yy
                     made[2] += share * s_xy
                     made[3] += share * energy(xx, yy, xy, p)
-                    for c in range(4):
-                        k = 2 * corners[c, e]
-                        residual[k] += share * (N[0, c] * s_xx + N[1, c] * s_xy)
-                        residual[k + 1] += share * (N[1, c] * s_yy + N[0, c] * s_xy)
-    residual[0] = 0
-    residual[1] = 0
+                    _push(N, share, s_xx, s_yy, s_xy, corners, e, residual)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _push(N, share, s_xx, s_yy, s_xy, corners, e, residual):
+    """Add the forces of one point's stress on the corners; the pinned ones stay zero."""
+    for c in range(4):
+        k = 2 * corners[c, e]
+        if k:
+            residual[k] += share * (N[0, c] * s_xx + N[1, c] * s_xy)
+            residual[k + 1] += share * (N[1, c] * s_yy + N[0, c] * s_xy)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -93,11 +101,17 @@ def _add(B, CB, corners, e, band, G):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def assemble(mean, w, sides_x, sides_y, phase, corners, points, weights, props, band, G, mean_C):
-    """Fill the stiffness of the free nodes, its coupling to the mean strain ``(2 nodes, 3)``, and <C>."""
-    band[:] = 0
-    G[:] = 0
-    mean_C[:] = 0
+def assemble(mean, w, cell, made, residual, band, G, mean_C):
+    """Fill what `evaluate` does, for a real cell, and the tangent.
+
+    That is the stiffness of the free nodes, its coupling to the mean strain ``(2 nodes, 3)``, and <C>.
+    """
+    sides_x, sides_y, phase, corners, points, weights, props = cell
+    band.fill(0.0)
+    G.fill(0.0)
+    mean_C.fill(0.0)
+    made.fill(0.0)
+    residual.fill(0.0)
     area = sides_x.sum() * sides_y.sum()
     N, C, B, CB = np.empty((2, 4)), np.empty((3, 3)), np.zeros((3, 8)), np.empty((3, 8))
     for i in range(sides_x.size):
@@ -108,100 +122,137 @@ def assemble(mean, w, sides_x, sides_y, phase, corners, points, weights, props, 
                     share = weights[a] * weights[b] * sides_x[i] * sides_y[j] / area
                     _gradients(sides_x[i], sides_y[j], points[a], points[b], N)
                     xx, yy, xy = _strain(mean, w, N, corners, e)
+                    s_xx, s_yy, s_xy = stress(xx, yy, xy, p)
+                    made[0] += share * s_xx
+                    made[1] += share * s_yy
+                    made[2] += share * s_xy
+                    made[3] += share * energy(xx, yy, xy, p)
+                    _push(N, share, s_xx, s_yy, s_xy, corners, e, residual)
                     fill_tangent(xx, yy, xy, p, C)
                     _fill_modes(N, share, C, B, CB, mean_C)
                     _add(B, CB, corners, e, band, G)
-    G[:2] = 0
+    for r in range(3):
+        G[0, r] = G[1, r] = 0.0
 
 
 @numba.njit(cache=True, error_model="numpy")
-def relax(mean, w, sides_x, sides_y, phase, corners, points, weights, props, band, G, mean_C):
-    """Move w to equilibrium, leaving the factorised stiffness, G and <C>; False if it does not get there."""
-    made, residual, trial_made, trial = np.empty(4), np.empty(w.size), np.empty(4), np.empty(w.size)
-    evaluate(mean, w, sides_x, sides_y, phase, corners, points, weights, props, made, residual)
-    size = np.abs(mean).sum() * (sides_x.sum() + sides_y.sum())
-    step = np.empty((w.size - 2, 1))
-    for _ in range(MAX_ITERATIONS):
-        assemble(mean, w, sides_x, sides_y, phase, corners, points, weights, props, band, G, mean_C)
+def _advance(w, start, share, step):
+    """Set the free entries of w to those of the start and a share of a step."""
+    for i in range(step.shape[0]):
+        w[2 + i] = start[2 + i] + share * step[i, 0]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _largest(x):
+    """Return the largest magnitude."""
+    largest = 0.0
+    for value in x.flat:
+        largest = max(largest, abs(value))
+    return largest
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _square(x):
+    """Return the sum of squares."""
+    total = 0.0
+    for value in x:
+        total += value * value
+    return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _add_coupling(G, x, made):
+    """Add what fluctuations x ``(2 nodes - 2, columns)`` do to the mean stress, to ``(3, columns)``."""
+    for i in range(x.shape[0]):
+        for r in range(3):
+            for k in range(x.shape[1]):
+                made[r, k] += G[i + 2, r] * x[i, k]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def relax(mean, w, cell, made, band, G, mean_C):
+    """Move w to equilibrium from where it is; False if it does not get there.
+
+    Leaves mean stress and energy ``(4, 1)``, the factorised stiffness, G and <C>.
+    """
+    n = w.size - 2
+    residual, start, step = np.empty(n + 2), w.copy(), np.zeros((n, 1))
+    size = _largest(mean) * (cell[0].sum() + cell[1].sum())
+    share, norm = 1.0, np.inf
+    for _ in range(MAX_TRIALS):
+        _advance(w, start, share, step)
+        assemble(mean, w, cell, made[:, 0], residual, band, G, mean_C)
+        now = _square(residual)
+        if not now < norm:
+            share /= 2
+            if share < SMALLEST_SHARE:
+                return False
+            continue
         if not factor_band(band):
             return False
-        step[:, 0] = -residual[2:]
+        share, norm = 1.0, now
+        for i in range(n):
+            start[2 + i], step[i, 0] = w[2 + i], -residual[2 + i]
         solve_band(band, step)
-        if np.abs(step).max() <= TOLERANCE * size:
-            w[2:] += step[:, 0]
+        if _largest(step) <= TOLERANCE * size:
+            _advance(w, start, 1.0, step)
+            _add_coupling(G, step, made)  # to the energy it adds nothing: that is at its least
             return True
-        norm, share = (residual * residual).sum(), 1.0
-        while True:
-            moved = w.copy()
-            moved[2:] += share * step[:, 0]
-            evaluate(mean, moved, sides_x, sides_y, phase, corners, points, weights, props, trial_made, trial)
-            if (trial * trial).sum() < norm:
-                break
-            share /= 2
-            if share < 1e-6:
-                return False
-        w[:] = moved
-        residual[:] = trial
     return False
 
 
 @numba.njit(cache=True, error_model="numpy")
-def respond(means, sides_x, sides_y, phase, corners, points, weights, props, bandwidth, d_x, d_y, d_props):
+def _step_directions(mean, w, cell, moved_x, moved_y, moved_props, slopes, loads):
+    """Fill the slopes of stress and energy at fixed w ``(4, 3 + directions)``, and what loads w meanwhile."""
+    phase, corners, points, weights = cell[2], cell[3], cell[4], cell[5]
+    made, forces = np.empty(4, np.complex128), np.empty(w.size, np.complex128)
+    for k in range(len(moved_props)):
+        there = (moved_x[k], moved_y[k], phase, corners, points, weights, moved_props[k])
+        evaluate(mean, w, there, made, forces)
+        for r in range(4):
+            slopes[r, 3 + k] = made[r].imag / STEP
+        for i in range(loads.shape[0]):
+            loads[i, 3 + k] = forces[i + 2].imag / STEP
+
+
+@numba.njit(cache=True, error_model="numpy")
+def respond(means, cell, bandwidth, moved_x, moved_y, moved_props):
     """Return stresses and energies ``(points, 4)`` and their slopes to strains and directions, and success.
 
-    `means` are strains ``(points, 3)``; `d_x`, `d_y`, `d_props` are directions in sides and properties, on a
-    first axis; the slopes are ``(points, 4, 3 + directions)``.
+    `means` are strains ``(points, 3)``. `moved_x`, `moved_y`, `moved_props` are sides and properties moved by
+    the complex step, one direction after the other on a first axis; the slopes are
+    ``(points, 4, 3 + directions)``.
     """
-    n, m = 2 * (corners.max() + 1), d_props.shape[0]
-    made, slopes = np.empty((len(means), 4)), np.empty((len(means), 4, 3 + m))
+    n, m = 2 * cell[3].shape[1], len(moved_props)
+    made, slopes = np.empty((len(means), 4, 1)), np.empty((len(means), 4, 3 + m))
     band, G, mean_C = np.empty((n - 2, bandwidth + 1)), np.empty((n, 3)), np.empty((3, 3))
-    residual, value = np.empty(n), np.empty(4)
-    stepped, moved = np.empty(4, np.complex128), np.empty(n, np.complex128)
-    loads = np.empty((n - 2, 3 + m))
+    w, loads = np.empty(n), np.empty((n - 2, 3 + m))
     for point in range(len(means)):
-        w = np.zeros(n)
-        if not relax(
-            means[point], w, sides_x, sides_y, phase, corners, points, weights, props, band, G, mean_C
-        ):
+        w.fill(0.0)
+        if not relax(means[point], w, cell, made[point], band, G, mean_C):
             return made, slopes, False
-        evaluate(means[point], w, sides_x, sides_y, phase, corners, points, weights, props, value, residual)
-        made[point] = value
-        loads[:, :3] = G[2:]
-        slopes[point, :3, :3] = mean_C
-        for k in range(m):
-            evaluate(
-                means[point],
-                w,
-                sides_x + 1j * STEP * d_x[k],
-                sides_y + 1j * STEP * d_y[k],
-                phase,
-                corners,
-                points,
-                weights,
-                props + 1j * STEP * d_props[k],
-                stepped,
-                moved,
-            )
-            slopes[point, :, 3 + k] = stepped.imag / STEP
-            loads[:, 3 + k] = moved[2:].imag / STEP
+        for k in range(3):
+            slopes[point, 3, k] = made[point, k, 0]  # energy is at its least in w
+            for r in range(3):
+                slopes[point, r, k] = mean_C[r, k]
+            for i in range(n - 2):
+                loads[i, k] = G[i + 2, k]
+        _step_directions(means[point], w, cell, moved_x, moved_y, moved_props, slopes[point], loads)
         solve_band(band, loads)
-        for r in range(3):
+        for i in range(n - 2):
             for k in range(3 + m):
-                total = 0.0
-                for i in range(n - 2):
-                    total += G[i + 2, r] * loads[i, k]
-                slopes[point, r, k] -= total
-        # The energy is at its least in w: its slopes are the mean stress and the direct ones.
-        slopes[point, 3, :3] = value[:3]
+                loads[i, k] = -loads[i, k]
+        _add_coupling(G, loads, slopes[point])
     return made, slopes, True
 
 
 @numba.njit(cache=True, error_model="numpy")
-def form(chi, sides_x, sides_y, phase, corners, points, weights, props):
-    """Return <(E_i + eps(chi_i)) : C (E_j + eps(chi_j))> ``(3, 3)`` at zero strain."""
-    made = np.zeros((3, 3), sides_x.dtype)
-    area, N, unit = sides_x.sum() * sides_y.sum(), np.empty((2, 4), sides_x.dtype), np.eye(3)
-    strains, stresses = np.empty((3, 3), sides_x.dtype), np.empty((3, 3), sides_x.dtype)
+def form(chi, cell):
+    """Return <(E_i + eps(chi_i)) : C (E_j + eps(chi_j))> ``(3, 3)`` of a complex cell at zero strain."""
+    sides_x, sides_y, phase, corners, points, weights, props = cell
+    made, N, unit = np.zeros((3, 3), np.complex128), np.empty((2, 4), np.complex128), np.eye(3)
+    strains, stresses = np.empty((3, 3), np.complex128), np.empty((3, 3), np.complex128)
+    area = sides_x.sum() * sides_y.sum()
     for i in range(sides_x.size):
         for j in range(sides_y.size):
             e, p = i * sides_y.size + j, props[phase[i, j]].copy()
