@@ -101,7 +101,9 @@ function line(pen, x1, y1, x2, y2, colour, width, dash) {
 }
 
 function dashed(pen, box, height, colour) {
-  if (height >= box.top && height <= box.bottom) line(pen, box.left, height, box.right, height, colour, 1.5, [6, 5]);
+  if (height < box.top || height > box.bottom) return;
+  const row = Math.round(height); // whole pixels: between two rows the line would be pale in both
+  line(pen, box.left, row, box.right, row, colour, 2, [6, 5]);
 }
 
 function clipped(pen, box, paintInside) {
