@@ -206,6 +206,14 @@ MISTAKES = {
     "no number": ("local_level", (", level_sd = 3.833", ""), "no number for 'level_sd'.*learn = "),
     "wrong unit": ("local_level", ('"12.288 km^3"', '"12 km"'), "assimilate.at.reading_sd: .*km"),
     "noise": ("local_level", ("smooth = true", 'learn = ["reading_sd"]'), "'reading_sd' is a noise level"),
+    "noise by channel": (
+        "heat_conduction_warming",
+        (
+            'sd = "0.2 K" }\n\n[prior]',
+            'sd = "noise", per = ["x", "y"] }\n\n[prior]\nnoise = { dist = "halfnormal", sd = "1 K" }',
+        ),
+        r"assimilate: 'noise' is a noise level for each x, y \(per\), which a filter does not take",
+    ),
     "both": (
         "local_level",
         ("smooth = true", 'learn = ["level_sd"]'),

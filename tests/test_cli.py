@@ -44,6 +44,9 @@ def test_show_prints_parameters_with_units_and_limits():
         "doi:10.1098/rspa.1979.0160",
     ):
         assert words in done.output
+    assert re.search(r"cell_elements +32 +above 3 ", done.output)
+    assert re.search(r"heat_transfer +W/\(m² K\) +10 +above 0 ", done.output)
+    assert re.search(r"temperature +K +at least 0 +x, y, time", done.output)
 
 
 def test_check_measures_gradient_cost_and_the_prior(tmp_path):

@@ -165,7 +165,11 @@ def _theta(
         given = f"no unknown {name!r}{near_match(name, places)}"
         mistakes.add(f"assimilate.at.{name}", explain(given, ", ".join(places), "what is fixed has a number"))
     for target, binding in plan.bindings.items():
-        if isinstance(binding, Fixed):
+        if target in plan.channels:
+            along = ", ".join(plan.channels[target].along)
+            given = f"{target!r} is a noise level for each {along} (per), which a filter does not take"
+            mistakes.add("assimilate", explain(given, "one level for all readings", "a law without per"))
+        elif isinstance(binding, Fixed):
             theta[target] = np.asarray(binding.value)
         elif binding.name in spec.at:
             with mistakes.at(f"assimilate.at.{binding.name}"):

@@ -5,10 +5,14 @@ import platform
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from mscale_uq.cli.shell import FAILED, Debug, Finding, tell, told
+
+if TYPE_CHECKING:
+    from mscale_uq.diagnose.machine import Share
 
 PACKAGE = "mscale_uq"
 FOR_PEOPLE = ("nutpie", "omics", "imaging", "umbridge", "serve", "distributed", "notebooks")
@@ -29,11 +33,14 @@ def doctor(debug: Debug = False) -> None:
 
 def findings() -> Iterator[Finding]:
     """Look at everything; takes some seconds, most of them to import PyMC."""
+    from mscale_uq.diagnose.machine import share_of_processor
+
     yield Finding(True, "program", f"mscale_uq {version(PACKAGE)} in {Path(__file__).resolve().parents[1]}")
     yield Finding(True, "Python", f"{platform.python_version()}, {platform.platform()}")
     yield from libraries(requires(PACKAGE) or ())
-    yield from _machine()
-    yield from _compilers()
+    share = share_of_processor()
+    yield from _machine(share)
+    yield from _compilers(share.is_crowded)
     yield disk(Path.cwd())
     yield from models(os.environ.get("MSCALE_UQ_MODELS", ""))
     yield _speed()
@@ -95,10 +102,10 @@ def models(folders: str) -> Iterator[Finding]:
                 yield Finding(False, "private systems", f"{family} is overlooked: no __init__.py; {hint}")
 
 
-def _machine() -> Iterator[Finding]:
-    from mscale_uq.diagnose.machine import share_of_processor, usable_cores
+def _machine(share: "Share") -> Iterator[Finding]:
+    from mscale_uq.diagnose.machine import usable_cores
 
-    cores, share = usable_cores(), share_of_processor()
+    cores = usable_cores()
     load = os.getloadavg()[0]
     yield Finding(None, "cores", f"{cores:g} for this program of {os.cpu_count()}; load {load:.1f}")
     if share.is_crowded:
@@ -109,19 +116,27 @@ def _machine() -> Iterator[Finding]:
     yield Finding(True, "threads", text)
 
 
-def _compilers() -> Iterator[Finding]:
+def _compilers(crowded: bool) -> Iterator[Finding]:
     from mscale_uq.infer.toolchain import toolchain
     from mscale_uq.solve.ensemble_kernels import __file__ as kernels
 
     tools = toolchain()
-    text = f"imported in {tools.seconds:.1f} s, and so in every chain"
-    hint = "; slow: is Python on a network disk?" if tools.seconds > SLOW_IMPORT else ""
-    yield Finding(tools.seconds <= SLOW_IMPORT, "PyMC", text + hint)
+    yield imported(tools.seconds, tools.busy, crowded)
     without = "none: DEMetropolisZ, SMC and slice start slowly; hint: install g++"
     yield Finding(True if tools.compiler else None, "C++ compiler", tools.compiler or without)
     yield kept("compiled samplers", tools.cache)
     numba = os.environ.get("NUMBA_CACHE_DIR")
     yield kept("compiled kernels", Path(numba) if numba else Path(kernels).parent / "__pycache__")
+
+
+def imported(seconds: float, busy: float, crowded: bool) -> Finding:
+    """Say how long PyMC takes to import, and why if that is long: no core, or a slow disk."""
+    text = f"imported in {seconds:.1f} s, and so in every chain"
+    if seconds <= SLOW_IMPORT:
+        return Finding(True, "PyMC", text)
+    if crowded:
+        return Finding(None, "PyMC", f"{text}; it had a core for {busy:.1f} s of them: see threads")
+    return Finding(False, "PyMC", f"{text}; slow: is Python on a network disk?")
 
 
 def kept(what: str, folder: Path) -> Finding:

@@ -1,15 +1,17 @@
 """Tables on the terminal: the catalogue and its systems."""
 
+import math
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mscale_uq.core.parameter import Parameter, Quantity
-from mscale_uq.core.system import System
+from mscale_uq.core.system import Option, System
 from mscale_uq.report.text import pretty_unit
 
 WIDE = 120  # characters, where there is no terminal to ask
@@ -52,23 +54,39 @@ def system_tables(system: System) -> list[Table]:
     quantities = {"Outputs": system.outputs, "Coordinates": system.coordinates, "Effective": system.effective}
     for title, group in quantities.items():
         if group:
-            tables.append(table(title, ("name", "unit", "along", ""), map(_quantity, group)))
+            tables.append(table(title, ("name", "unit", "limits", "along", ""), map(_quantity, group)))
     if system.options:
-        rows = [(o.name, o.unit, str(o.default), " | ".join(o.choices), o.meaning) for o in system.options]
-        tables.append(table("Options", ("name", "unit", "default", "choices", ""), rows))
+        tables.append(
+            table("Options", ("name", "unit", "default", "allowed", ""), map(_option, system.options))
+        )
     tables.append(
         table("Known answers", ("", "to"), [(x.meaning, f"{x.tolerance:g}") for x in system.limits])
     )
     return tables
 
 
+def limits(lower: float, upper: float) -> str:
+    """Return open limits in words; empty if there are none."""
+    if math.isinf(upper):
+        return "" if math.isinf(lower) else f"above {lower:g}"
+    return f"below {upper:g}" if math.isinf(lower) else f"{lower:g} to {upper:g}"
+
+
 def _parameter(parameter: Parameter) -> tuple[str, ...]:
     shape = "×".join(map(str, parameter.shape))
     name = f"{parameter.name} ({shape})" if shape else parameter.name
-    default = f"{parameter.default:g}" if not shape else "…"
-    limits = f"{parameter.lower:g} to {parameter.upper:g}"
-    return name, pretty_unit(parameter.unit), default, limits, parameter.meaning
+    defaults = sorted(set(np.ravel(parameter.default)))
+    default = f"{defaults[0]:g}" if len(defaults) == 1 else f"{defaults[0]:g} to {defaults[-1]:g}"
+    allowed = limits(parameter.lower, parameter.upper)
+    return name, pretty_unit(parameter.unit), default, allowed, parameter.meaning
 
 
 def _quantity(quantity: Quantity) -> tuple[str, ...]:
-    return quantity.name, pretty_unit(quantity.unit), ", ".join(quantity.coordinates), quantity.meaning
+    along = ", ".join(quantity.coordinates)
+    return quantity.name, pretty_unit(quantity.unit), quantity.limits, along, quantity.meaning
+
+
+def _option(option: Option) -> tuple[str, ...]:
+    allowed = " | ".join(option.choices) or limits(option.lower, option.upper)
+    default = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
+    return option.name, pretty_unit(option.unit), default, allowed, option.meaning

@@ -13,8 +13,9 @@ class Toolchain:
 
     Attributes
     ----------
-    seconds
-        To import PyMC, in this process; nearly nothing if it was imported before.
+    seconds, busy
+        To import PyMC, in this process, and those of them in which it had a core; nearly nothing if it was
+        imported before.
     compiler
         C++ compiler, empty if there is none: then a few steps of PyMC's are slow, and no model.
     cache
@@ -22,15 +23,16 @@ class Toolchain:
     """
 
     seconds: float
+    busy: float
     compiler: str
     cache: Path
 
 
 def toolchain() -> Toolchain:
     """Import PyMC and ask it."""
-    start = time.monotonic()
+    start, used = time.monotonic(), time.process_time()
     import pymc  # noqa: F401  (the time it takes is what is asked)
     import pytensor
 
-    seconds = time.monotonic() - start
-    return Toolchain(seconds, str(pytensor.config.cxx), Path(str(pytensor.config.compiledir)))
+    seconds, busy = time.monotonic() - start, time.process_time() - used
+    return Toolchain(seconds, busy, str(pytensor.config.cxx), Path(str(pytensor.config.compiledir)))

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mscale_uq.cli.commands import app
-from mscale_uq.cli.doctor import disk, libraries, models
+from mscale_uq.cli.doctor import disk, imported, libraries, models
 from mscale_uq.diagnose.machine import share_of_processor, sync_seconds, usable_cores
 
 
@@ -53,12 +53,22 @@ def test_the_share_of_a_processor_is_what_was_used_of_it():
     assert 0 < share_of_processor(seconds=0.05).threads < usable_cores() + 1
 
 
+def test_a_slow_import_is_blamed_on_a_busy_machine_before_a_disk():
+    assert imported(4.0, busy=3.0, crowded=True).good
+    crowded = imported(111.0, busy=5.0, crowded=True)
+    assert crowded.good is None
+    assert "had a core for 5.0 s" in crowded.found
+    slow = imported(111.0, busy=5.0, crowded=False)
+    assert slow.good is False
+    assert "network disk" in slow.found
+
+
 @pytest.mark.slow
 def test_the_doctor_finds_this_installation_healthy():
     done = CliRunner().invoke(app, ["doctor"])
     for line in (
         "ok   libraries: ",
-        "ok   PyMC: ",
+        " PyMC: imported in ",
         "     cores: ",
         "ok   compiled kernels: ",
         "     speed: ",
