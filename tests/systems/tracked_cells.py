@@ -28,17 +28,21 @@ def two_stage(k_m, gamma_m, k_p, gamma_p):
     return matrix([[0, 0], [gamma_m, 0], [k_p, 0], [0, gamma_p]]), np.stack([k_m, none, none, none])
 
 
+def population():
+    """Cells that start without molecules."""
+    return Population(SPECIES, ((1, -1, 0, 0), (0, 0, 1, -1)), two_stage)
+
+
 def space(cells, law):
     """State space of tracked cells whose light a camera sees under `law`."""
-    people = Population(SPECIES, ((1, -1, 0, 0), (0, 0, 1, -1)), two_stage)
-    followed = FollowedCells(people, cells)
+    followed = FollowedCells(population(), cells)
 
     def light(gain):
         return gain * np.eye(2 * cells)[cells:], 100.0 * np.ones(cells)
 
     reading = LinearReading("light", followed.state, light, shape=(cells,))
     camera = ObservationOperator("light", law, reading)
-    return StateSpace([], followed, {"camera": camera}, (*RATES, GAIN), people.start())
+    return StateSpace([], followed, {"camera": camera}, (*RATES, GAIN), population().start())
 
 
 def readings(cells, frames, seed=0):
