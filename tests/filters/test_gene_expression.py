@@ -96,9 +96,9 @@ def test_the_smoothed_three_frame_problem_has_the_printed_numbers():
     now, passes = begun(), []
     for group in (FRAMES[:1], FRAMES[1:3], FRAMES[3:]):
         time = group[0].time
-        moved = Kalman().move(space(), now.values, now.state, time) if time else None
+        passage = Kalman().passage(space(), now.values, now.state, time) if time else None
         now, _ = now.update(*group)
-        passes.append(Passed(now.state, moved))
+        passes.append(Passed(now.state, passage))
     smoothed = backward(passes)
     assert smoothed[0].mean == pytest.approx([14.651871, 2514.955436], abs=5.1e-7)
     assert smoothed[1].mean == pytest.approx([13.126504, 2512.219031], abs=5.1e-7)
