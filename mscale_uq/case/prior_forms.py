@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from mscale_uq.case.schema import PriorSpec
 from mscale_uq.errors import CaseError, explain, near_match
-from mscale_uq.io.units import to_unit
+from mscale_uq.io.units import to_unit, written_unit
 from mscale_uq.stats.intervals import ONE_TAIL, from_factor, from_interval, from_upper
 from mscale_uq.stats.prior import Prior
 from mscale_uq.stats.priors import FAMILIES
@@ -33,6 +33,16 @@ def argument_unit(family: str, argument: str, unit: str) -> str:
         return unit
     pure = argument in PURE or family == "beta" or unit == "1"
     return "1" if pure else f"1/({unit})"
+
+
+def shown_unit(spec: PriorSpec, unit: str, is_width: bool) -> str:
+    """Return the unit in which a prior's numbers are written: a person reads the posterior in it too."""
+    given, parents = _arguments(spec), parents_of(spec)
+    for name in (*VALUES, *WIDTHS):
+        if name in given and name not in parents:
+            difference = is_width or name in WIDTHS or spec.dist in ONE_TAIL
+            return written_unit(given[name], unit, difference)
+    return unit
 
 
 def prior_of(spec: PriorSpec, unit: str, is_width: bool) -> Prior:

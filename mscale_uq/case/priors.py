@@ -6,7 +6,7 @@ from typing import final
 
 from mscale_uq.case.channels import Place, spread
 from mscale_uq.case.model import Plan
-from mscale_uq.case.prior_forms import WIDTHS, argument_unit, parents_of, prior_of
+from mscale_uq.case.prior_forms import WIDTHS, argument_unit, parents_of, prior_of, shown_unit
 from mscale_uq.case.schema import PriorSpec
 from mscale_uq.case.uses import Use, entries_of, uses
 from mscale_uq.core.parameter import check_name
@@ -39,6 +39,8 @@ class Unknown:
         Places its entries belong to, if there is one per channel, and the coordinates they lie along.
     is_width
         Whether it is a standard deviation: a temperature in it is a difference.
+    shown
+        The unit in which its prior is written, and in which a person reads it; empty: `unit`.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Unknown:
     is_width: bool = False
     channels: tuple[Place, ...] = ()
     along: tuple[str, ...] = ()
+    shown: str = ""
 
 
 def unknowns(priors: Priors, plans: Sequence[Plan], whole: bool, mistakes: Mistakes) -> dict[str, Unknown]:
@@ -133,7 +136,8 @@ def _stand_in(name: str, places: Sequence[Use]) -> Unknown:
 def _how_to_fix(use: Use) -> str:
     if use.is_width:
         return f"or write a number in {use.target.unit} as the noise level"
-    default = use.target.default if use.target.shape else f'"{use.target.default:g} {use.target.unit}"'
+    unit = "" if use.target.unit == "1" else f" {use.target.unit}"
+    default = use.target.default if use.target.shape else f'"{use.target.default:g}{unit}"'
     return f"fixed = {{ {use.target.name} = {default} }} fixes it at its default"
 
 
@@ -188,4 +192,5 @@ def _unknown(name: str, priors: Priors, places: Places, mistakes: Mistakes) -> U
         check_limits(name, prior, use.target.lower, use.target.upper)
     own = entries_of(name, spec, where)
     meaning = where[0].target.meaning if where else ""
-    return Unknown(name, unit, meaning, own.shape, prior, own.per, is_width, own.channels, own.along)
+    shown = shown_unit(spec, unit, is_width)
+    return Unknown(name, unit, meaning, own.shape, prior, own.per, is_width, own.channels, own.along, shown)

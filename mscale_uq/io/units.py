@@ -61,6 +61,16 @@ def convert(values: Array, own: str, unit: str, where: str) -> Array:
     return np.asarray(_scaled(values, scale) + offset)
 
 
+def written_unit(given: str | float, unit: str, difference: bool = False) -> str:
+    """Return the unit that a person wrote a number in, or `unit` where none is written.
+
+    A difference of temperatures is given in `unit`: nobody can see that 2 degC are meant as one.
+    """
+    match = NUMBER.fullmatch(given) if isinstance(given, str) else None
+    own = match[2] if match else ""
+    return own if own and not (difference and str(_parse(own, "unit")) in OFFSET_SCALES) else unit
+
+
 def check_unit(unit: str, where: str = "unit") -> None:
     """Raise `UnitError` if a unit cannot be read."""
     _parse(unit, where)

@@ -12,6 +12,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.io.units import convert
 from mscale_uq.report.density import smooth_density
 from mscale_uq.report.figures import Band
+from mscale_uq.report.shown import shown_density, shown_numbers, shown_unit, shown_values
 from mscale_uq.report.text import exact, interval, number, pretty_unit, share, words
 from mscale_uq.results.result import Result
 from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, prior_derived, scalars
@@ -25,7 +26,7 @@ STRONG, WEAK = 0.9, 0.2  # contraction above which data speak clearly, below whi
 @final
 @dataclass(frozen=True)
 class Scalar:
-    """One scalar of a run, an unknown or an effective quantity.
+    """One scalar of a run, an unknown or an effective quantity, in the unit in which a person reads it.
 
     Attributes
     ----------
@@ -176,7 +177,12 @@ def failures(result: Result) -> dict[str, Any]:
 def failed_at(result: Result) -> list[tuple[Scalar, Array]]:
     """Return each unknown with its values where solvers failed; the one that tells most comes first."""
     table = result.failures
-    pairs = [(s, table[s.label].dropna().to_numpy(float)) for s in unknowns(result) if s.label in table]
+    about = {label: attrs for label, _, attrs in scalars(result.idata["posterior"])}
+    pairs = [
+        (s, shown_values(table[s.label].dropna().to_numpy(float), about[s.label]))
+        for s in unknowns(result)
+        if s.label in table
+    ]
     return sorted(((s, p) for s, p in pairs if p.size), key=lambda pair: -abs(_above(*pair) - 0.5))
 
 
@@ -205,9 +211,16 @@ def _scalars(group: Any, table: pd.DataFrame, before: Mapping[str, Array] | None
         prior = (np.array(curve["x"]), np.array(curve["density"])) if curve else None
         if prior is None and before and label in before:
             prior = smooth_density(before[label].ravel())
-        expected = json.loads(attrs.get("expect", "{}")).get(label, {})
-        unit, meaning = attrs.get("unit", ""), attrs.get("meaning", "")
-        yield Scalar(label, words(label), unit, meaning, draws, prior, expected, dict(table.loc[label]))
+        yield Scalar(
+            label,
+            words(label),
+            shown_unit(attrs),
+            attrs.get("meaning", ""),
+            shown_values(draws, attrs),
+            shown_density(prior, attrs) if prior else None,
+            shown_numbers(json.loads(attrs.get("expect", "{}")).get(label, {}), attrs),
+            shown_numbers(table.loc[label], attrs),
+        )
 
 
 def _measured(result: Result) -> Iterator[Measured]:

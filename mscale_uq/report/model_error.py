@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mscale_uq.report.shown import shown_numbers
 from mscale_uq.report.text import interval, number, pretty_unit, words
 from mscale_uq.results.result import Result
-from mscale_uq.results.summary import LARGEST_RHAT
+from mscale_uq.results.summary import LARGEST_RHAT, scalars
 
 
 def model_error(result: Result) -> dict[str, Any]:
@@ -44,8 +45,10 @@ def _rows(result: Result) -> Iterator[dict[str, str]]:
     """Yield what model errors change in the unknowns that both posteriors have."""
     if result.without is None:
         return
-    for label, without in result.without.iterrows():
-        row = result.summary.loc[label]
+    for label, _, attrs in scalars(result.idata["posterior"]):
+        if label not in result.without.index:
+            continue
+        row, without = (shown_numbers(table.loc[label], attrs) for table in (result.summary, result.without))
         yield {
             "name": words(str(label)),
             "unit": pretty_unit(row["unit"]),

@@ -120,7 +120,11 @@ def _unknowns(case: Case, draws: Mapping[str, Array], prior: Array, posterior: P
 
 def _about(unknown: Unknown, prior_draws: Array) -> dict[str, Any]:
     """Return unit, meaning and prior of an unknown: its sd, and its density where that has a closed form."""
-    about: dict[str, Any] = {"unit": unknown.unit, "meaning": unknown.meaning}
+    about: dict[str, Any] = {
+        "unit": unknown.unit,
+        "shown": unknown.shown or unknown.unit,
+        "meaning": unknown.meaning,
+    }
     if unknown.prior.parents:
         return {**about, "prior_sd": float(prior_draws.std(ddof=1))}
     law = unknown.prior.frozen(**unknown.prior.arguments)
