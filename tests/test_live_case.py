@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import data_root, find_case
 from mscale_uq.cli.commands import app
+from mscale_uq.errors import InputError
 from mscale_uq.filters.loop import run
 from mscale_uq.run.live import follow_case
 from mscale_uq.stream.records import Objects
@@ -222,6 +223,52 @@ def test_a_mistake_in_the_section_is_told_with_its_key(what, nile, tmp_path):
     assert done.exit_code == 3
     assert said in done.output
     assert not (tmp_path / "run").exists()
+
+
+# Those that need the readings to be seen: which columns there are, and a filter that could be built.
+HIDDEN = {"an unknown column", "a filter that looks back"}
+
+
+@pytest.mark.parametrize("what", sorted(MISTAKES.keys() - HIDDEN))
+def test_a_mistake_in_the_section_waits_for_no_other(what, nile, tmp_path):
+    old, new, said = MISTAKES[what]
+    text = nile.read_text().replace(old, new)
+    nile.write_text(text.replace('filter = "kalman"', 'filter = "kalmann"'))
+    (tmp_path / "first.csv").write_text("year [year],flow\n1871\n")
+    done = mscale("assimilate", nile, "--out", tmp_path / "run")
+    assert done.exit_code == 3
+    for words in (said, "'kalmann' (did you mean 'kalman'?)", "line 2 has 1 of 2 cells"):
+        assert words in done.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "smooth = true",
+            'learn = ["levle_sd"]',
+            "learn: no unknown 'levle_sd' (did you mean 'level_sd'?)",
+        ),
+        ("smooth = true", "drift = { level_sd = 0.1 }", "assimilate.drift: 'level_sd'"),
+        (
+            ", level_sd = 3.833",
+            ", level_ds = 3",
+            "at.level_ds: no unknown 'level_ds' (did you mean",
+        ),
+        ("smooth = true", 'evaluate = ["flwo"]', "'flwo' (did you mean 'flow'?)"),
+        ("smooth = true", 'limits = { flow = ["1 m", "2 m"] }', "limits of 'flow': '1 m' has the dimension"),
+        ("smooth = true", 'experiment = "nil"', "assimilate.experiment: 'nil'"),
+    ],
+)
+def test_mistakes_in_a_filters_section_do_not_wait_for_the_data(old, new, said, tmp_path):
+    text = find_case("local_level").read_text().replace("local_level/nile.csv", "first.csv")
+    assert old in text
+    (tmp_path / "nile.toml").write_text(text.replace(old, new))
+    (tmp_path / "first.csv").write_text("year [year],flow\n1871\n")
+    with pytest.raises(InputError) as caught:
+        read_case(tmp_path / "nile.toml")
+    assert said in str(caught.value)
+    assert "line 2 has 1 of 2 cells" in str(caught.value)
 
 
 def test_a_source_for_a_case_without_a_stream_is_refused(tmp_path):

@@ -162,7 +162,7 @@ def plan_live(
     if spec is None and source is not None:
         mistakes.add("stream", explain("no section [stream]", "a case that follows a stream", "no --source"))
     if spec is None or plan is None:
-        if spec is not None and not len(mistakes):
+        if spec is not None:
             mistakes.add("stream", explain("no section [assimilate]", "a case that names a filter"))
         return None
     if isinstance(plan.filter, WholeStream):
@@ -186,9 +186,7 @@ def _live(spec: StreamSpec, stream: Stream, folder: Path) -> Live:
     window = to_unit(spec.reorder_window, unit, "reorder_window")
     history = np.inf if spec.history is None else to_unit(spec.history, unit, "history")
     path = None if spec.source == STANDARD_INPUT else (folder / spec.source).absolute()
-    form = spec.format or _form(spec.source)
-    if form is None or "\0" in spec.source:
-        raise CaseError(explain(f"source = {spec.source!r}", 'a file, with format = "jsonl" or "csv"'))
+    form = form_of(spec)
     names = {output.name: source for source, output in stream.outputs.items()}
     for name in spec.snapshots:
         if name not in names:
@@ -196,11 +194,26 @@ def _live(spec: StreamSpec, stream: Stream, folder: Path) -> Live:
             raise CaseError(explain(f"snapshots: no output {name!r}{hint}", ", ".join(names)))
     policy = Policy(spec.late, window, float(history), spec.checkpoint_every)
     columns = _columns(spec.columns, stream, form)
-    return Live(path, form, columns, policy, tuple(spec.snapshots))  # type: ignore[arg-type]
+    return Live(path, form, columns, policy, tuple(spec.snapshots))
 
 
-def _form(source: str) -> str | None:
-    return {".csv": "csv", ".jsonl": "jsonl"}.get(Path(source).suffix)
+def form_of(spec: StreamSpec) -> Literal["jsonl", "csv"]:
+    """Return the format of a stream's lines, as it is said or as its name ends.
+
+    Raises
+    ------
+    CaseError
+        If neither tells, or the source can be no file.
+    """
+    form = spec.format or _form(spec.source)
+    if form is None or "\0" in spec.source:
+        raise CaseError(explain(f"source = {spec.source!r}", 'a file, with format = "jsonl" or "csv"'))
+    return form
+
+
+def _form(source: str) -> Literal["jsonl", "csv"] | None:
+    forms: Mapping[str, Literal["jsonl", "csv"]] = {".csv": "csv", ".jsonl": "jsonl"}
+    return forms.get(Path(source).suffix)
 
 
 def _columns(columns: Mapping[str, str], stream: Stream, form: str) -> Mapping[str, str]:

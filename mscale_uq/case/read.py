@@ -12,6 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
+from mscale_uq.case.ahead import look_at_assimilation, look_at_stream
 from mscale_uq.case.assimilate import Assimilating, plan_assimilation
 from mscale_uq.case.better import Approximating, Scale, plan_approximation, plan_levels, plan_scale
 from mscale_uq.case.binding import Link
@@ -210,9 +211,13 @@ def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
     expect = expected_numbers(spec.expect, system, known, mistakes)
     name, method = spec.name or path.stem, spec.method
     filtering = plan_assimilation(spec.assimilate, system, plans, known, mistakes) if whole else None
+    if not whole:
+        look_at_assimilation(spec, system, mistakes)
     live = None
     if filtering is not None or spec.assimilate is None:
         live = plan_live(spec.stream, filtering, path.parent, mistakes, stream_source)
+    else:
+        look_at_stream(spec.stream, system, mistakes)
     mistakes.stop()
     case = Case(
         name=name,

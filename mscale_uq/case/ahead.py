@@ -1,0 +1,71 @@
+"""What can be said of ``[assimilate]`` and ``[stream]`` while the data or the model are mistaken.
+
+Both sections are planned on the data (`plan_assimilation`, `plan_live`). Where there are none to plan on, the
+names and units in them are held against the system and the case alone, so that no mistake waits for another.
+"""
+
+from collections.abc import Collection
+
+from mscale_uq.case.filters import check_name
+from mscale_uq.case.live import form_of
+from mscale_uq.case.schema import AssimilateSpec, CaseSpec, StreamSpec
+from mscale_uq.case.stream import time_of
+from mscale_uq.core.system import System
+from mscale_uq.errors import CaseError, explain, near_match
+from mscale_uq.io.mistakes import Mistakes
+from mscale_uq.io.units import to_unit
+
+
+def look_at_assimilation(spec: CaseSpec, system: System, mistakes: Mistakes) -> None:
+    """Note what is wrong with the section ``[assimilate]`` whatever the data are."""
+    section = spec.assimilate
+    if section is None:
+        return
+    with mistakes.at("assimilate"):
+        check_name(section.filter)
+    with mistakes.at("assimilate.experiment"):
+        time_of(system)
+        _known(section.experiment or [], [one.name for one in spec.experiment])
+    with mistakes.at("assimilate.learn"):
+        _known(section.learn, spec.prior, "no unknown ")
+    with mistakes.at("assimilate.drift"):
+        _known(section.drift, section.learn)
+    for name in section.at:
+        with mistakes.at(f"assimilate.at.{name}"):
+            _known([name], spec.prior, "no unknown ")
+    with mistakes.at("assimilate"):
+        _check_limits(section, system)
+
+
+def look_at_stream(section: StreamSpec | None, system: System, mistakes: Mistakes) -> None:
+    """Note what is wrong with the section ``[stream]`` whatever the data are."""
+    if section is None:
+        return
+    with mistakes.at("stream"):
+        form_of(section)
+        _known(section.snapshots, [output.name for output in system.outputs], "snapshots: no output ")
+    try:
+        unit = time_of(system).unit
+    except CaseError:
+        return  # told where the filter is asked for
+    for key in ("reorder_window", "history"):
+        given = getattr(section, key)
+        if given is not None:
+            with mistakes.at("stream"):
+                to_unit(given, unit, key)
+
+
+def _check_limits(section: AssimilateSpec, system: System) -> None:
+    outputs = {output.name: output for output in system.outputs}
+    _known([*section.evaluate, *section.limits], outputs, "no output ")
+    for name, ends in section.limits.items():
+        for end in ends if isinstance(ends, list) else [ends]:
+            to_unit(end, outputs[name].unit, f"limits of {name!r}")
+
+
+def _known(names: Collection[str], allowed: Collection[str], what: str = "") -> None:
+    for name in names:
+        if name not in allowed:
+            raise CaseError(
+                explain(f"{what}{name!r}{near_match(name, allowed)}", ", ".join(allowed) or "none")
+            )
