@@ -15,7 +15,8 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import CovarianceError, DataError, explain
+from mscale_uq.errors import DataError, explain
+from mscale_uq.filters.conditioning import stopped
 from mscale_uq.filters.series import Series, assemble, plan
 from mscale_uq.solve.kalman_bank import gain_series, mean_series
 
@@ -100,7 +101,7 @@ def _one_group(
     gains, variances, covs = np.zeros((T, m, n)), np.ones((T, m)), np.empty((T, n, n))
     done = gain_series(s.cov.copy(), s.F, s.Q, s.move, s.H, s.r, s.look, seen, gains, variances, covs)
     if done < T:
-        raise CovarianceError("covariance of the readings", {"time": times[done]}, "is not positive")
+        raise stopped(variances[done], times[done])
     mean, logs = np.repeat(s.mean[:, None], members, axis=1), np.zeros(members)
     means = np.empty((T, n, members)) if keep else None
     y = np.ascontiguousarray(np.moveaxis(readings, 0, -1))

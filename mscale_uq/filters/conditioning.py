@@ -8,11 +8,11 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import CovarianceError
 from mscale_uq.filters.innovation import whiten
+from mscale_uq.solve.lost_digits import BLUR, WIDE
 
 LOG_2PI = float(np.log(2 * np.pi))
 ROUND_OFF = 1e-10  # a covariance may miss positivity by this part of each variance
 
-WIDE, BLUR = 1e8, 1e-6  # variance over noise that is looked at; what may be wrong of the noise's variance
 BLURRED = "digits lost: the forecast is too wide for this noise; narrow the start, or use SquareRootKalman"
 
 
@@ -70,21 +70,27 @@ def condition_many(
     return mean + half.T @ pull, half.T @ half, float(density)
 
 
-def blur(affine: Affine, spread: Array, cov: Array, seen: np.ndarray) -> str:
+def blur(A: Array, noise: Array, spread: Array, cov: Array, seen: np.ndarray) -> str:
     """Return a note if the posterior covariance has lost the digits that matter, else nothing.
 
-    `spread` S is the readings' covariance before the update, where A P+ A' must come out as R - R S^-1 R. A
+    `spread` S is the covariance of readings A x + noise R before the update; A P+ A' must be R - R S^-1 R. A
     forecast that is very wide against the noise R leaves less of it than its own entries' round-off, in
     whatever form the update is written; a square root holds twice the digits.
     """
-    R, S = affine.noise[np.ix_(seen, seen)], spread[np.ix_(seen, seen)]
-    noise = np.diag(R)
-    if not np.any(np.diag(S) > WIDE * noise) or not np.all(noise > 0):
+    R, S = noise[np.ix_(seen, seen)], spread[np.ix_(seen, seen)]
+    own = np.diag(R)
+    if not np.any(np.diag(S) / WIDE > own) or not np.all(own > 0):
         return ""
-    A = affine.A[seen]
-    left = np.einsum("ij,jk,ik->i", A, cov, A)
-    wrong = np.abs(left - np.diag(R - R @ np.linalg.solve(S, R))) / noise
+    left = np.einsum("ij,jk,ik->i", A[seen], cov, A[seen])
+    wrong = np.abs(left - np.diag(R - R @ np.linalg.solve(S, R))) / own
     return BLURRED if wrong.max(initial=0.0) > BLUR else ""
+
+
+def stopped(mark: Array, time: float) -> CovarianceError:
+    """Return why a compiled filter ended at a time: an infinite mark means lost digits."""
+    if np.isposinf(mark).any():
+        return CovarianceError("covariance", {"time": time}, BLURRED)
+    return CovarianceError("covariance of the readings", {"time": time}, "is not positive")
 
 
 def factored(S: Array, time: float) -> Array:

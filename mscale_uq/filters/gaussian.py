@@ -254,7 +254,9 @@ def iterated(
     expected, spread = affine.A @ state.mean + affine.b, affine.A @ state.cov @ affine.A.T + affine.noise
     new, cov, density = condition(state.mean, state.cov, affine, sight.usable, state.time)
     if iterations == 1:
-        return Update(new, cov, expected, spread, density, blur(affine, spread, cov, sight.seen))
+        return Update(
+            new, cov, expected, spread, density, blur(affine.A, affine.noise, spread, cov, sight.seen)
+        )
     at = state.mean + limited(new - state.mean, state.cov)
     for _ in range(1, iterations):
         affine = linearise(at, cov)
@@ -262,7 +264,9 @@ def iterated(
         step = limited(new - at, state.cov)
         at = at + step
         if largest(step, cov) <= tolerance:
-            return Update(at, cov, expected, spread, density, blur(affine, spread, cov, sight.seen))
+            return Update(
+                at, cov, expected, spread, density, blur(affine.A, affine.noise, spread, cov, sight.seen)
+            )
     note = f"linearisation not settled after {iterations} passes"
     return Update(at, cov, expected, spread, density, note)
 

@@ -12,7 +12,8 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.filters.conditioning import root
+from mscale_uq.errors import CovarianceError
+from mscale_uq.filters.conditioning import BLURRED, blur, root
 from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move
 from mscale_uq.filters.records import GaussianState
 from mscale_uq.filters.sight import Sight, Survey
@@ -42,6 +43,8 @@ class LaplaceKalman(GaussianFilter):
     ------
     NoGradient
         If the dynamics or a reading has no exact derivative.
+    CovarianceError
+        If the forecast is so wide against the noise that its round-off is all that is left.
     """
 
     knows_laws: ClassVar[bool] = True
@@ -59,21 +62,31 @@ class LaplaceKalman(GaussianFilter):
         """Return mode and inverse information."""
         hill = Hill(sight, state.mean, root(state.cov, state.time))
         first = hill.survey(np.zeros(len(state.mean)))
-        u, top, note = hill.climb(first, self.iterations, self.tolerance)
-        inner = np.linalg.cholesky(top.information)
+        try:
+            u, top, note = hill.climb(first, self.iterations, self.tolerance)
+            inner = np.linalg.cholesky(top.information)
+        except np.linalg.LinAlgError as error:  # I + J is positive; only round-off makes it singular
+            raise CovarianceError("covariance", {"time": state.time}, BLURRED) from error
         half = np.linalg.solve(inner, hill.L.T)
         spread = first.seen.H @ state.cov @ first.seen.H.T + first.seen.noise
         evidence = top.height - float(np.log(np.diag(inner)).sum())
-        return Update(state.mean + hill.L @ u, half.T @ half, first.seen.expected, spread, evidence, note)
+        cov = half.T @ half
+        there = top.seen.H @ state.cov @ top.seen.H.T + top.noise
+        note = note or blur(top.seen.H, top.noise, there, cov, sight.seen)
+        return Update(state.mean + hill.L @ u, cov, first.seen.expected, spread, evidence, note)
 
 
 class Place(NamedTuple):
-    """A point of the search: height, gradient ``(n,)`` and expected information ``(n, n)``, both in u."""
+    """A point of the search: height, gradient ``(n,)`` and expected information ``(n, n)``, both in u.
+
+    `noise` is the covariance of the readings, censored ones as uninformative as they are.
+    """
 
     height: float
     gradient: Array
     information: Array
     seen: Survey
+    noise: Array
 
 
 @final
@@ -118,7 +131,8 @@ class Hill:
             noise = self.blurred(seen.expected, noise, seen.score)
         slope = seen.H[used] @ self.L
         information = np.eye(len(u)) + slope.T @ np.linalg.solve(noise[np.ix_(used, used)], slope)
-        return Place(seen.density - 0.5 * float(u @ u), slope.T @ seen.score[used] - u, information, seen)
+        height = seen.density - 0.5 * float(u @ u)
+        return Place(height, slope.T @ seen.score[used] - u, information, seen, noise)
 
     def blurred(self, expected: Array, noise: Array, score: Array) -> Array:
         """Return the noise with censored readings as uninformative as they are.

@@ -149,7 +149,8 @@ class KalmanLikelihood(StreamLikelihood):
         If the dynamics is not a `LinearDynamics`, a reading not a `LinearReading` or a state variable, or a
         law not Gaussian with constant sd.
     CovarianceError
-        By the evaluations, if the covariance of the readings stops being positive.
+        By the evaluations, if the covariance of the readings stops being positive, or a very wide start costs
+        it the digits that matter.
     """
 
     def __init__(

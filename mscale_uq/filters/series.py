@@ -17,6 +17,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError, NoGradient
+from mscale_uq.filters.conditioning import stopped
 from mscale_uq.filters.loop import check_order, simultaneous
 from mscale_uq.filters.plain import is_plain
 from mscale_uq.filters.reading_slope import places
@@ -238,7 +239,8 @@ def filter_stream(
     Raises
     ------
     CovarianceError
-        If the covariance of the readings stops being positive; it carries the time.
+        If the covariance of the readings stops being positive, or a very wide forecast costs it the digits
+        that matter; it carries the time.
     """
     made = plan(space, stream)
     series = assemble(space, values, made)
@@ -255,7 +257,7 @@ def run_kernel(series: Series, times: Array, kept: tuple[Array, ...] | None) -> 
     arrays = (s.mean.copy(), s.cov.copy(), s.F, s.b, s.Q, s.move, s.H, s.r, s.look, s.y, kept, logs)
     done = filter_small((0,) * n, *arrays) if n <= SMALL else filter_large(*arrays)
     if done < len(logs):
-        raise CovarianceError("covariance of the readings", {"time": times[done]}, "is not positive")
+        raise stopped(logs[done], times[done])
     return logs + s.log_scale
 
 

@@ -14,7 +14,8 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import CovarianceError, NoGradient
+from mscale_uq.errors import NoGradient
+from mscale_uq.filters.conditioning import stopped
 from mscale_uq.filters.series import Plan, Series, instrument
 from mscale_uq.observe.laws import Gaussian, look_up
 from mscale_uq.solve.kalman_gradient import filter_gradient
@@ -70,7 +71,7 @@ def run_gradient(series: Series, slopes: Slopes, times: Array) -> tuple[Array, A
     model, d_model = (s.F, s.b, s.Q, s.H, s.r), (slopes.F, slopes.b, slopes.Q, slopes.H, slopes.r, slopes.d)
     done = filter_gradient(*start, model, d_model, s.move, s.look, s.y, logs, d_logs)
     if done < len(logs):
-        raise CovarianceError("covariance of the readings", {"time": times[done]}, "is not positive")
+        raise stopped(logs[done], times[done])
     return logs + s.log_scale, d_logs
 
 

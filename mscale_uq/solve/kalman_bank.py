@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from mscale_uq.solve.kalman_kernels import LOG_2PI, predict_cov, shrink, weigh
+from mscale_uq.solve.lost_digits import WIDE, is_blurred
 
 
 @njit(cache=True, error_model="numpy")
@@ -15,7 +16,7 @@ def gain_series(cov, F, Q, move, H, r, look, seen, gains, variances, covs):
     """Run the covariance alone: gains ``(T, m, n)``, innovation variances ``(T, m)``, covs ``(T, n, n)``.
 
     `seen` ``(T, m)`` says which slots hold a reading. Returns the number of times it got through, as
-    `kalman_kernels.filter_small`.
+    `kalman_kernels.filter_small`; an infinite variance there marks lost digits.
     """
     n = len(cov)
     half, row, gain = np.empty((n, n)), np.empty(n), np.empty(n)
@@ -30,6 +31,10 @@ def gain_series(cov, F, Q, move, H, r, look, seen, gains, variances, covs):
                     return t
                 gains[t, a] = gain
                 shrink(n, cov, h, noise, row, gain, half)
+                wide = variances[t, a] > WIDE * noise
+                if wide and is_blurred(n, cov, h, noise, noise / variances[t, a]):
+                    variances[t, a] = np.inf
+                    return t
         covs[t] = cov
     return seen.shape[0]
 

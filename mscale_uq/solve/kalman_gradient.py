@@ -9,7 +9,8 @@ run along with them; each line is the derivative of the line of the filter besid
 import numpy as np
 from numba import njit
 
-from mscale_uq.solve.kalman_kernels import LOG_2PI, apply, product, product_transposed, weigh
+from mscale_uq.solve.kalman_kernels import LOG_2PI, apply, product, product_transposed, shrink, weigh
+from mscale_uq.solve.lost_digits import WIDE, is_blurred
 
 
 @njit(cache=True, error_model="numpy")
@@ -43,7 +44,12 @@ def filter_gradient(mean, cov, d_mean, d_cov, model, d_model, move, look, y, log
             for p in range(count):
                 slopes = dH[p, o, a], dr[p, o, a], dd[p, o, a]
                 d_logs[t, p] += d_update(mean, cov, d_mean[p], d_cov[p], h, slopes, error, variance, vectors)
-            downdate(mean, cov, row, gain, error)
+            for i in range(n):
+                mean[i] += gain[i] * error
+            shrink(n, cov, h, r[o, a], row, gain, work[0])
+            if variance > WIDE * r[o, a] and is_blurred(n, cov, h, r[o, a], r[o, a] / variance):
+                logs[t] = np.inf
+                return t
             logs[t] -= 0.5 * (LOG_2PI + np.log(variance) + error**2 / variance)
     return y.shape[0]
 
@@ -101,12 +107,3 @@ def inner(a, b):
     for i in range(a.size):
         total += a[i] * b[i]
     return total
-
-
-@njit(cache=True)
-def downdate(mean, cov, row, gain, error):
-    """Condition mean and covariance on one reading, in place."""
-    for i in range(mean.size):
-        mean[i] += gain[i] * error
-        for j in range(mean.size):
-            cov[i, j] -= gain[i] * row[j]

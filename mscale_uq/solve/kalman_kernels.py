@@ -16,10 +16,14 @@ of states for which the loops were found faster: with half as many readings as s
 
 The update by one reading h is Joseph's form (I - k h') P (I - k h')' + k r k', summed as L + (k r - L h) k'
 with L = P - k h'P: the same for every k, as precise when r is tiny, and half the work.
+
+A series ends where a very wide forecast costs the digits that matter (`lost_digits`).
 """
 
 import numpy as np
 from numba import njit
+
+from mscale_uq.solve.lost_digits import WIDE, any_blurred, is_blurred
 
 SMALL = 12
 LOG_2PI = np.log(2 * np.pi)
@@ -32,7 +36,7 @@ def filter_small(axes, mean, cov, F, b, Q, move, H, r, look, y, kept, logs):
 
     `kept` is None, or arrays for the predicted and the filtered mean and covariance, ``(T, n)`` and
     ``(T, n, n)`` twice. Returns the number of times it got through: T, or the index of the first whose
-    innovation variance is not positive.
+    innovation variance is not positive, or whose covariance lost the digits that matter.
     """
     n, work = len(axes), (np.empty_like(cov), np.empty_like(mean), np.empty_like(mean))
     for t in range(y.shape[0]):
@@ -51,7 +55,10 @@ def filter_small(axes, mean, cov, F, b, Q, move, H, r, look, y, kept, logs):
 
 @njit(**INLINE)
 def update_small(n, mean, cov, H, r, y, work):
-    """Condition in place on the readings there are; return their log-density, NaN if not positive."""
+    """Condition in place on the readings there are; return their log-density, NaN if not positive.
+
+    Infinite if digits were lost.
+    """
     left, row, gain = work
     density, squares, volume = 0.0, 0.0, 1.0
     for a in range(y.size):
@@ -65,6 +72,8 @@ def update_small(n, mean, cov, H, r, y, work):
         for i in range(n):
             mean[i] += gain[i] * error
         shrink(n, cov, H[a], r[a], row, gain, left)
+        if variance > WIDE * r[a] and is_blurred(n, cov, H[a], r[a], r[a] / variance):
+            return np.inf
         squares += error * error / variance
         density -= 0.5 * LOG_2PI
         if volume < 1e-100 or volume > 1e100:  # one logarithm for all readings, unless it would overflow
@@ -162,7 +171,7 @@ def predict_large(mean, cov, F, b, Q, work):
 
 @njit(cache=True, error_model="numpy")
 def update_large(mean, cov, H, r, y, work, inner):
-    """Condition in place on the readings there are; return their log-density, NaN if not positive."""
+    """Condition in place on the readings there are; return as `update_small`."""
     n, full, (rows, HP, S, z, seen) = mean.size, work[1], inner
     m = gather(H, y, rows, seen)
     product(rows[:m], cov, HP[:m])
@@ -183,7 +192,7 @@ def update_large(mean, cov, H, r, y, work, inner):
             mean[i] += HP[a, i] * z[a]
         for j in range(i + 1):
             cov[i, j] = cov[j, i] = cov[i, j] - full[i, j]
-    return density
+    return np.inf if any_blurred(m, cov, rows, r, seen, S, z) else density
 
 
 @njit(**INLINE)
