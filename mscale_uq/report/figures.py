@@ -109,6 +109,10 @@ def legend(figure: Figure) -> None:
 def svg(figure: Figure, title: str, mark: str) -> str:
     """Return a figure as SVG for a page: no size of its own, identifiers that begin with `mark`."""
     out = io.StringIO()
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # else the figure is drawn once more, for its layout alone
     figure.savefig(out, format="svg", transparent=True, dpi=150, metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     text = text[text.index("<svg") :]

@@ -103,6 +103,7 @@ def slugs(names: Sequence[str]) -> dict[str, str]:
 def _unknowns(case: Case, draws: Mapping[str, Array], prior: Array, posterior: Posterior) -> xr.Dataset:
     variables: dict[str, Any] = {}
     coordinates: dict[str, np.ndarray] = {}
+    prior_draws = _split(posterior, prior)
     for name, array in draws.items():
         unknown = case.unknowns[name]
         dims = [f"{name}_{axis}" for axis in range(len(unknown.shape))]
@@ -111,8 +112,7 @@ def _unknowns(case: Case, draws: Mapping[str, Array], prior: Array, posterior: P
             coordinates[dims[0]] = np.array(unknown.per)
         elif unknown.channels:
             coordinates[dims[0]] = np.array(labels(unknown.along, unknown.channels, case.system))
-        prior_draws = _split(posterior, prior)[name][0]
-        attrs = _about(unknown, prior_draws) | expected(case, name)
+        attrs = _about(unknown, prior_draws[name][0]) | expected(case, name)
         variables[name] = (["chain", "draw", *dims], array, attrs)
     chains, length = next(iter(draws.values())).shape[:2]
     return xr.Dataset(variables, {"chain": np.arange(chains), "draw": np.arange(length), **coordinates})

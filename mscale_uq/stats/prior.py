@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mscale_uq.core.lazy import lazy
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import ParameterError, explain
 
@@ -96,9 +97,8 @@ class Prior(ABC):
         self, rng: np.random.Generator, shape: tuple[int, ...] = (), values: Mapping[str, Any] | None = None
     ) -> Array:
         """Draw an array of the given shape."""
-        return np.asarray(
-            self.frozen(**self.resolve(values or {})).rvs(size=shape, random_state=rng), dtype=float
-        )
+        law = self.frozen(**self.resolve(values or {})) if self.parents else self._law
+        return np.asarray(law.rvs(size=shape, random_state=rng), dtype=float)
 
     def mass_outside(self, lower: float, upper: float) -> float:
         """Return the prior mass below `lower` and above `upper`; with parents, whether there can be any."""
@@ -107,8 +107,12 @@ class Prior(ABC):
             return 0.0
         if self.parents:
             return 1.0
-        law = self.frozen(**self.resolve({}))
-        return float(law.cdf(lower) + law.sf(upper))
+        return float(self._law.cdf(lower) + self._law.sf(upper))
+
+    @lazy
+    def _law(self) -> Any:
+        """The scipy law of a prior without parents: building one takes a hundred times as long as a draw."""
+        return self.frozen(**self.arguments)
 
     def _argument_slope(self, x: Array, arguments: dict[str, Any], name: str) -> float:
         step = STEP * (abs(float(arguments[name])) or 1.0)
