@@ -59,6 +59,15 @@ def test_check_measures_gradient_cost_and_the_prior(tmp_path):
     assert "6 of 6 readings lie in the 95 % range" in done.output
 
 
+def test_check_doubts_a_file_that_may_have_been_cut_inside_its_last_number(tmp_path):
+    case = write_case(tmp_path)
+    whole = (tmp_path / "fast.csv").read_text()
+    (tmp_path / "fast.csv").write_text(whole.rstrip("\n")[:-1])
+    done = mscale("check", case)
+    assert "data of fast: fast.csv: the last line does not end" in " ".join(done.output.split())
+    assert "slow.csv: the last line" not in done.output
+
+
 def test_check_of_a_system_holds_it_to_its_promises():
     done = mscale("check", "toys/line")
     assert done.exit_code == 1

@@ -62,7 +62,7 @@ def find_data(given: str, folder: Path) -> DataFile:
 def read_data(
     files: Sequence[DataFile], system: System, reader: ReaderSpec | None = None
 ) -> tuple[Measurements, tuple[str, ...]]:
-    """Read the files of one experiment; return what was measured, and a line on each file of another program.
+    """Read the files of one experiment; return what was measured, and a line on each file that needs one.
 
     Raises
     ------
@@ -77,13 +77,19 @@ def read_data(
     for group in [files] if together else [[file] for file in files]:
         with wrong.noted():
             if reader is None:
-                read += [(read_table(file.path, file.given), "") for file in group]
+                read += [(read_table(file.path, file.given), _open_end(file.path)) for file in group]
             else:
                 read += read_with(reader, {file.given: file.path for file in group}, system)
     wrong.stop()
     tables = [table for table, _ in read] if reader is None else stacked([table for table, _ in read])
     said = tuple(f"{table.label}: {line}" for table, line in read if line)
     return measurements(tables, system.outputs, system.coordinates, not_needed(system)), said
+
+
+def _open_end(path: Path) -> str:
+    """Say that a table's last line has no end: nobody can see whether 3,4 was once 3,40.48."""
+    whole = path.read_bytes().endswith((b"\n", b"\r"))
+    return "" if whole else "the last line does not end; if the file was cut, its last number is not whole"
 
 
 def not_needed(system: System) -> set[str]:
