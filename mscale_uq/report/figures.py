@@ -32,6 +32,7 @@ STYLE: Any = {
     "svg.hashsalt": "mscale_uq",  # the same drawing, the same text
 }
 PANEL = (3.9, 2.5)
+LONGEST_UPRIGHT = 24  # letters that fit along the side of a panel
 
 
 @final
@@ -53,6 +54,11 @@ class Axis:
     def label(self) -> str:
         """Name and unit."""
         return f"{self.name}{axis_unit(self.unit, self.power)}"
+
+    @property
+    def stacked(self) -> str:
+        """The label of an upright axis: the unit on a line of its own where one line would be too long."""
+        return self.label if len(self.label) <= LONGEST_UPRIGHT else self.label.replace(" (", "\n(")
 
     def __call__(self, values: Array | float) -> Array:
         """Return values as they stand on the axis."""
@@ -142,7 +148,7 @@ def profile(axes: Any, along: Array, x: Axis, y: Axis, band: Band) -> None:
     axes.plot(places, y(band.middle[order]), color=POSTERIOR, linewidth=1.2, label="median")
     _readings(axes, places, y(band.observed[order]), y(band.held[order]))
     axes.set_xlabel(x.label)
-    axes.set_ylabel(y.label)
+    axes.set_ylabel(y.stacked)
 
 
 def _readings(axes: Any, places: Array, used: Array, held: Array) -> None:
@@ -162,7 +168,7 @@ def residuals(axes: Any, x: Axis, y: Axis, band: Band) -> None:
     axes.vlines(places, low, high, color=POSTERIOR, alpha=0.35, linewidth=3, label="95 % expected")
     _readings(axes, places, y(band.observed - middle), y(band.held - middle))
     axes.set_xlabel(f"predicted {x.label}")
-    axes.set_ylabel(y.label)
+    axes.set_ylabel(y.stacked)
 
 
 def one_number(axes: Any, y: Axis, band: Band) -> None:
@@ -222,7 +228,7 @@ def traces(axes: Any, y: Axis, draws: Array) -> None:
         color = CHAINS[chain % len(CHAINS)]
         axes.plot(np.arange(0, row.size, step), y(row[::step]), color=color, linewidth=0.6, alpha=0.8)
     axes.set_xlabel("draw")
-    axes.set_ylabel(y.label)
+    axes.set_ylabel(y.stacked)
 
 
 def pairs(columns: Sequence[Array], axis: Sequence[Axis]) -> Figure:

@@ -1,9 +1,11 @@
-"""A plate of two kinds of layers, heated from one side (this first line is what `mscale list` shows).
+"""A plate of two kinds of layers, heated from one side.
 
 Cell      heat crosses the layers one after the other: 1/k_eff = f/k_fibre + (1 - f)/k_resin
 Macro     what the heater gives flows to the cold side: T = T_cold + q (thickness - depth)/k_eff
 Observed  temperature(depth)
 Limit     layers of one kind conduct as that kind does
+
+(`mscale list` shows the first line, `mscale show` all of this.)
 
 Source: S. Torquato, Random Heterogeneous Materials (Springer, 2002), doi:10.1007/978-1-4757-6355-3.
 """
