@@ -5,8 +5,6 @@ Macro     what the heater gives flows to the cold side: T = T_cold + q (thicknes
 Observed  temperature(depth)
 Limit     layers of one kind conduct as that kind does
 
-(`mscale list` shows the first line, `mscale show` all of this.)
-
 Source: S. Torquato, Random Heterogeneous Materials (Springer, 2002), doi:10.1007/978-1-4757-6355-3.
 """
 
