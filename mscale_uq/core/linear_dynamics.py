@@ -4,7 +4,7 @@ From the matrices a Kalman filter is exact, and its log-likelihood has an exact 
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -52,6 +52,10 @@ class LinearDynamics(Dynamics):
         self, intervals: Intervals, values: Values
     ) -> list[tuple[Transition, dict[str, Transition]]]:
         """Return the matrices and, for each input, their derivatives ``(*input shape, ...)``."""
+
+    def moved_by(self, names: Collection[str]) -> "LinearDynamics":
+        """Return the dynamics where only these inputs move; it may leave the other derivatives out."""
+        return self
 
     @final
     def transition(self, start: float, stop: float, values: Values) -> Transition:

@@ -96,7 +96,7 @@ class SharedBank:
     def __init__(self, space: StateSpace, unknowns: Mapping[str, Unknown]) -> None:
         self.coordinates = coordinates_of(space, unknowns)
         assert isinstance(space.dynamics, LinearDynamics)  # what `coordinates_of` saw to
-        self.space, self.dynamics = space, space.dynamics
+        self.space, self.dynamics = space, space.dynamics.moved_by(unknowns)
         self.unknowns = tuple(unknowns.values())
 
     def init(self, values: Values, cells: int) -> SharedState:

@@ -5,7 +5,8 @@ an interval has the covariance that the population's would gain from zero, start
 at the interval's start; so the noise depends on the time since the beginning.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -61,8 +62,16 @@ class Population:
         self.species = species
         self.law = MomentLaw(stoichiometry, rates)
         self.formula = Formula(self.law, ("A", "c", "G"), f"moments of {rates.__name__}")
+        self.moving = self.formula.inputs
         self.first = np.zeros(len(species)) if first is None else np.asarray(first, dtype=float)
         self.begin = float(begin)
+
+    def moved_by(self, names: Collection[str]) -> "Population":
+        """Return the population whose derivatives are taken along these rates alone."""
+        here = copy(self)
+        here.formula = self.formula.moved_by(names)
+        here.moving = tuple(name for name in self.formula.inputs if name in names)
+        return here
 
     def moments(self) -> LinearSDE:
         """Return the dynamics of means and covariances, `moment_state`; it adds no noise."""
@@ -92,13 +101,12 @@ class Population:
 
     def _law(self, values: Values, still: bool) -> tuple[Array, Array, Array, Discrete]:
         """Return A, c, G and their derivatives to each rate, or to none."""
-        if still:
+        if still or not self.moving:
             made = self.formula.value(values)
             none = Discrete(*(made[name][None][:0] for name, _ in _PARTS))
             return made["A"], made["c"], made["G"], none
         made, linear = self.formula.linearize(values)
-        names = self.formula.inputs
-        parts = (np.stack([leading(linear, o, name, a) for name in names]) for o, a in _PARTS)
+        parts = (np.stack([leading(linear, o, name, a) for name in self.moving]) for o, a in _PARTS)
         return made["A"], made["c"], made["G"], Discrete(*parts)
 
     def _cell(
@@ -151,6 +159,10 @@ class FollowedCells(LinearDynamics):
         self.shapes: Mapping[str, tuple[int, ...]] = {}
         self.autonomous = False
 
+    def moved_by(self, names: Collection[str]) -> "FollowedCells":
+        """Return the cells whose derivatives are taken along these rates alone."""
+        return FollowedCells(self.population.moved_by(names), self.cells)
+
     def transitions(self, intervals: Intervals, values: Values) -> list[Transition]:
         """Return F, b and Q of each interval, for all cells."""
         return [self._at(start, stop, values, still=True)[0] for start, stop in intervals]
@@ -158,7 +170,7 @@ class FollowedCells(LinearDynamics):
     def linearize_transitions(
         self, intervals: Intervals, values: Values
     ) -> list[tuple[Transition, dict[str, Transition]]]:
-        """Return F, b and Q of each interval and their derivatives to each rate."""
+        """Return F, b and Q of each interval and their derivatives to each rate that moves."""
         return [self._at(start, stop, values) for start, stop in intervals]
 
     def _at(
@@ -172,7 +184,7 @@ class FollowedCells(LinearDynamics):
         whole = self._whole(now.F[-1], now.b[-1], now.Q[-1])
         slopes = {
             name: self._whole(moved.F[p, -1], moved.b[p, -1], moved.Q[p, -1])
-            for p, name in enumerate(() if still else self.inputs)
+            for p, name in enumerate(() if still else self.population.moving)
         }
         return whole, slopes
 

@@ -175,3 +175,14 @@ def test_the_beginning_is_the_same_for_the_population_and_its_cells():
     start = population(first=(3.0, 100.0)).start()
     assert start[initial_name("mrna")] == start[initial_name("mrna_mean")] == 3.0
     assert start[initial_name("protein_var")] == 0.0
+
+
+def test_cells_moved_by_one_rate_have_its_derivative_alone():
+    cells, intervals = FollowedCells(population(), 2), [(0.0, 5.0), (5.0, 12.0)]
+    whole = cells.linearize_transitions(intervals, VALUES)
+    alone = cells.moved_by(["k_p"]).linearize_transitions(intervals, VALUES)
+    for (now, all_slopes), (same, slopes) in zip(whole, alone, strict=True):
+        assert slopes.keys() == {"k_p"}
+        for part in ("F", "b", "Q"):
+            assert np.array_equal(getattr(same, part), getattr(now, part))
+            assert getattr(slopes["k_p"], part) == pytest.approx(getattr(all_slopes["k_p"], part), rel=1e-12)
