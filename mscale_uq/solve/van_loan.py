@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from mscale_uq.core.parameter import Array
 
@@ -48,44 +49,47 @@ def discretise_tangents(
 @lru_cache(maxsize=256)
 def _remembered(n: int, k: int, content: tuple[bytes, ...], time: float) -> tuple[Discrete, Discrete]:
     shapes = ((n, n), (n,), (n, n), (k, n, n), (k, n), (k, n, n))
-    A, c, G, *moves = (
-        np.frombuffer(part).reshape(shape) for part, shape in zip(content, shapes, strict=True)
+    A, c, G, dA, dc, dG = (
+        np.frombuffer(part).reshape(shape).copy() for part, shape in zip(content, shapes, strict=True)
     )
     largest = np.abs(A).sum(axis=0).max(initial=0.0)
     doublings = max(0, int(np.ceil(np.log2(max(2 * largest * time, 1.0)))))
-    now, moved = _series(A, c, G, Discrete(*moves), time / 2**doublings)
-    for _ in range(doublings):
-        now, moved = _doubled(now, moved)
-    for part in (*now, *moved):
+    short = time / 2**doublings
+    U, Q, dU, dQ = _series(A, G, dA, dG, short)
+    parts = np.eye(n) + A @ U, U @ c, Q, dA @ U + A @ dU, dU @ c + dc @ U.T, dQ
+    made = _doubled(*parts, doublings)
+    for part in made:
         part.flags.writeable = False
-    return now, moved
+    return Discrete(*made[:3]), Discrete(*made[3:])
 
 
-def _series(A: Array, c: Array, G: Array, tangents: Discrete, h: float) -> tuple[Discrete, Discrete]:
-    """Sum F = I + A U with U = int exp(A s) ds, b = U c, and Q, all with their derivatives."""
-    dA, dc, dG = tangents
-    U = term = np.eye(len(A)) * h
-    Q = noise = G * h
-    dU = d_term = np.zeros_like(dA)
-    dQ = d_noise = dG * h
-    for k in range(2, TERMS):
-        d_term = (dA @ term + A @ d_term) * (h / k)
-        term = A @ term * (h / k)
-        d_noise = _symmetric(dA @ noise + A @ d_noise) * (h / k)
-        noise = _symmetric(A @ noise) * (h / k)
-        U, dU, Q, dQ = U + term, dU + d_term, Q + noise, dQ + d_noise
-    now = Discrete(np.eye(len(A)) + A @ U, U @ c, Q)
-    return now, Discrete(dA @ U + A @ dU, dU @ c + dc @ U.T, dQ)
+@njit(cache=True, error_model="numpy")
+def _series(A, G, dA, dG, h):
+    """Return U = int exp(A s) ds and Q over a short time h, and their derivatives."""
+    U, Q, dU, dQ = np.eye(len(A)) * h, G * h, np.zeros_like(dA), dG * h
+    term, noise, d_term, d_noise = U.copy(), Q.copy(), dU.copy(), dQ.copy()
+    for i in range(2, TERMS):
+        for p in range(len(dA)):
+            d_term[p] = (dA[p] @ term + A @ d_term[p]) * (h / i)
+            half = dA[p] @ noise + A @ d_noise[p]
+            d_noise[p] = (half + half.T) * (h / i)
+        term = A @ term * (h / i)
+        half = A @ noise
+        noise = (half + half.T) * (h / i)
+        U, Q, dU, dQ = U + term, Q + noise, dU + d_term, dQ + d_noise
+    return U, Q, dU, dQ
 
 
-def _doubled(now: Discrete, moved: Discrete) -> tuple[Discrete, Discrete]:
-    (F, b, Q), (dF, db, dQ) = now, moved
-    FQ = F @ Q
-    dFQF = _symmetric(dF @ FQ.T) + F @ dQ @ F.T
-    twice = Discrete(F @ F, F @ b + b, FQ @ F.T + Q)
-    return twice, Discrete(dF @ F + F @ dF, dF @ b + db @ F.T + db, dFQF + dQ)
-
-
-def _symmetric(X: Array) -> Array:
-    """Return X + X'."""
-    return X + np.swapaxes(X, -1, -2)
+@njit(cache=True, error_model="numpy")
+def _doubled(F, b, Q, dF, db, dQ, doublings):
+    """Return the three integrals over a time doubled so often, and their derivatives."""
+    dF, db, dQ = dF.copy(), db.copy(), dQ.copy()
+    for _ in range(doublings):
+        FQ = F @ Q
+        for p in range(len(dF)):
+            half = dF[p] @ FQ.T
+            dQ[p] += half + half.T + F @ dQ[p] @ F.T
+            db[p] += dF[p] @ b + F @ db[p]
+            dF[p] = dF[p] @ F + F @ dF[p]
+        F, b, Q = F @ F, F @ b + b, FQ @ F.T + Q
+    return F, b, Q, dF, db, dQ
