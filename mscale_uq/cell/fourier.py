@@ -11,7 +11,14 @@ import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
-from mscale_uq.solve.fourier_kernels import FAST, bit_reversed, is_power_of_two, multiply_spectrum, twiddles
+from mscale_uq.solve.fourier_kernels import (
+    FAST,
+    bit_reversed,
+    dot,
+    is_power_of_two,
+    multiply_spectrum,
+    twiddles,
+)
 
 MAX_CONTRAST = 1e3  # beyond, a factorisation is the safer and soon the faster way
 MAX_ITERATIONS = 300
@@ -132,15 +139,6 @@ def _loads(k: Array, weights: tuple[float, float, float], row: Array, out: Array
 
 
 @numba.njit(**FAST)
-def _dot(a: Array, b: Array) -> float:
-    total = 0.0
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            total += a[i, j] * b[i, j]
-    return total
-
-
-@numba.njit(**FAST)
 def _solve(
     k: Array,
     weights: tuple[float, float, float],
@@ -161,7 +159,7 @@ def _solve(
         multiply_spectrum(z[0], z[1], work[0], work[1], inverse, turns)
         done = True
         for field in range(2):
-            new = _dot(r[field], z[field])
+            new = dot(r[field], z[field])
             if iteration == 0:
                 first[field] = new
             done = done and new <= tolerance**2 * first[field]
@@ -174,7 +172,7 @@ def _solve(
             return x, True
         _apply(k, p, weights, row, q)
         for field in range(2):
-            curvature = _dot(p[field], q[field])
+            curvature = dot(p[field], q[field])
             step = old[field] / curvature if curvature > 0.0 else 0.0
             for i in range(n1):
                 for j in range(n2):
@@ -202,6 +200,6 @@ def _average(k: Array, correctors: Array, weights: tuple[float, float, float]) -
             dK[1, 1, i, j] = (d * d + e * e + f * f) * area
             dK[0, 1, i, j] = (a * d + b * e + c * f) * area
         dK[1, 0, i] = dK[0, 1, i]
-    K[0, 0], K[1, 1], K[0, 1] = _dot(k, dK[0, 0]), _dot(k, dK[1, 1]), _dot(k, dK[0, 1])
+    K[0, 0], K[1, 1], K[0, 1] = dot(k, dK[0, 0]), dot(k, dK[1, 1]), dot(k, dK[0, 1])
     K[1, 0] = K[0, 1]
     return K, dK

@@ -33,6 +33,16 @@ def is_power_of_two(n: int) -> bool:
 
 
 @numba.njit(**FAST)
+def dot(a: Array, b: Array) -> float:
+    """Return the sum of the products of the entries of two matrices."""
+    total = 0.0
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            total += a[i, j] * b[i, j]
+    return total
+
+
+@numba.njit(**FAST)
 def _forward_rows(re: Array, im: Array, turn: Array) -> None:
     n, m = re.shape
     length = n

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
-from mscale_uq.solve.fourier_kernels import FAST
+from mscale_uq.solve.fourier_kernels import FAST, dot
 
 
 def sines(elements: int) -> Array:
@@ -78,15 +78,6 @@ def contract(v: Array, u: Array, steps: tuple[float, float], out: Array) -> None
 
 
 @numba.njit(**FAST)
-def _dot(a: Array, b: Array) -> float:
-    total = 0.0
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            total += a[i, j] * b[i, j]
-    return total
-
-
-@numba.njit(**FAST)
 def _precondition(r: Array, inverse: Array, first: Array, second: Array, z: Array) -> None:
     """Write the homogeneous rectangle's answer to r into z, both ``(n1 + 1, n2 + 1)``."""
     n1, n2 = r.shape[0] - 2, r.shape[1] - 2
@@ -123,7 +114,7 @@ def solve(
     start, old = 0.0, 1.0
     for iteration in range(max_iterations):
         _precondition(r, inverse, bases[0], bases[1], z)
-        new = _dot(r, z)
+        new = dot(r, z)
         if iteration == 0:
             start = new
         if new <= tolerance**2 * start:
@@ -133,7 +124,7 @@ def solve(
             for j in range(p.shape[1]):
                 p[i, j] = z[i, j] + keep * p[i, j]
         apply(K, p, steps, q)
-        step = new / _dot(p, q)
+        step = new / dot(p, q)
         for i in range(p.shape[0]):
             for j in range(p.shape[1]):
                 u[i, j] += step * p[i, j]

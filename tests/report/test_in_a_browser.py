@@ -1,29 +1,11 @@
 """The page in a real browser: on a telephone nothing leaves the window, and nothing is asked of a network."""
 
-import os
-import shutil
-
 import pytest
 
 from mscale_uq.report.page import render
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDER = """() => [...document.querySelectorAll("body *")].filter(
     (one) => one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.tagName)"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no Chromium: it is part of what a change must pass")
-        pytest.skip("no Chromium is installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("width", [400, 1280])

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import shutil
 import time
 from urllib.parse import quote
 
@@ -141,21 +139,6 @@ def test_a_missing_web_server_is_told_with_what_to_install(tmp_path, monkeypatch
 
 
 # ---- in a browser ------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no Chromium: apt-get install chromium")
-        pytest.skip("no Chromium here; Debian's package is chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
