@@ -80,6 +80,11 @@ def seen(protein, gain, background, lamp):
     return background + gain * lamp * protein
 
 
+def counted(mrna_mean, dish_offset, capture, size_factor):
+    """Counts expected of each cell of the dish at hand."""
+    return size_factor * capture * mrna_mean * np.exp(dish_offset)
+
+
 def fading(bleaching):
     """The light of a protein fades."""
     return matrix([[-bleaching]]), 0 * matrix([[bleaching]])[0], np.zeros((1, 1))
@@ -163,8 +168,9 @@ def space(cell=(1.0, 2.0), dish=None, size_factor=None, dish_sd=0.1):  # noqa: A
         )
     }
     if size_factor is not None:
-        stage = Formula(ExpectedCounts(size_factor), "umi")
+        stage = PointwiseFormula(counted, "umi")
         sources["sequencer"] = ObservationOperator("umi", poisson(), stage, destructive=True)
+        constants["size_factor"] = np.asarray(size_factor, dtype=float)
     capture = (CAPTURE,) if "sequencer" in sources else ()
     return StateSpace([], dynamics, sources, (*RATES, *LIGHT, *capture), constants)
 

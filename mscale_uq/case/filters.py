@@ -19,6 +19,7 @@ from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.laplace import LaplaceKalman
 from mscale_uq.filters.letkf import LETKF
 from mscale_uq.filters.localisation import Localisation
+from mscale_uq.filters.node_sum import GaussianSum, check
 from mscale_uq.filters.particle import ParticleFilter
 from mscale_uq.filters.serial import Serial
 from mscale_uq.filters.sigma_point import SigmaPointKalman
@@ -46,8 +47,8 @@ ANALYSES: Mapping[str, Callable[..., Analysis]] = {
     "serial": Serial,
     "letkf": LETKF,
 }
-FILTERS = (*GAUSSIAN, *ANALYSES, "ienks", "esmda", "particle")
-NOT_SMOOTHED = ("ienks", "particle")
+FILTERS = (*GAUSSIAN, "gaussian_sum", *ANALYSES, "ienks", "esmda", "particle")
+NOT_SMOOTHED = ("gaussian_sum", "ienks", "particle")
 WIDENING = {
     "inflation_on_anomalies": "on_anomalies",
     "inflation_on_variance": "on_variance",
@@ -64,6 +65,7 @@ ENSEMBLE_SETTINGS = (
     "lag",
 )
 OTHERS: Mapping[str, tuple[str, ...]] = {
+    "gaussian_sum": ("members",),
     "particle": ("members", "jitter"),
     "ienks": ("members", "lag", *WIDENING, "rotation"),
     "esmda": ("members", "alphas"),
@@ -94,6 +96,9 @@ def build_filter(spec: AssimilateSpec, space: StateSpace) -> Filter | WholeStrea
     rest = {name: given[name] for name in ("rotation", "outlier_sd", "most_lost", "jitter") if name in given}
     if spec.filter in GAUSSIAN:
         return GAUSSIAN[spec.filter](**rest)
+    if spec.filter == "gaussian_sum":
+        check(space)
+        return GaussianSum(**members)
     if spec.filter == "particle":
         return ParticleFilter(**members, **rest)
     if spec.filter == "esmda":

@@ -63,22 +63,44 @@ class LinearDynamics(Dynamics):
         return self.transitions([(start, stop)], values)[0]
 
     @final
+    def transition_rows(self, start: float, stop: float, values: Values, count: int) -> Transition:
+        """Return F ``(count, n, n)``, b and Q for as many sets of values: some have one row per set."""
+        if self.has_rows(values):
+            return self.stacked(start, stop, values, count)
+        one = self.transition(start, stop, values)
+        return Transition(*(np.broadcast_to(part, (count, *part.shape)) for part in (one.F, one.b, one.Q)))
+
+    def stacked(self, start: float, stop: float, values: Values, count: int) -> Transition:
+        """Return what `transition_rows` does where a value has rows; a child may have a faster way."""
+        sets = (self.row(values, row) for row in range(count))
+        moves = [self.transition(start, stop, one) for one in sets]
+        return Transition(*(np.array([getattr(move, part) for move in moves]) for part in "FbQ"))
+
+    @final
+    def has_rows(self, values: Values) -> bool:
+        """Return whether a value has one row per member."""
+        return any(np.ndim(values[name]) > len(self.shapes.get(name, ())) for name in self.inputs)
+
+    @final
+    def row(self, values: Values, row: int) -> Named:
+        """Return the values of one member."""
+        return {
+            name: np.asarray(values[name])[row]
+            if np.ndim(values[name]) > len(self.shapes.get(name, ()))
+            else np.asarray(values[name])
+            for name in self.inputs
+        }
+
+    @final
     def step(
         self, states: Array, start: float, stop: float, values: Values, rng: np.random.Generator
     ) -> Array:
         """Return F states + b; what `noise` states is not drawn here."""
-        several = [name for name in self.inputs if np.ndim(values[name]) > len(self.shapes.get(name, ()))]
-        if not several:
+        if not self.has_rows(values):
             move = self.transition(start, stop, values)
             return states @ move.F.T + move.b
         rows = [
-            self.step(
-                state[None],
-                start,
-                stop,
-                {**values, **{name: np.asarray(values[name])[row] for name in several}},
-                rng,
-            )
+            self.step(state[None], start, stop, self.row(values, row), rng)
             for row, state in enumerate(states)
         ]
         return np.concatenate(rows)

@@ -12,7 +12,8 @@ from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import ForwardFailure
 from mscale_uq.filters.draws import root
-from mscale_uq.filters.sight import look
+from mscale_uq.filters.rows_reading import linear_rows
+from mscale_uq.filters.sight import Sight, look
 
 
 def state_labels(space: StateSpace) -> list[tuple[str, str]]:
@@ -41,8 +42,8 @@ def expected_readings(
     """Return mean and standard deviation ``(m,)`` of what a state expects to be read, noise left out.
 
     A normal law is represented by cubature points, which are exact for affine readings; an ensemble by its
-    members. The order is that of the sources' names, as in `StepInfo`. NaN where the model cannot say what is
-    read, at a point that counts.
+    members, a Gaussian sum by two draws from each of its nodes. The order is that of the sources' names, as
+    in `StepInfo`. NaN where the model cannot say what is read, at a point that counts.
     """
     rows, weights, freedom = _points(state)
     counts = np.ones(len(rows), dtype=bool) if weights is None else weights > 0
@@ -50,7 +51,7 @@ def expected_readings(
     parts = [np.zeros((counts.sum(), 0))]
     for part, place in sight.parts():
         try:
-            parts.append(part.members(rows[counts]))
+            parts.append(_read(part, rows[counts], hasattr(state, "draws")))
         except ForwardFailure:
             parts.append(np.full((counts.sum(), place.stop - place.start), np.nan))
     expected, shares = np.hstack(parts), None if weights is None else weights[counts]
@@ -59,10 +60,20 @@ def expected_readings(
     return mean, np.sqrt(variance)
 
 
+def _read(part: Sight, rows: Array, together: bool) -> Array:
+    """Return what each row expects of the one observation of a sight; `together` is faster for many."""
+    if not together:
+        return part.members(rows)
+    operator = part.space.observations[part.observations[0].source]
+    return linear_rows(part.space, part.values, operator, rows)[0]
+
+
 def _points(state: Any) -> tuple[Array, Array | None, float]:
     """Return rows ``(k, n)`` that stand for a state, their weights, and what their variance is divided by."""
     if hasattr(state, "members"):
         weights = getattr(state, "weights", None)
         return state.members, weights, 1.0 if weights is not None else 1 - 1 / len(state.members)
+    if hasattr(state, "draws"):
+        return *state.draws, 1.0
     arms = np.sqrt(state.mean.size) * root(state.cov)
     return np.concatenate([state.mean + arms.T, state.mean - arms.T]), None, 1.0

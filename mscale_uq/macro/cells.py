@@ -17,10 +17,10 @@ from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import InputError, explain
-from mscale_uq.macro.linear_sde import LinearSDE
+from mscale_uq.macro.linear_sde import LinearSDE, law_rows
 from mscale_uq.macro.moments import MomentLaw, moment_state
 from mscale_uq.solve.affine_path import affine_path
-from mscale_uq.solve.van_loan import Discrete, discretise_tangents
+from mscale_uq.solve.van_loan import Discrete, discretise_rows, discretise_tangents
 
 
 class Moves(NamedTuple):
@@ -123,6 +123,18 @@ class Population:
         moved_F = np.moveaxis(dF[which], 1, 0)[..., :n, :n]
         return now, Moves(d_path, moved_F, np.moveaxis(db[which], 1, 0)[..., :n], self._full(d_gained))
 
+    def cell_rows(
+        self, law: tuple[Array, Array, Array], start: float, stop: float
+    ) -> tuple[Array, Array, Array]:
+        """Return F ``(rows, n, n)``, b and Q of one cell under each law of the moments ``(rows, ...)``."""
+        A, c, G = law
+        n = len(self.species)
+        before = discretise_rows(A[:, :n, :n], c[:, :n], G[:, :n, :n], start - self.begin)
+        mean = before.F @ self.first + before.b
+        move = discretise_rows(A, c, G, stop - start)
+        gained = np.einsum("gij,gj->gi", move.F[:, n:, :n], mean) + move.b[:, n:]
+        return move.F[:, :n, :n], move.b[:, :n], self._full(gained)
+
     def _full(self, lower: Array) -> Array:
         """Return covariances ``(..., n, n)`` from their lower triangles."""
         n = len(self.species)
@@ -166,6 +178,16 @@ class FollowedCells(LinearDynamics):
     def transitions(self, intervals: Intervals, values: Values) -> list[Transition]:
         """Return F, b and Q of each interval, for all cells."""
         return [self._at(start, stop, values, still=True)[0] for start, stop in intervals]
+
+    def stacked(self, start: float, stop: float, values: Values, count: int) -> Transition:
+        """Return F, b and Q of many sets of rates."""
+        if start < self.population.begin:
+            raise InputError(explain(f"cells moved from {start:g}", f"{self.population.begin:g} or later"))
+        law = law_rows(self.population.formula, self, values, count)
+        F, b, Q = self.population.cell_rows(law, start, stop)
+        each, n = np.eye(self.cells), self.size
+        whole_F, whole_Q = (np.einsum("gab,ij->gaibj", part, each).reshape(count, n, n) for part in (F, Q))
+        return Transition(whole_F, np.repeat(b, self.cells, axis=1), whole_Q)
 
     def linearize_transitions(
         self, intervals: Intervals, values: Values

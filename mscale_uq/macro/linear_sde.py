@@ -17,7 +17,7 @@ from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, Values
 from mscale_uq.errors import Infeasible
-from mscale_uq.solve.van_loan import Discrete, discretise, discretise_tangents
+from mscale_uq.solve.van_loan import Discrete, discretise, discretise_rows, discretise_tangents
 
 
 @final
@@ -55,6 +55,10 @@ class LinearSDE(LinearDynamics):
         A, c, G = law["A"], law["c"], law["G"]
         return [Transition(*discretise(A, c, G, stop - start)) for start, stop in intervals]
 
+    def stacked(self, start: float, stop: float, values: Values, count: int) -> Transition:
+        """Return F, b and Q of many sets of values."""
+        return Transition(*discretise_rows(*law_rows(self._law, self, values, count), stop - start))
+
     def linearize_transitions(
         self, intervals: Intervals, values: Values
     ) -> list[tuple[Transition, dict[str, Transition]]]:
@@ -79,6 +83,29 @@ class LinearSDE(LinearDynamics):
             raise Infeasible(self.name, dict(values), "the process has no stationary law")
         mean = np.asarray(np.linalg.solve(law["A"], -law["c"]))
         return mean, solve_continuous_lyapunov(law["A"], -law["G"])
+
+
+def law_rows(
+    law: Formula, dynamics: LinearDynamics, values: Values, count: int
+) -> tuple[Array, Array, Array]:
+    """Return A, c and G ``(count, ...)`` of many sets of values that the dynamics reads; remembered."""
+    given = ((name, np.asarray(values[name], dtype=float)) for name in dynamics.inputs)
+    return _law_rows(
+        law, dynamics, tuple((name, array.tobytes(), array.shape) for name, array in given), count
+    )
+
+
+@lru_cache(maxsize=8)
+def _law_rows(
+    law: Formula,
+    dynamics: LinearDynamics,
+    content: tuple[tuple[str, bytes, tuple[int, ...]], ...],
+    count: int,
+) -> tuple[Array, Array, Array]:
+    values = {name: np.frombuffer(b).reshape(shape) for name, b, shape in content}
+    made = [law.value(dynamics.row(values, row)) for row in range(count)]
+    A, c, G = (np.array([one[part] for one in made], dtype=float) for part in ("A", "c", "G"))
+    return A, c, G
 
 
 @lru_cache(maxsize=32)

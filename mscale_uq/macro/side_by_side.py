@@ -43,6 +43,11 @@ class SideBySide(LinearDynamics):
         made = [part.transitions(intervals, self._of(part, values)) for part in self.parts]
         return [_joined(blocks) for blocks in zip(*made, strict=True)]
 
+    def stacked(self, start: float, stop: float, values: Values, count: int) -> Transition:
+        """Return the blocks of all parts for many sets of values."""
+        made = [part.transition_rows(start, stop, self._of(part, values), count) for part in self.parts]
+        return _joined(made)
+
     def linearize_transitions(
         self, intervals: Intervals, values: Values
     ) -> list[tuple[Transition, dict[str, Transition]]]:

@@ -70,8 +70,12 @@ class NegativeBinomial(Law):
 
     def cov(self, prediction: Array, variance: Array, values: Values) -> Array:
         """Return the diagonal covariance."""
-        total = prediction + look_up(self.overdispersion, values) * prediction**2 + variance
+        total = self.spread(prediction, values) + variance
         return np.diag(np.ravel(np.broadcast_to(total, np.shape(prediction))))
+
+    def spread(self, prediction: Array, values: Values) -> Array:
+        """Return the variance of each count, shaped like the prediction."""
+        return np.asarray(prediction + look_up(self.overdispersion, values) * prediction**2)
 
     def sample(self, prediction: Array, variance: Array, values: Values, rng: np.random.Generator) -> Array:
         """Draw counts: Poisson with a gamma distributed mean."""

@@ -35,6 +35,34 @@ def discretise(A: Array, c: Array, G: Array, time: float) -> Discrete:
     return discretise_tangents(A, c, G, none, time)[0]
 
 
+def discretise_rows(A: Array, c: Array, G: Array, time: float) -> Discrete:
+    """Return `discretise` of many equations at once, all arguments and results ``(rows, ...)``; read-only."""
+    content = tuple(np.ascontiguousarray(part, dtype=float).tobytes() for part in (A, c, G))
+    return _remembered_rows(c.shape, content, float(time))
+
+
+@lru_cache(maxsize=8)
+def _remembered_rows(shape: tuple[int, int], content: tuple[bytes, ...], time: float) -> Discrete:
+    rows, n = shape
+    A, c, G = (np.frombuffer(part).reshape(rows, n, -1) for part in content)
+    largest = np.abs(A).sum(axis=1).max(initial=0.0)
+    doublings = max(0, int(np.ceil(np.log2(max(2 * largest * time, 1.0)))))
+    h = time / 2**doublings
+    U = term = np.eye(n) * h + 0 * A
+    Q = noise = G * h
+    for i in range(2, TERMS):
+        term, noise = A @ term * (h / i), A @ noise * (h / i)
+        noise = noise + np.swapaxes(noise, -1, -2)
+        U, Q = U + term, Q + noise
+    F, b = np.eye(n) + A @ U, U @ c
+    for _ in range(doublings):
+        F, b, Q = F @ F, F @ b + b, F @ Q @ np.swapaxes(F, -1, -2) + Q
+    made = Discrete(F, b[..., 0], Q)
+    for part in made:
+        part.flags.writeable = False
+    return made
+
+
 def discretise_tangents(
     A: Array, c: Array, G: Array, tangents: Discrete, time: float
 ) -> tuple[Discrete, Discrete]:

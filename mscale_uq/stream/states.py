@@ -8,14 +8,25 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import DataError, explain
 from mscale_uq.filters.enks import LaggedState
 from mscale_uq.filters.ienks import WindowState
+from mscale_uq.filters.node_state import NodeState
 from mscale_uq.filters.records import EnsembleState, FactorState, GaussianState
 
 KINDS = {
-    kind.__name__: kind for kind in (GaussianState, FactorState, EnsembleState, LaggedState, WindowState)
+    kind.__name__: kind
+    for kind in (
+        GaussianState,
+        FactorState,
+        EnsembleState,
+        LaggedState,
+        WindowState,
+        NodeState,
+        Observation,
+    )
 }
 FORM = "form"
 
@@ -26,7 +37,7 @@ def pack(state: Any) -> bytes:
     Raises
     ------
     DataError
-        If it holds anything but numbers, arrays, tuples, None and the records of filters.
+        If it holds anything but numbers, arrays, texts, tuples, None and the records of filters.
     """
     arrays: dict[str, Array] = {}
     form = json.dumps(_taken_apart(state, arrays))
@@ -54,6 +65,8 @@ def _taken_apart(part: Any, arrays: dict[str, Array]) -> Any:
     """Return the form of a value as plain JSON; arrays are put aside under a number."""
     if part is None:
         return None
+    if isinstance(part, str):
+        return {"text": part}
     if isinstance(part, tuple):
         return {"tuple": [_taken_apart(one, arrays) for one in part]}
     if type(part).__name__ in KINDS:
@@ -69,6 +82,8 @@ def _taken_apart(part: Any, arrays: dict[str, Array]) -> Any:
 def _put_together(form: Any, archive: Any) -> Any:
     if form is None:
         return None
+    if "text" in form:
+        return str(form["text"])
     if "tuple" in form:
         return tuple(_put_together(one, archive) for one in form["tuple"])
     if "record" in form:

@@ -12,6 +12,8 @@ from mscale_uq.catalog import data_root, find_case
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.errors import CaseError, WiringError
 from mscale_uq.filters.augment import unknown_values
+from mscale_uq.filters.estimate import deviation
+from mscale_uq.filters.laplace import LaplaceKalman
 from mscale_uq.filters.loop import simultaneous, start
 from mscale_uq.filters.sight import look
 from mscale_uq.observe.counts import NegativeBinomial
@@ -69,18 +71,54 @@ def test_the_posterior_of_both_experiments_has_the_slope_of_its_differences(case
         assert slope[k] == pytest.approx(difference, rel=1e-4, abs=1e-3)
 
 
-def spread(plan, state, name):
+def intervals(now):
+    """Ends of the 95 % interval of each learned parameter."""
+    ends = unknown_values(now.space, now.state.mean + np.outer([-1.96, 1.96], deviation(now.state)))
+    return {name: (pair.min(), pair.max()) for name, pair in ends.items()}
+
+
+def spread(now, name):
     """Standard deviation of the logarithm of a learned parameter, by the state of a filter."""
-    ends = state.mean + np.outer([-1.0, 1.0], np.sqrt(np.diag(state.cov)))
-    return float(np.diff(np.log(unknown_values(plan.space, ends)[name])).item() / 2)
+    return float(np.diff(np.log(intervals(now)[name])).item() / 2 / 1.96)
 
 
-def test_a_dish_adds_the_information_of_its_counts_and_narrows_gain_and_rate(case):
+def after_hours(case, hours):
+    """The filter before the last dish of the first hours, with the frame alone, and with the dish."""
     plan = case.assimilating
-    now = start(plan.filter, plan.space, plan.theta)
+    now = start(plan.filter, plan.space, plan.theta, case.seed)
+    for together in simultaneous(plan.stream.observations):
+        before, (now, info) = now, now.update(*together)
+        assert info.note == ""
+        if together[0].time == 60.0 * hours:
+            break
+    assert [o.source for o in together] == ["microscope", "sequencer"]
+    return before.update(together[0])[0], now
+
+
+@pytest.fixture(scope="module")
+def six_hours(case):
+    return after_hours(case, 6)
+
+
+def test_the_truth_lies_in_the_intervals_of_the_first_six_hours(six_hours):
+    _, fused = six_hours
+    for name, (low, high) in intervals(fused).items():
+        assert low < TRUTH[name] < high, name
+    assert spread(fused, "gain") < 0.11  # 0.08; before, 0.62 by the prior
+    assert spread(fused, "transcription_rate") < 0.18  # 0.14; before, 0.98
+
+
+def test_a_dish_narrows_gain_and_rate(six_hours):
+    without, fused = six_hours
+    for name in ("gain", "transcription_rate"):
+        assert spread(fused, name) < spread(without, name)
+
+
+def test_with_one_normal_law_a_dish_adds_the_information_of_its_counts(case):
+    plan = case.assimilating
+    now = start(LaplaceKalman(), plan.space, plan.theta)
     for together in islice(simultaneous(plan.stream.observations), 13):  # the first hour, dish and all
         before, (now, info) = now, now.update(*together)
-    assert [o.source for o in together] == ["microscope", "sequencer"]
     assert info.note == ""
     without, _ = before.update(together[0])
     sight = look(plan.space, now.values, together[1:], now.state.time)
@@ -93,8 +131,6 @@ def test_a_dish_adds_the_information_of_its_counts_and_narrows_gain_and_rate(cas
     told = np.sum(expected / (1 + 0.05 * expected))
     alone, both = (q @ at.state.cov @ q for at in (without, now))
     assert 1 / both == pytest.approx(1 / alone + told, rel=0.05)  # the movie is read at another mode, too
-    for name in ("gain", "transcription_rate"):
-        assert spread(plan, now.state, name) < spread(plan, without.state, name)
 
 
 def test_a_dish_is_no_reading_of_a_tracked_cell():

@@ -1,0 +1,91 @@
+"""What many states expect to be read, with slopes: all at once, if pointwise or by one matrix."""
+
+from math import prod
+
+import numpy as np
+
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.linear_dynamics import LinearReading
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Named, PointwiseStage, Values
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.filters.augmented import AugmentedDynamics, AugmentedReading
+from mscale_uq.filters.dependents import Dependents
+from mscale_uq.filters.reading_slope import derivative, places
+
+
+def known_rows(dependents: Dependents, named: Values, values: Values, count: int) -> Named:
+    """Return everything that depends on the learned parameters, one row per state."""
+    if dependents.names == {c.parameter.name for c in dependents.coordinates}:
+        return dependents.parameters(named)
+    made = [
+        dependents.value({c.name: named[c.name][row] for c in dependents.coordinates}, values)
+        for row in range(count)
+    ]
+    return {name: np.array([one[name] for one in made]) for name in dependents.names}
+
+
+def linear_rows(
+    space: StateSpace, values: Values, operator: ObservationOperator, states: Array
+) -> tuple[Array, Array]:
+    """Return expected readings ``(N, m)`` and their slopes ``(N, m, n)`` to the state, learned ones left out.
+
+    `states` are ``(N, n + k)``, with the coordinates of the k learned parameters behind the n others.
+
+    Raises
+    ------
+    NoGradient
+        If the reading's stage has no exact derivative.
+    """
+    dynamics = space.dynamics
+    assert isinstance(dynamics, AugmentedDynamics)
+    n = dynamics.inner.size
+    if operator.stage is None:
+        there = places(space)[operator.quantity]
+        return states[:, there], np.broadcast_to(np.eye(n)[there], (len(states), there.stop - there.start, n))
+    stage = operator.stage.inner if isinstance(operator.stage, AugmentedReading) else operator.stage
+    if isinstance(stage, PointwiseStage):
+        return _pointwise(space, values, operator, stage, states)
+    if isinstance(stage, LinearReading) and not dynamics.dependents.names.intersection(stage.inputs):
+        H, d = stage.matrices(values)
+        return states[:, :n] @ H.T + d, np.broadcast_to(H, (len(states), *H.shape))
+    made = [_one(space, values, operator, state) for state in states]
+    return np.array([one[0] for one in made]), np.array([one[1][:, :n] for one in made])
+
+
+def _one(
+    space: StateSpace, values: Values, operator: ObservationOperator, state: Array
+) -> tuple[Array, Array]:
+    stage = operator.stage
+    assert stage is not None
+    named = {**values, **space.dynamics.split(state)}
+    made, linear = stage.linearize({name: np.asarray(named[name]) for name in stage.inputs})
+    slope = derivative(linear, space, operator.quantity, made, stage.inputs)
+    return np.ravel(made[operator.quantity]), slope
+
+
+def _pointwise(
+    space: StateSpace, values: Values, operator: ObservationOperator, stage: PointwiseStage, states: Array
+) -> tuple[Array, Array]:
+    dynamics, count = space.dynamics, len(states)
+    assert isinstance(dynamics, AugmentedDynamics)
+    named = dynamics.split(states)
+    known = known_rows(dynamics.dependents, named, values, count)
+    rows = {**named, **known}
+    given = {
+        name: np.reshape(rows[name], (count, -1)) if name in rows else np.reshape(values[name], (1, -1))
+        for name in stage.inputs
+    }
+    m = max(array.shape[1] for array in given.values())
+    flat = {name: np.broadcast_to(array, (count, m)).ravel() for name, array in given.items()}
+    made, tangent = stage.tangent(flat)
+    slopes = tangent[:, stage.outputs.index(operator.quantity)].reshape(count, m, -1)
+    H, where = np.zeros((count, m, dynamics.inner.size)), places(space)
+    for variable in dynamics.inner.state:
+        if variable.name in stage.inputs:
+            slope, first = slopes[:, :, stage.inputs.index(variable.name)], where[variable.name].start
+            if prod(variable.shape) == 1:
+                H[:, :, first] += slope
+            else:
+                H[:, np.arange(m), first + np.arange(m)] += slope
+    return made[operator.quantity].reshape(count, m), H

@@ -1,0 +1,162 @@
+"""The Gaussian sum as a filter of any model that is linear given its parameters: against quadrature."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import gammaln
+from scipy.stats import norm
+from tracked_cells import GAIN, KNOWN, RATES, population, readings
+from tracked_cells import space as one_cell
+
+from mscale_uq.core.formula import PointwiseFormula
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.errors import InputError
+from mscale_uq.filters import node_sum
+from mscale_uq.filters.augment import Unknown, augment
+from mscale_uq.filters.gaussian_sum import GaussianSumBank
+from mscale_uq.filters.kalman import Kalman
+from mscale_uq.filters.loop import run, start
+from mscale_uq.filters.node_sum import GaussianSum
+from mscale_uq.filters.records import Verdict
+from mscale_uq.macro.cells import FollowedCells
+from mscale_uq.macro.linear_sde import LinearSDE, matrix
+from mscale_uq.observe.counts import NegativeBinomial
+from mscale_uq.observe.fluorescence import Fluorescence
+from mscale_uq.observe.laws import Gaussian, StudentT
+
+PRIOR = {"k_m": Unknown(2.5, 0.3), "gain": Unknown(1.2, 0.2)}
+REST = {name: KNOWN[name] for name in ("gamma_m", "k_p", "gamma_p")}
+CAMERA = Fluorescence(20.0, shot=0.5, relative=0.03, background=100.0)
+STEP, CELLS = 5.0, 2
+
+
+def light(protein, gain):
+    return 100.0 + gain * protein
+
+
+def cells(law, count=CELLS):
+    camera = ObservationOperator("light", law, PointwiseFormula(light, "light"))
+    dynamics = FollowedCells(population(), count)
+    return StateSpace([], dynamics, {"camera": camera}, (*RATES, GAIN), population().start())
+
+
+def stream(data):
+    return [Observation(STEP * t, "camera", "light", row) for t, row in enumerate(data, start=1)]
+
+
+@pytest.mark.parametrize("law", [Gaussian(60.0), CAMERA])
+def test_the_filter_is_the_sum_over_a_lattice(law):
+    data = readings(CELLS, 10, seed=3)
+    space = augment(cells(law), PRIOR)
+    made = list(run(GaussianSum(1024), space, REST, stream(data), key=2))
+    state = made[-1][0]
+    bank = GaussianSumBank(one_cell(1, law), PRIOR)
+    exact, log = bank.init(KNOWN, CELLS), 0.0
+    for frame, row in enumerate(data, start=1):
+        exact, density = bank.analyse(bank.forecast(exact, STEP * frame), "camera", row)
+        log += density
+    sd = np.sqrt(np.diag(exact.cov))
+    assert sum(info.log_evidence for _, info in made) == pytest.approx(log, abs=0.02)
+    assert state.mean[4:] == pytest.approx(exact.mean, abs=0.03 * sd.min())
+    assert np.sqrt(np.diag(state.cov))[4:] == pytest.approx(sd, rel=0.03)
+    spread = np.sqrt(np.diagonal(exact.cell_cov, axis1=1, axis2=2)).T.ravel()
+    assert np.all(np.abs(state.mean[:4] - exact.cell_mean.T.ravel()) < 0.05 * spread)
+    assert np.sqrt(np.diag(state.cov))[:4] == pytest.approx(spread, rel=0.03)
+
+
+def test_where_the_unknown_is_all_but_known_it_is_the_kalman_filter():
+    plain = cells(Gaussian(60.0))
+    space, rest = augment(plain, {"gain": Unknown(KNOWN["gain"], 1e-12)}), {**REST, "k_m": KNOWN["k_m"]}
+    data = stream(readings(CELLS, 6))
+    exact, told = zip(*run(Kalman(), plain, KNOWN, data), strict=True)
+    sums, found = zip(*run(GaussianSum(32), space, rest, data), strict=True)
+    for one, other, info, same in zip(exact, sums, told, found, strict=True):
+        assert other.mean[:4] == pytest.approx(one.mean, rel=1e-10)
+        assert other.cov[:4, :4] == pytest.approx(one.cov, rel=1e-8, abs=1e-8)
+        assert np.diff([info.log_evidence, same.log_evidence]) == pytest.approx(0, abs=1e-8)
+        assert same.innovation == pytest.approx(info.innovation, rel=1e-9, nan_ok=True)
+        seen = ~np.isnan(info.innovation)
+        pair = np.ix_(seen, seen)
+        assert same.innovation_cov[pair] == pytest.approx(info.innovation_cov[pair], rel=1e-9)
+        assert np.array_equal(same.verdicts, info.verdicts)
+
+
+def wander(speed):
+    return matrix([[-speed]]), np.zeros(1), matrix([[0.02 * speed]])
+
+
+def dish(sizes):
+    def counts(level, capture, size):
+        return capture * 10.0 * size * np.exp(level)
+
+    operator = ObservationOperator("umi", NegativeBinomial(0.05), PointwiseFormula(counts, "umi"))
+    parameters = (Parameter("speed", "1/h", 0.5, lower=0), Parameter("capture", "1", 0.2, lower=0, upper=1))
+    constants = {"level_initial": 0.1, "level_initial_var": 0.01, "size": sizes}
+    dynamics = LinearSDE("level", (Quantity("level", "1"),), wander)
+    return StateSpace([], dynamics, {"sequencer": operator}, parameters, constants)
+
+
+def test_counts_are_taken_in_as_by_quadrature():
+    rng = np.random.default_rng(4)
+    sizes = rng.lognormal(0.0, 0.3, 60)
+    y = rng.poisson(2.4 * sizes).astype(float)
+    y[7] = np.nan
+    prior = {"capture": Unknown(0.2, 0.4)}
+    now = start(GaussianSum(1024), augment(dish(sizes), prior), {"speed": 0.5})
+    now, info = now.update(Observation(0.0, "sequencer", "umi", y))
+    x, u = 0.1 + 0.1 * np.linspace(-7, 7, 401), np.log(0.25) + 0.4 * np.linspace(-7, 7, 401)
+    mean = 10.0 * sizes * np.exp(x[:, None, None]) / (1 + np.exp(-u[None, :, None]))
+    a, used = 20.0, ~np.isnan(y)
+    count = np.where(used, y, 0.0)
+    each = gammaln(count + a) - gammaln(a) - gammaln(count + 1) - (count + a) * np.log1p(mean / a)
+    each += count * np.log(mean / a)
+    log = each[:, :, used].sum(axis=2) + norm.logpdf(x, 0.1, 0.1)[:, None] + norm.logpdf(u, np.log(0.25), 0.4)
+    weights = np.exp(log - log.max())
+    evidence = np.log(weights.sum() * (x[1] - x[0]) * (u[1] - u[0])) + log.max()
+    weights /= weights.sum()
+    both = [weights.sum(axis=1) @ x, weights.sum(axis=0) @ u]
+    sds = [
+        np.sqrt(weights.sum(axis=1) @ (x - both[0]) ** 2),
+        np.sqrt(weights.sum(axis=0) @ (u - both[1]) ** 2),
+    ]
+    assert info.log_evidence == pytest.approx(evidence, abs=0.01)
+    assert now.state.mean == pytest.approx(both, abs=0.003)
+    assert np.sqrt(np.diag(now.state.cov)) == pytest.approx(sds, rel=0.03)
+    assert info.verdicts[7] == Verdict.MISSING
+
+
+def test_many_sets_of_rates_move_as_each_of_them():
+    dynamics = cells(CAMERA).dynamics
+    rates = {**KNOWN, "k_m": np.array([0.5, 2.0, 9.0]), "gamma_p": np.array([0.01, 0.2, 0.03])}
+    for start_at in (0.0, 17.0, 900.0):
+        rows = dynamics.transition_rows(start_at, start_at + 5.0, rates, 3)
+        for row in range(3):
+            one = dynamics.transition(start_at, start_at + 5.0, dynamics.row(rates, row))
+            for part in "FbQ":
+                assert getattr(rows, part)[row] == pytest.approx(getattr(one, part), rel=1e-11, abs=1e-12)
+
+
+def test_too_few_nodes_are_told_and_drawing_others_cures_it(monkeypatch):
+    space = augment(cells(Gaussian(1.0)), {"gain": Unknown(1.2, 3.0), "k_m": Unknown(2.0, 3.0)})
+    data = stream(readings(CELLS, 4, seed=3))
+    assert not any(info.note for _, info in run(GaussianSum(64), space, REST, data))
+    monkeypatch.setattr(node_sum, "ROUNDS", 0)
+    assert any("of 64 nodes count" in info.note for _, info in run(GaussianSum(64), space, REST, data))
+
+
+def test_what_is_not_linear_given_its_parameters_is_refused():
+    filter, space = GaussianSum(), cells(CAMERA)
+    with pytest.raises(InputError, match="without unknowns"):
+        start(filter, space, KNOWN)
+    drifting = augment(space, {"gain": replace(PRIOR["gain"], drift=0.1)})
+    with pytest.raises(InputError, match="drift"):
+        start(filter, drifting, KNOWN)
+    for law in (replace(CAMERA, background_sd=5.0), StudentT(20.0, 4.0)):
+        with pytest.raises(InputError, match=type(law).__name__):
+            start(filter, augment(cells(law), PRIOR), REST)
+    with pytest.raises(InputError, match="16"):
+        GaussianSum(8)
