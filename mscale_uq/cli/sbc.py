@@ -19,6 +19,10 @@ def sbc(
     tune: Annotated[int | None, typer.Option(help="Draws of each run for tuning.")] = None,
     kept: Annotated[int, typer.Option(help="Draws of each run that are ranked.")] = 99,
     cores: Annotated[int | None, typer.Option(help="Runs at a time; 0: in this process.")] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Scheduler of a dask cluster that makes the runs."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors alone.")] = False,
@@ -35,7 +39,7 @@ def sbc(
         read = with_changes(read_case(find_case(case)), changes)
         with _bar(quiet) as on_run:
             found, folder = calibrate_sampler(
-                read, runs, out=out, fresh=fresh, draws=draws, kept=kept, on_run=on_run
+                read, runs, out=out, fresh=fresh, draws=draws, kept=kept, dask=dask, on_run=on_run
             )
         if not quiet:
             _print(found, folder)

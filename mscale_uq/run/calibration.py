@@ -14,6 +14,7 @@ from mscale_uq.case.read import Case
 from mscale_uq.diagnose.sbc import KEPT, RUNS, Calibration, Map, check_calibration, check_length
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.files import replace as write
+from mscale_uq.infer.cluster import dask_cluster
 from mscale_uq.infer.pool import process_pool
 from mscale_uq.infer.settings import Settings
 from mscale_uq.report.calibration import render
@@ -35,6 +36,7 @@ def calibrate_sampler(
     fresh: bool = False,
     draws: int | None = None,
     kept: int = KEPT,
+    dask: str | None = None,
     on_run: OnRun | None = None,
 ) -> tuple[Calibration, Path]:
     """Calibrate a case's sampler and return what the ranks say, and the folder with page and table.
@@ -53,6 +55,8 @@ def calibrate_sampler(
         Of each run; if not said, so many that the kept ones are nearly independent.
     kept
         Draws of each run that are ranked.
+    dask
+        Address of a dask scheduler whose workers make the runs, in place of processes of this machine.
     on_run
         Called when a run is done.
 
@@ -61,20 +65,20 @@ def calibrate_sampler(
     CaseError
         If there are fewer draws than are to be kept, or the sampler compiles anew for every data set.
     InputError
-        If the error of the used models cannot be learned.
+        If the error of the used models cannot be learned, or the dask cluster cannot be used.
     RunError
         If the folder holds something else; nothing in it is changed then.
     """
     folder = Path(out) if out is not None else Path("runs") / f"{case.name}-sbc"
     settings = _settings(case, draws, kept)
     check_length(settings, runs, kept)
-    if fresh or not holds(folder, case):
-        prepare(folder, case, fresh)
-    # The likelihood of a fit: with what the used models miss, learned as the fit itself would, and kept.
-    posterior, rounds = Learning(case, settings_of(case), folder).corrected(case.posterior())
-    with _mapping(settings.cores, runs, on_run) as mapping:
-        subject = target(case, posterior)
-        found = check_calibration(subject, settings, runs, folder, case.hash, mapping, kept)
+    with _workers(settings.cores, dask) as mapping:  # before anything is written: a cluster may not answer
+        if fresh or not holds(folder, case):
+            prepare(folder, case, fresh)
+        # The likelihood of a fit: with what the used models miss, learned as the fit itself would, and kept.
+        posterior, rounds = Learning(case, settings_of(case), folder).corrected(case.posterior())
+        watched = partial(_watched, mapping, runs, on_run)
+        found = check_calibration(target(case, posterior), settings, runs, folder, case.hash, watched, kept)
     write(folder / RANK_TABLE, _table(found).encode())
     facts = {
         "question": case.question,
@@ -104,21 +108,27 @@ def _settings(case: Case, draws: int | None, kept: int) -> Settings:
 
 
 @contextmanager
-def _mapping(cores: int, runs: int, on_run: OnRun | None) -> Iterator[Map]:
-    """Give the map that runs the tasks, here or in processes, and tells how many are done."""
-
-    def watched(mapping: Map, function: Callable[..., Any], tasks: Iterable[Any]) -> Iterator[Any]:
-        missing = list(tasks)
-        for done, row in enumerate(mapping(function, missing), start=runs - len(missing) + 1):
-            yield row
-            if on_run is not None:
-                on_run(done, runs)
-
-    if cores:
+def _workers(cores: int, dask: str | None) -> Iterator[Map]:
+    """Give the map that runs the tasks: on a cluster, in processes, or here."""
+    if dask is not None:
+        with dask_cluster(dask) as cluster:
+            yield cluster.map
+    elif cores:
         with process_pool(cores) as pool:
-            yield partial(watched, pool.map)
+            yield pool.map
     else:
-        yield partial(watched, map)
+        yield map
+
+
+def _watched(
+    mapping: Map, runs: int, on_run: OnRun | None, function: Callable[..., Any], tasks: Iterable[Any]
+) -> Iterator[Any]:
+    """Run tasks, and tell how many runs are done."""
+    missing = list(tasks)
+    for done, row in enumerate(mapping(function, missing), start=runs - len(missing) + 1):
+        yield row
+        if on_run is not None:
+            on_run(done, runs)
 
 
 def _table(found: Calibration) -> str:
