@@ -23,8 +23,9 @@ def run(job: Job, store: ChainStore, report: Report) -> None:
     walk(job, store, report, build, NAMES)
 
 
-def build(density: Density, start: Array, rng: np.random.Generator, job: Job) -> Any:  # noqa: ARG001
-    """Return PyMC's step method."""
-    return pm.DEMetropolisZ(
+def build(density: Density, start: Array, rng: np.random.Generator, job: Job) -> tuple[Any, Array]:  # noqa: ARG001
+    """Return PyMC's step method, and the start."""
+    step = pm.DEMetropolisZ(
         model=density.model, initial_point=density.origin, compile_kwargs={"mode": MODE}, rng=rng
     )
+    return step, start

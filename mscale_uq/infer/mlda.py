@@ -36,8 +36,8 @@ def run(job: Job, store: ChainStore, report: Report) -> None:
     walk(job, store, report, build, NAMES)
 
 
-def build(density: Density, start: Array, rng: np.random.Generator, job: Job) -> KernelStep:
-    """Return the chain, ready to move; failures and evaluations of all levels are in one ledger."""
+def build(density: Density, start: Array, rng: np.random.Generator, job: Job) -> tuple[KernelStep, Array]:
+    """Return the chain, ready to move, and its start; one ledger counts for all levels."""
     if not isinstance(job.target, Levels):
         hint = "name coarser meshes or cells as levels, or choose another sampler"
         raise CaseError(explain("sampler 'mlda' with one level only", hint=hint))
@@ -46,7 +46,7 @@ def build(density: Density, start: Array, rng: np.random.Generator, job: Job) ->
     finer = [*rest, PlainDensity(job.target, density.likelihood)]
     for level, length in zip(finer, job.target.lengths, strict=True):
         kernel = DelayedAcceptance(level, kernel, length)
-    return KernelStep(kernel, start, rng, density)
+    return KernelStep(kernel, start, rng, density), start
 
 
 def _density(level: Target, density: Density) -> PlainDensity:

@@ -10,7 +10,7 @@ from typing import final
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.infer.density import Density, Function
@@ -21,6 +21,7 @@ STEEPEST = 1e-6  # gradient at which a search ends by itself
 MOST_STEPS = 200
 MANY = 30  # unknowns; beyond, the far way is gone without second derivatives, which cost two gradients each
 GAIN = 1e-8  # nats that a Newton step may still promise at a mode
+SETTLED = GAIN / 10  # where a search ends; the second derivatives that judge it are sharper
 
 
 @final
@@ -58,29 +59,65 @@ def find_mode(density: Density, function: Function, rng: np.random.Generator, tr
     return max((climb(function, start) for start in starts), key=lambda end: (not end.trouble, end.value))
 
 
-def climb(function: Function, start: Array) -> Optimum:
-    """Search for a mode from `start`."""
-    width = np.ones(start.size)
+def climb(function: Function, start: Array, most_steps: int = MOST_STEPS) -> Optimum:
+    """Search for a mode from `start`, by so many trial steps at most."""
+    search = _Search(function, start.size)
+    if start.size > MANY:
+        options = {"maxiter": MOST_STEPS}
+        start = minimize(search.descend, start, jac=True, method="L-BFGS-B", options=options).x
+    z = minimize(
+        search.descend,
+        start,
+        jac=True,
+        hess=search.bend,
+        method="trust-exact",
+        callback=search.look,
+        options={"gtol": STEEPEST, "maxiter": most_steps},
+    ).x
+    value, slope = function(z)
+    matrix = precision(function, z, STEP * search.width)
+    return Optimum(z, value, matrix, _trouble(slope, matrix, GAIN))
 
-    def descend(z: Array) -> tuple[float, Array]:
-        value, slope = function(z)
+
+@final
+class _Search:
+    """Minus a log-density, as SciPy's trust regions ask for it.
+
+    They ask for second derivatives at every trial point and go to higher ones only, so these alone get any;
+    and they know no end but a flat place, which round-off may hide: a mode is where no step promises more.
+    """
+
+    def __init__(self, function: Function, size: int) -> None:
+        self._function = function
+        self._point = np.full(size, np.nan), -np.inf, np.zeros(size)
+        self._matrix = np.eye(size)
+        self._height = -np.inf
+        self.width = np.ones(size)
+
+    def descend(self, z: Array) -> tuple[float, Array]:
+        """Return minus the density and its slope; infinite where there is none."""
+        value, slope = self._at(z)
         return (-value, -slope) if np.isfinite(value) else (np.inf, np.zeros(z.size))
 
-    def bend(z: Array) -> Array:
-        nonlocal width
-        if not np.isfinite(function(z)[0]):
-            return np.eye(z.size)  # asked for at every trial point, used only at good ones
-        matrix = precision(function, z, STEP * width)
-        width = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1.0))
-        return matrix
+    def bend(self, z: Array) -> Array:
+        """Return minus the Hessian, or any matrix where the search will not go."""
+        if not self._at(z)[0] > self._height:
+            return np.eye(z.size)
+        self._matrix = precision(self._function, z, STEP * self.width)
+        self.width = 1.0 / np.sqrt(np.maximum(np.diag(self._matrix), 1.0))
+        return self._matrix
 
-    if start.size > MANY:
-        start = minimize(descend, start, jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS}).x
-    options = {"gtol": STEEPEST, "maxiter": MOST_STEPS}
-    z = minimize(descend, start, jac=True, hess=bend, method="trust-exact", options=options).x
-    value, slope = function(z)
-    matrix = bend(z)
-    return Optimum(z, value, matrix, _trouble(slope, matrix))
+    def _at(self, z: Array) -> tuple[float, Array]:
+        if not np.array_equal(self._point[0], z):
+            self._point = z.copy(), *self._function(z)
+        return self._point[1:]
+
+    def look(self, intermediate_result: OptimizeResult) -> None:
+        """Remember how high the search stands; end it at a mode."""
+        self._height = -intermediate_result.fun
+        there, _, slope = self._point
+        if np.array_equal(there, intermediate_result.x) and not _trouble(slope, self._matrix, SETTLED):
+            raise StopIteration
 
 
 def precision(function: Function, z: Array, steps: Array) -> Array:
@@ -95,11 +132,11 @@ def _column(function: Function, z: Array, step: Array) -> Array:
     return (high - low) / ((first - last) * step.sum())
 
 
-def _trouble(slope: Array, matrix: Array) -> str:
+def _trouble(slope: Array, matrix: Array, most: float) -> str:
     try:
         gain = 0.5 * slope @ cho_solve(cho_factor(matrix), slope)
     except LinAlgError:
         return "the density does not fall off in every direction there"
-    if gain > GAIN:
+    if gain > most:
         return f"a further step promises {gain:.2g} nats: a rough model, a wrong gradient, or no mode inside"
     return ""

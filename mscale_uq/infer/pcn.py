@@ -23,7 +23,7 @@ def run(job: Job, store: ChainStore, report: Report) -> None:
     walk(job, store, report, build, NAMES)
 
 
-def build(density: Density, start: Array, rng: np.random.Generator, job: Job) -> KernelStep:
-    """Return the chain, ready to move."""
+def build(density: Density, start: Array, rng: np.random.Generator, job: Job) -> tuple[KernelStep, Array]:
+    """Return the chain, ready to move, and its start."""
     kernel = Metropolis(PlainDensity(job.target, density.likelihood), CrankNicolson())
-    return KernelStep(kernel, start, rng, density)
+    return KernelStep(kernel, start, rng, density), start

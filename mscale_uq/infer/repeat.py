@@ -88,22 +88,21 @@ class Repeated:
         job = Job(target, self._settings, index, Path())
         store = Memory()
         self._density.renew(target, Ledger(index))
-        begin = getattr(self._method, "begin", Density.find_start)
-        go(self._density, job, store, _on, self._build, self._method.NAMES, begin)
+        go(self._density, job, store, _on, self._build, self._method.NAMES)
         table, size = np.array(store.lines)[self._settings.tune :], len(target.names)
         stats = dict(zip(job.method.stats, table[:, 2 * size :].T, strict=True))
         failures = tuple(store.failures)
         return Run(table[:, size : 2 * size], stats, failures, self._density.ledger.evaluations)
 
-    def _build(self, density: Density, start: Array, rng: np.random.Generator, job: Job) -> Any:
+    def _build(self, density: Density, start: Array, rng: np.random.Generator, job: Job) -> tuple[Any, Array]:
         if self._settings.sampler not in TAKEN_BACK:
             return self._method.build(density, start, rng, job)
         if self._step is None:
-            self._step = self._method.build(density, start, rng, job)
+            self._step, _ = self._method.build(density, start, rng, job)
             self._first = dump(self._step.sampling_state)
         self._step.sampling_state = load(self._first, self._step.sampling_state)
         self._step.set_rng(rng)
-        return self._step
+        return self._step, start
 
 
 @final

@@ -24,8 +24,8 @@ def run(job: Job, store: ChainStore, report: Report) -> None:
     walk(job, store, report, build, NAMES)
 
 
-def build(density: Density, start: Array, rng: np.random.Generator, job: Job) -> Any:  # noqa: ARG001
-    """Return PyMC's step method for all coordinates, so that the density is compiled once."""
+def build(density: Density, start: Array, rng: np.random.Generator, job: Job) -> tuple[Any, Array]:  # noqa: ARG001
+    """Return PyMC's step method for all coordinates, so that the density is compiled once, and the start."""
     step = pm.Slice(
         model=density.model,
         initial_point=density.origin,
@@ -35,7 +35,7 @@ def build(density: Density, start: Array, rng: np.random.Generator, job: Job) ->
         rng=rng,
     )
     step.logp = Guarded(step.logp)
-    return step
+    return step, start
 
 
 @final

@@ -14,10 +14,8 @@ from mscale_uq.infer.records import Checkpoint
 from mscale_uq.infer.shear import shear_of
 from mscale_uq.infer.store import ChainStore
 
-# (density, start, random generator, job) -> PyMC's step method
-Build = Callable[[Density, Array, np.random.Generator, Job], Any]
-# (density, random generator, how many prior draws to try) -> where a chain starts
-Begin = Callable[[Density, np.random.Generator, int], Array]
+# (density, a prior draw, random generator, job) -> PyMC's step method, and where a chain begins
+Build = Callable[[Density, Array, np.random.Generator, Job], tuple[Any, Array]]
 # PyMC's name of a statistic -> ours
 Names = Mapping[str, str]
 
@@ -45,36 +43,21 @@ class Store(Protocol):
         """Set a ledger's counts to those of the checkpoint."""
 
 
-def walk(
-    job: Job,
-    store: ChainStore,
-    report: Report,
-    build: Build,
-    names: Names,
-    begin: Begin = Density.find_start,
-) -> None:
+def walk(job: Job, store: ChainStore, report: Report, build: Build, names: Names) -> None:
     """Run a chain from its checkpoint, or from its beginning, to its end, or until `report` says stop."""
     density = Density(job.target, Ledger(job.chain), job.method.gradient, shear_of(job.target, job.settings))
-    go(density, job, store, report, build, names, begin)
+    go(density, job, store, report, build, names)
 
 
-def go(
-    density: Density,
-    job: Job,
-    store: Store,
-    report: Report,
-    build: Build,
-    names: Names,
-    begin: Begin = Density.find_start,
-) -> None:
+def go(density: Density, job: Job, store: Store, report: Report, build: Build, names: Names) -> None:
     """Do the same with a density that is compiled already."""
     for_start, for_step = job.generators(2)
     begun = store.checkpoint
-    start = begun.start if begun else begin(density, for_start, job.settings.starts)
-    step, z = build(density, start, for_step, job), start
+    start = begun.start if begun else density.find_start(for_start, job.settings.starts)
+    step, z = build(density, start, for_step, job)
     if begun:
         store.recall(density.ledger)
-        z = _resume(step, begun, store.rows[:, : start.size], job.settings.tune)
+        z = _resume(step, begun, store.rows[:, : start.size], job.settings.tune, z)
     point, going = density.point(z), True
     while going and store.draws < job.total:
         if store.draws == job.settings.tune:
@@ -91,14 +74,14 @@ def go(
     store.save(density.ledger, start, _state(step))
 
 
-def _resume(step: Any, begun: Checkpoint, past: Array, tune: int) -> Array:
+def _resume(step: Any, begun: Checkpoint, past: Array, tune: int, first: Array) -> Array:
     """Put a checkpoint into a fresh step method and return where the chain stands."""
     step.sampling_state = load(begun.step, step.sampling_state)
     if hasattr(step, "_history"):
         # DEMetropolisZ proposes from where it has been, without most of the tuning once that is over.
         dropped = 0 if step.tune else int(step.tune_drop_fraction * tune)
         step._history = list(past[dropped:])
-    return past[-1] if len(past) else begun.start
+    return past[-1] if len(past) else first
 
 
 def _state(step: Any) -> list[bytes]:

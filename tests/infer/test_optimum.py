@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize, rosen, rosen_der, rosen_hess
 
 from mscale_uq.infer.optimum import MANY, climb
 
@@ -31,3 +32,43 @@ def test_with_many_unknowns_few_second_derivatives_lead_to_the_mode():
     assert found.z == pytest.approx(MODE, abs=1e-6)
     assert found.precision == pytest.approx(PRECISION, abs=1e-4)
     assert density.calls < 5 * 3 * N
+
+
+def test_second_derivatives_are_not_asked_for_where_the_search_does_not_go():
+    """In a curved valley some trial points are worse than where the search stands."""
+    calls = []
+
+    def valley(z):
+        calls.append(z)
+        return -rosen(z), -rosen_der(z)
+
+    start = np.array([-1.2, 1.0])
+    found = climb(valley, start)
+    assert found.trouble == ""
+    assert found.z == pytest.approx([1, 1], abs=1e-5)
+    everywhere = minimize(rosen, start, jac=rosen_der, hess=rosen_hess, method="trust-exact")
+    assert len(calls) < (1 + 4) * everywhere.nhev  # the point, and two gradients for each of two directions
+
+
+def test_a_search_ends_at_a_mode_whose_slope_is_lost_in_round_off():
+    """A slope has the digits of what it is a difference of; what a step promises shows the mode."""
+
+    def noisy(z):
+        rough = 1e-4 * np.sign(np.sin(1e9 * z))
+        return float(-0.5e4 * z @ z), -1e4 * z + rough
+
+    calls = []
+    found = climb(lambda z: (calls.append(z), noisy(z))[1], np.array([1.0, 2.0]))
+    assert found.trouble == ""
+    assert len(calls) < 60
+
+
+def test_a_climb_gives_up_where_there_is_no_mode():
+    """A noise level of data that can be met exactly: the density grows without end as it narrows."""
+
+    def spike(z):
+        x, log_sd = z
+        weight = np.exp(-2 * log_sd)
+        return float(-4 * log_sd - 0.5 * weight * x**2), np.array([-weight * x, -4 + weight * x**2])
+
+    assert "does not fall off" in climb(spike, np.array([1.0, 0.0]), most_steps=20).trouble
