@@ -36,19 +36,10 @@ def mscale(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-NILE = [  # the published variances and start, which are in units ten times as small
-    ('level_spread = "30 km^3"', "level = 0\nlevel_spread = 316.22776601683796"),
-    (
-        'reading_sd = "12.288 km^3", level_sd = 3.833',
-        f"reading_sd = {15099**0.5 / 10}, level_sd = {1469.1**0.5 / 10}",
-    ),
-]
-
-
 @pytest.mark.parametrize("filter", ["kalman", "square_root", "extended", "cubature", "laplace"])
 def test_the_case_of_the_nile_gives_the_published_likelihood_and_level(filter, tmp_path):
     smooth = ("smooth = true", "smooth = false")
-    case = changed("local_level", tmp_path, *NILE, ('filter = "kalman"', f'filter = "{filter}"'), smooth)
+    case = changed("local_level_durbin2001", tmp_path, ('filter = "kalman"', f'filter = "{filter}"'), smooth)
     result = take_in(read_case(case))
     later = result.steps["log_evidence"].to_numpy()[1:]
     assert later.sum() - 99 * np.log(10) == pytest.approx(-632.54421, abs=6e-6)
@@ -59,7 +50,7 @@ def test_the_case_of_the_nile_gives_the_published_likelihood_and_level(filter, t
 @pytest.mark.parametrize("filter", ["kalman", "extended", "unscented"])
 def test_smoothed_levels_of_the_nile_are_the_published_ones(filter, tmp_path):
     # The published ones start diffuse; the wide start moves them by the variance over 1e7.
-    case = changed("local_level", tmp_path, *NILE, ('filter = "kalman"', f'filter = "{filter}"'))
+    case = changed("local_level_durbin2001", tmp_path, ('filter = "kalman"', f'filter = "{filter}"'))
     rows = take_in(read_case(case)).readings
     assert 10 * rows["smoothed"].iloc[:2].to_numpy() == pytest.approx([1111.66832, 1110.85766], rel=5e-4)
     assert 10 * rows["smoothed_sd"].iloc[:2].to_numpy() == pytest.approx(
