@@ -112,7 +112,7 @@ def test_a_changed_case_is_refused_and_nothing_is_changed(nile, tmp_path):
     (tmp_path / "first.csv").write_text("\n".join(FLOWS[:10]) + "\n")
     done = mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0")
     assert done.exit_code == 3
-    assert "another data" in done.output
+    assert "another data: 'first.csv' of SHA-256" in " ".join(done.output.split())
     with View(out) as view:
         assert view.changes() == before
     assert mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0", "--fresh").exit_code == 0

@@ -4,6 +4,7 @@ from math import prod
 
 import numpy as np
 
+from mscale_uq.core.formula import PointwiseFormula
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.linear_dynamics import LinearReading
 from mscale_uq.core.parameter import Array
@@ -76,6 +77,8 @@ def _pointwise(
         name: np.reshape(rows[name], (count, -1)) if name in rows else np.reshape(values[name], (1, -1))
         for name in stage.inputs
     }
+    if isinstance(stage, PointwiseFormula):
+        stage = stage.moved_by([variable.name for variable in dynamics.inner.state])
     m = max(array.shape[1] for array in given.values())
     flat = {name: np.broadcast_to(array, (count, m)).ravel() for name, array in given.items()}
     made, tangent = stage.tangent(flat)

@@ -75,6 +75,7 @@ def follow_case(
     with Journal(folder, fresh=fresh) as journal:
         if fresh:
             (folder / DEAD).unlink(missing_ok=True)
+        _refuse_changed(journal.fact("files") or {}, _files(case))
         follower = _follower(case, plan, live, journal)
         _write(case, plan, live, journal, folder)
 
@@ -118,6 +119,20 @@ def _check(folder: Path) -> None:
         raise RunError(explain(given, "a new folder, or that of such a run", "--out FOLDER"))
 
 
+def _files(case: Case) -> dict[str, str]:
+    """Return the SHA-256 of every file that the case brings with it, the counts of snapshots among them."""
+    return {file.path.name: file.digest for plan in case.plans for file in plan.all_files}
+
+
+def _refuse_changed(found: dict[str, str], files: dict[str, str]) -> None:
+    """Say which file is another than the one that was taken in; what else differs is told by the follower."""
+    for name, digest in files.items():
+        if found.get(name, digest) != digest:
+            given = f"the folder holds a run with another data: {name!r} of SHA-256 {found[name][:12]}.."
+            hint = f"it is {digest[:12]}.. now; --out FOLDER keeps the run, --fresh starts over"
+            raise RunError(explain(given, "the file that was taken in", hint))
+
+
 def _follower(case: Case, plan: Assimilating, live: Live, journal: Journal) -> Follower:
     assert isinstance(plan.filter, Filter)  # `plan_live` refuses what needs the whole stream
     begin = start(plan.filter, plan.space, plan.theta, case.seed)
@@ -139,6 +154,7 @@ def _write(case: Case, plan: Assimilating, live: Live, journal: Journal, folder:
     """Put what a page must know into the journal, and the resolved case beside it."""
     with journal.transaction():
         journal.put_fact("facts", _facts(case, plan, live))
+        journal.put_fact("files", _files(case))
     write_case(folder, case, {"identity": identity(case)})
 
 
