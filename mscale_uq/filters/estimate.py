@@ -12,7 +12,7 @@ from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import ForwardFailure
 from mscale_uq.filters.draws import root
-from mscale_uq.filters.rows_reading import linear_rows
+from mscale_uq.filters.rows_reading import expected_rows
 from mscale_uq.filters.sight import Sight, look
 
 
@@ -65,7 +65,7 @@ def _read(part: Sight, rows: Array, together: bool) -> Array:
     if not together:
         return part.members(rows)
     operator = part.space.observations[part.observations[0].source]
-    return linear_rows(part.space, part.values, operator, rows)[0]
+    return expected_rows(part.space, part.values, operator, rows)
 
 
 def _points(state: Any) -> tuple[Array, Array | None, float]:

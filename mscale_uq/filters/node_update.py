@@ -6,6 +6,7 @@ term to x; no inverse of P is needed, which is singular where something is known
 that are affine in x need one step, and the evidence is exact; for counts it is Laplace's approximation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -96,7 +97,7 @@ class Look:
     def update(self) -> tuple[Array, Array, Array, bool]:
         """Return means, covariances and log-evidence ``(G,)`` of the readings, and whether all settled."""
         a, P = np.zeros_like(self.means), self.covs
-        terms, one = self._terms(a), np.eye(a.shape[1])
+        terms, one = self._total([(r, r.expected, r.H) for r in self.readings]), np.eye(a.shape[1])
         height, settled = terms.density, False
         for _ in range(STEPS):
             Pa = np.einsum("gab,gb->ga", P, a)
@@ -127,13 +128,16 @@ class Look:
 
     def _terms(self, a: Array) -> Terms:
         states = np.hstack([self.means + np.einsum("gab,gb->ga", self.covs, a), self.points])
-        n = self.means.shape[1]
-        parts = [Terms(np.zeros(len(a)), np.zeros((len(a), n)), np.zeros((len(a), n, n)))]
-        for one in self.readings:
-            if one.seen.any():
-                parts.append(
-                    one.terms(*linear_rows(self.space, self.values, one.operator, states), self.values)
-                )
+        used = (one for one in self.readings if one.seen.any())
+        return self._total(
+            [(one, *linear_rows(self.space, self.values, one.operator, states)) for one in used]
+        )
+
+    def _total(self, seen: Sequence[tuple[Readings, Array, Array]]) -> Terms:
+        """Return what all readings say, each with what is expected and its slopes."""
+        count, n = self.means.shape
+        parts = [Terms(np.zeros(count), np.zeros((count, n)), np.zeros((count, n, n)))]
+        parts += [one.terms(expected, H, self.values) for one, expected, H in seen]
         return Terms(*(sum(part) for part in zip(*parts, strict=True)))  # type: ignore[arg-type]
 
     def expected(self, weights: Array) -> tuple[Array, Array]:

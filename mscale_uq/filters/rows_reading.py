@@ -65,25 +65,25 @@ def _one(
     return np.ravel(made[operator.quantity]), slope
 
 
+def expected_rows(space: StateSpace, values: Values, operator: ObservationOperator, states: Array) -> Array:
+    """Return expected readings ``(N, m)`` of states ``(N, n + k)``, as `linear_rows` does."""
+    stage = operator.stage.inner if isinstance(operator.stage, AugmentedReading) else operator.stage
+    if not isinstance(stage, PointwiseStage):
+        return linear_rows(space, values, operator, states)[0]
+    made = stage.value(_flat(space, values, stage, states))
+    return np.asarray(made[operator.quantity].reshape(len(states), -1))
+
+
 def _pointwise(
     space: StateSpace, values: Values, operator: ObservationOperator, stage: PointwiseStage, states: Array
 ) -> tuple[Array, Array]:
     dynamics, count = space.dynamics, len(states)
     assert isinstance(dynamics, AugmentedDynamics)
-    named = dynamics.split(states)
-    known = known_rows(dynamics.dependents, named, values, count)
-    rows = {**named, **known}
-    given = {
-        name: np.reshape(rows[name], (count, -1)) if name in rows else np.reshape(values[name], (1, -1))
-        for name in stage.inputs
-    }
     if isinstance(stage, PointwiseFormula):
         stage = stage.moved_by([variable.name for variable in dynamics.inner.state])
-    m = max(array.shape[1] for array in given.values())
-    flat = {name: np.broadcast_to(array, (count, m)).ravel() for name, array in given.items()}
-    made, tangent = stage.tangent(flat)
-    slopes = tangent[:, stage.outputs.index(operator.quantity)].reshape(count, m, -1)
-    H, where = np.zeros((count, m, dynamics.inner.size)), places(space)
+    made, tangent = stage.tangent(_flat(space, values, stage, states))
+    slopes = tangent[:, stage.outputs.index(operator.quantity)].reshape(count, -1, len(stage.inputs))
+    H, where, m = np.zeros((*slopes.shape[:2], dynamics.inner.size)), places(space), slopes.shape[1]
     for variable in dynamics.inner.state:
         if variable.name in stage.inputs:
             slope, first = slopes[:, :, stage.inputs.index(variable.name)], where[variable.name].start
@@ -92,3 +92,17 @@ def _pointwise(
             else:
                 H[:, np.arange(m), first + np.arange(m)] += slope
     return made[operator.quantity].reshape(count, m), H
+
+
+def _flat(space: StateSpace, values: Values, stage: PointwiseStage, states: Array) -> Named:
+    """Return what a stage reads, the m places of all states behind each other, ``(N m,)``."""
+    dynamics, count = space.dynamics, len(states)
+    assert isinstance(dynamics, AugmentedDynamics)
+    named = dynamics.split(states)
+    rows = {**named, **known_rows(dynamics.dependents, named, values, count)}
+    given = {
+        name: np.reshape(rows[name], (count, -1)) if name in rows else np.reshape(values[name], (1, -1))
+        for name in stage.inputs
+    }
+    m = max(array.shape[1] for array in given.values())
+    return {name: np.broadcast_to(array, (count, m)).ravel() for name, array in given.items()}

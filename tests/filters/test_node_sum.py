@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mscale_uq.models.reference import local_level
 from scipy.special import gammaln
 from scipy.stats import norm
 from tracked_cells import GAIN, KNOWN, RATES, population, readings
 from tracked_cells import space as one_cell
 
+from mscale_uq.catalog import data_root
 from mscale_uq.core.formula import PointwiseFormula
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.observation import Observation
@@ -19,9 +21,10 @@ from mscale_uq.filters import node_sum
 from mscale_uq.filters.augment import Unknown, augment
 from mscale_uq.filters.gaussian_sum import GaussianSumBank
 from mscale_uq.filters.kalman import Kalman
-from mscale_uq.filters.loop import run, start
+from mscale_uq.filters.loop import prepared, run, start
 from mscale_uq.filters.node_sum import GaussianSum
 from mscale_uq.filters.records import Verdict
+from mscale_uq.filters.series import filter_stream
 from mscale_uq.macro.cells import FollowedCells
 from mscale_uq.macro.linear_sde import LinearSDE, matrix
 from mscale_uq.observe.counts import NegativeBinomial
@@ -127,6 +130,27 @@ def test_counts_are_taken_in_as_by_quadrature():
     assert now.state.mean == pytest.approx(both, abs=0.003)
     assert np.sqrt(np.diag(now.state.cov)) == pytest.approx(sds, rel=0.03)
     assert info.verdicts[7] == Verdict.MISSING
+
+
+def test_the_unknown_noise_of_a_level_is_learned_as_by_quadrature():
+    flows = np.loadtxt(data_root() / "local_level" / "nile.csv", delimiter=",", skiprows=1)[:40]
+    data = [Observation(year, "gauge", "flow", flow) for year, flow in flows]
+    model = local_level.space(level_spread=30.0)
+    *_, (state, _) = run(
+        GaussianSum(256), augment(model, {"level_sd": Unknown(4.0, 0.8)}), {"reading_sd": 12.3}, data
+    )
+    z = np.linspace(-5, 5, 101)
+    logs = norm.logpdf(z)
+    for point, u in enumerate(np.log(4.0) + 0.8 * z):
+        theta = {"reading_sd": 12.3, "level_sd": np.exp(u)}
+        logs[point] += filter_stream(model, prepared(model, theta), data)[1].sum()
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    mean = weights @ (np.log(4.0) + 0.8 * z)
+    assert state.mean[1] == pytest.approx(mean, abs=0.01)
+    sd = np.sqrt(weights @ (np.log(4.0) + 0.8 * z - mean) ** 2)
+    assert np.sqrt(state.cov[1, 1]) == pytest.approx(sd, rel=0.03)
+    assert sd < 0.7
 
 
 def test_many_sets_of_rates_move_as_each_of_them():
