@@ -211,6 +211,8 @@ class FollowedCells(LinearDynamics):
         return whole, slopes
 
     def _whole(self, F: Array, b: Array, Q: Array) -> Transition:
+        if self.cells == 1:
+            return Transition(F, b, Q)
         each = np.eye(self.cells)
         whole_F, whole_Q = (np.asarray(np.kron(part, each), dtype=float) for part in (F, Q))
         return Transition(whole_F, np.repeat(b, self.cells), whole_Q)
