@@ -120,6 +120,25 @@ class ChainLinearization(Linearization):
         return {name: total.get(name, np.zeros(shape)) for name, shape in self._shapes.items()}
 
 
+def split(chain: Chain, moving: Sequence[str], fixed: Iterable[str]) -> tuple[Chain, Chain]:
+    """Return the stages that none of the `moving` names moves, and those that some does, as two chains.
+
+    `fixed` are the other names that come from outside.
+    """
+    moved: set[str] = set(moving)
+    idle: list[Stage] = []
+    live: list[Stage] = []
+    for stage in chain.stages:
+        here = moved.intersection(stage.inputs)
+        if here:
+            live.append(stage.moved_by(here))
+            moved |= set(stage.outputs)
+        else:
+            idle.append(stage)
+    made = [name for stage in idle for name in stage.outputs]
+    return Chain(idle, fixed), Chain(live, [*fixed, *made, *moving], moving)
+
+
 def read_only(value: Array) -> Array:
     """Return a view that nobody can change: what a stage has read or made belongs to all of them."""
     view = np.asarray(value).view()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.batch import Batch, run_batch
-from mscale_uq.core.chain import Chain, ChainLinearization
+from mscale_uq.core.chain import Chain, ChainLinearization, split
 from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.stage import Named, Stage, Values
 from mscale_uq.errors import (
@@ -93,7 +93,7 @@ class ForwardModel:
             )
         self.chain = Chain(stages, given)
         self._check_use()
-        self._idle, self._live = _split(self.chain, self.names, self.constants)
+        self._idle, self._live = split(self.chain, self.names, self.constants)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -258,22 +258,6 @@ class ForwardModel:
                 raise WiringError(
                     explain(f"output {name!r}{near_match(name, known)} is made by no stage", ", ".join(known))
                 )
-
-
-def _split(chain: Chain, moving: Sequence[str], constants: Values) -> tuple[Chain, Chain]:
-    """Return the stages that no parameter moves, and those that some does, as two chains."""
-    moved: set[str] = set(moving)
-    idle: list[Stage] = []
-    live: list[Stage] = []
-    for stage in chain.stages:
-        here = moved.intersection(stage.inputs)
-        if here:
-            live.append(stage.moved_by(here))
-            moved |= set(stage.outputs)
-        else:
-            idle.append(stage)
-    made = [name for stage in idle for name in stage.outputs]
-    return Chain(idle, constants), Chain(live, [*constants, *made, *moving], moving)
 
 
 def _unpack(vector: Array, names: Sequence[str], like: Values) -> Named:

@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mscale_uq.core.chain import Chain, ChainLinearization
+from mscale_uq.core.chain import Chain, ChainLinearization, split
 from mscale_uq.core.newton import NewtonSettings, find_root
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
@@ -67,6 +67,8 @@ class Implicit(Stage):
         self.outputs = (unknown, *(output for output in made if output != residual))
         self.name = name or f"implicit {unknown}"
         self._chain = Chain(stages, (*self.inputs, unknown))
+        # What the unknown does not move is run once, and the search differentiates along the unknown alone.
+        self._idle, self._live = split(self._chain, (unknown,), self.inputs)
         self._unknown, self._residual = unknown, residual
         self._start = np.array(start, dtype=float)
         self._settings = settings
@@ -89,7 +91,8 @@ class Implicit(Stage):
         )
 
     def _solve(self, values: Values) -> Array:
-        root = find_root(lambda u: self._residual_at(values, u), np.ravel(self._start), self._settings)
+        settled = self._idle.value(values)
+        root = find_root(lambda u: self._residual_at(settled, u), np.ravel(self._start), self._settings)
         if root.converged:
             return root.unknown.reshape(self._start.shape)
         shown = {name: values[name] for name in self.inputs}
@@ -103,7 +106,7 @@ class Implicit(Stage):
     def _residual_at(self, values: Values, u: Array) -> tuple[Array, Array]:
         point = {**values, self._unknown: u.reshape(self._start.shape)}
         try:
-            known, inner = self._chain.linearize(point)
+            known, inner = self._live.linearize(point)
         except NoGradient:
             return self._by_differences(values, u)
         except ForwardFailure:
@@ -116,7 +119,7 @@ class Implicit(Stage):
 
         def at(v: Array) -> Array:
             return np.ravel(
-                self._chain.value({**values, self._unknown: v.reshape(self._start.shape)})[self._residual]
+                self._live.value({**values, self._unknown: v.reshape(self._start.shape)})[self._residual]
             )
 
         r, steps = at(u), 1e-7 * (np.abs(u) + 1e-7)

@@ -7,7 +7,7 @@ Capacity, transport and source are constant in each layer; a length L of a parti
 a stack of unlike layers maps each of them onto its share of x. The drive is a known number between switches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -143,46 +143,53 @@ class Radial:
         )
         return Physics(volumes * (layered[0] @ layer), K, volumes * (layered[2] @ layer), p, moved)
 
-    def move(
-        self, c: Array, start: float, stop: float, physics: "Physics", dc: Array, moved: Moves
-    ) -> tuple[Array, Array, list[Ledger]]:
-        """Return c ``(cells,)`` at `stop`, its sensitivities ``(m, cells)`` and the budgets on the way.
+    def legs(self, start: float, stops: ArrayLike) -> "tuple[Leg, ...]":
+        """Return the way from `start` through increasing `stops`, cut where the drive switches."""
+        stops, made = np.asarray(stops, dtype=float), []
+        for begin, end in self.drive.pieces(start, float(stops[-1])):
+            inside = stops[(stops > begin) & (stops <= end)]
+            ways = [self.steps(a, b) for a, b in pairwise([begin, *inside, end]) if b > a]
+            keep = np.cumsum([way.size for way in ways], dtype=np.int64)[: inside.size]
+            made.append(Leg(float(self.drive.at(begin)), np.concatenate(ways), keep))
+        return tuple(made)
 
-        `dc` are the sensitivities at `start`; `moved` says what each direction moves of the physics.
+    def run(self, c: Array, legs: "Sequence[Leg]", physics: "Physics", dc: Array, moved: Moves) -> "Run":
+        """Return what is at the stops, from c ``(cells,)`` and its sensitivities ``(m, cells)`` at the start.
+
+        `moved` says what each direction moves of the physics.
 
         Raises
         ------
         SolveFailed
             If a step finds no balance, the diffusivity is not positive, or a budget does not close.
         """
-        c, dc, ledgers = np.array(c, dtype=float), np.array(dc, dtype=float), []
-        for begin, end in self.drive.pieces(start, stop):
-            steps = self.steps(begin, end)
-            content, gained = np.empty(steps.size + 1), np.empty(steps.size)
-            failed = march(*self.law.both, c, float(self.drive.at(begin)), steps, *physics.arrays,
-                           dc, *moved, content, gained)  # fmt: skip
+        c, dc, runs = np.array(c, dtype=float), np.array(dc, dtype=float), []
+        for leg in legs:
+            count = leg.keep.size
+            made = (np.empty((count, c.size)), np.empty((count, *dc.shape)), np.empty(count),
+                    np.empty((count, len(dc))))  # fmt: skip
+            content, gained = np.empty(leg.steps.size + 1), np.empty(leg.steps.size)
+            failed = march(*self.law.both, c, leg.drive, leg.steps, leg.keep, *physics.arrays,
+                           dc, *moved, *made, content, gained)  # fmt: skip
             if failed:
                 raise SolveFailed(self.name, {}, REASONS.get(failed, "a time step finds no balance"))
-            ledgers.append(Ledger(content, gained))
-            ledgers[-1].check(self.name)
-        return c, dc, ledgers
+            runs.append(Run(*made, (Ledger(content, gained),)))
+            runs[-1].ledgers[0].check(self.name)
+        return joined(runs)
 
-    def surface(
-        self, c: Array, time: float, physics: "Physics", dc: Array, moved: Moves
-    ) -> tuple[float, Array]:
-        """Return c at the surface under the drive up to `time`, and its sensitivities ``(m,)``.
+    def at_once(self, c: Array, time: float, physics: "Physics", dc: Array, moved: Moves) -> "Run":
+        """Return what is at one time, at the surface under the drive up to then; arguments as in `run`.
 
         Raises
         ------
         SolveFailed
             If the surface has no balance.
         """
-        made, slopes = np.empty(6), np.empty(len(dc))
-        drive = self.drive.before(time)
+        made, slopes, drive = np.empty(6), np.empty(len(dc)), self.drive.before(time)
         K, p, dK, dp = physics.K, physics.arrays[3], moved[1], moved[3]
         if not at_surface(*self.law.both, c, drive, K, p, dc, dK, dp, made, slopes):
             raise SolveFailed(self.name, {}, REASONS[NO_SURFACE])
-        return float(made[0]), slopes
+        return Run(c[None], dc[None], made[:1], slopes[None], ())
 
     def steps(self, begin: float, end: float) -> Array:
         """Return the time steps from `begin` to `end`: short after a switch, none longer than the longest."""
@@ -191,6 +198,39 @@ class Radial:
             lengths.append(min(self.max_step, FIRST * self.max_step + GROWTH * (time - since)))
             time += lengths[-1]
         return np.array(lengths) * ((end - begin) / sum(lengths)) if lengths else np.array([end - begin])
+
+
+@final
+@dataclass(frozen=True)
+class Leg:
+    """A way under one drive: its steps, and after how many of them something is read."""
+
+    drive: float
+    steps: Array
+    keep: np.ndarray
+
+
+@final
+@dataclass(frozen=True)
+class Run:
+    """c ``(stops, cells)``, at the surface ``(stops,)``, their changes along m directions, the budgets."""
+
+    c: Array
+    dc: Array
+    surface: Array
+    d_surface: Array
+    ledgers: tuple[Ledger, ...]
+
+
+def joined(runs: Sequence[Run]) -> Run:
+    """Return runs that follow each other as one."""
+    return Run(
+        np.concatenate([run.c for run in runs]),
+        np.concatenate([run.dc for run in runs]),
+        np.concatenate([run.surface for run in runs]),
+        np.concatenate([run.d_surface for run in runs]),
+        tuple(ledger for run in runs for ledger in run.ledgers),
+    )
 
 
 @final

@@ -1,7 +1,7 @@
 """`RadialPath`: what diffuses in a body, read at given times; at the surface, and as means over layers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -11,7 +11,7 @@ from mscale_uq.core.complex_step import Plain, slopes
 from mscale_uq.core.dynamics import increasing, initial_name
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
-from mscale_uq.macro.radial import Moves, Physics, Radial
+from mscale_uq.macro.radial import Moves, Physics, Radial, Run, joined
 from mscale_uq.solve.ledger import Ledger
 
 
@@ -66,6 +66,8 @@ class RadialPath(Stage):
         self.name = body.name
         self.inputs = (initial_name(body.name), *body.inputs)
         self.outputs = (f"{body.name}_surface", *(mean.output for mean in self.means))
+        self._stops = np.unique([self.start, *self.times])
+        self._legs = body.legs(self.start, self._stops[1:]) if self._stops.size > 1 else ()
         self._weights = [mean.weights(body) for mean in self.means]
 
     def value(self, values: Values) -> Named:
@@ -93,25 +95,19 @@ class RadialPath(Stage):
         """Return the budgets of all steps."""
         return self._run(values, derivative=False).ledgers
 
-    def _read(self, run: "Run") -> Named:
+    def _read(self, run: Run) -> Named:
         means = [mean.of(run.c, weights) for mean, weights in zip(self.means, self._weights, strict=True)]
         return dict(zip(self.outputs, [run.surface, *means], strict=True))
 
-    def _run(self, values: Values, *, derivative: bool) -> "Run":
-        body, now, ledgers = self.body, self.start, []
-        physics = body.physics(values)
+    def _run(self, values: Values, *, derivative: bool) -> Run:
+        body, physics = self.body, self.body.physics(values)
         c, dc, moved = self._begin(values, physics, derivative)
-        count = self.times.size
-        run = Run(np.empty((count, c.size)), np.empty((count, *dc.shape)), np.empty(count),
-                  np.empty((count, len(dc))), ())  # fmt: skip
-        for row, time in enumerate(self.times):
-            if time > now:
-                c, dc, made = body.move(c, now, float(time), physics, dc, moved)
-                ledgers += made
-                now = float(time)
-            run.c[row], run.dc[row] = c, dc
-            run.surface[row], run.d_surface[row] = body.surface(c, now, physics, dc, moved)
-        return replace(run, ledgers=tuple(ledgers))
+        runs = [body.at_once(c, self.start, physics, dc, moved)]
+        if self._legs:
+            runs.append(body.run(c, self._legs, physics, dc, moved))
+        run = joined(runs)
+        rows = np.searchsorted(self._stops, self.times)
+        return Run(run.c[rows], run.dc[rows], run.surface[rows], run.d_surface[rows], run.ledgers)
 
     def _begin(self, values: Values, physics: Physics, derivative: bool) -> tuple[Array, Array, Moves]:
         """Return the first c, its sensitivities, and what each direction moves of the physics."""
@@ -123,15 +119,3 @@ class RadialPath(Stage):
         dc = np.zeros((own + rest, c.size))
         dc[:own] = np.eye(c.size) if own == c.size else 1.0
         return c, dc, moved
-
-
-@final
-@dataclass(frozen=True)
-class Run:
-    """c ``(times, cells)``, at the surface ``(times,)``, their changes along every direction, the budgets."""
-
-    c: Array
-    dc: Array
-    surface: Array
-    d_surface: Array
-    ledgers: tuple[Ledger, ...]

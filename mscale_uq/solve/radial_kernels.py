@@ -137,48 +137,6 @@ def solve_tangent(
 
 
 @numba.njit(cache=True, error_model="numpy")
-def march(diffusivity, law, c, drive, steps, cap, K, src, p, dc, d_cap, d_K, d_src, d_p, content, gained):
-    """Move c ``(n,)`` and its sensitivities ``(m, n)`` in place by the `steps`; 0 if all is well.
-
-    `d_cap`, `d_K`, `d_src` ``(m, n)`` and `d_p` ``(m, p)`` say what each direction moves beside the state.
-    """
-    n, m = c.size, dc.shape[0]
-    lower, diagonal, upper, made = np.zeros(n), np.empty(n), np.zeros(n), np.empty(6)
-    first, r, d_first, work = np.empty(n), np.empty(n), np.empty((m, n)), np.empty(n)
-    content[0] = (cap * c).sum()
-    for step in range(steps.size):
-        gdt, gained[step] = G * steps[step], drive * src.sum() * steps[step]
-        first[:], r[:] = c, c
-        for stage in range(2):
-            if stage == 1:
-                for i in range(n):
-                    r[i] = r[i] + (1 - G) / G * (first[i] - r[i])
-                c[:] = first
-            at = first if stage == 0 else c
-            failed = solve_stage(
-                diffusivity, law, r, drive, cap, K, src, p, gdt, at, lower, diagonal, upper, made
-            )
-            if failed:
-                return failed
-            gained[step] += steps[step] * (G if stage else 1 - G) * made[1]
-            for q in range(m):
-                for i in range(n):
-                    work[i] = dc[q, i]
-                    if stage == 1:
-                        work[i] += (1 - G) / G * (d_first[q, i] - dc[q, i])
-                moved = (d_cap[q], d_K[q], d_src[q], d_p[q])
-                solve_tangent(
-                    diffusivity, law, r, drive, cap, K, p, gdt, at, lower, diagonal, upper, made, moved, work,
-                )  # fmt: skip
-                if stage == 0:
-                    d_first[q] = work
-                else:
-                    dc[q] = work
-        content[step + 1] = (cap * c).sum()
-    return 0
-
-
-@numba.njit(cache=True, error_model="numpy")
 def at_surface(diffusivity, law, c, drive, K, p, dc, d_K, d_p, made, slopes):
     """Fill the slopes ``(m,)`` of the surface's c, whose value is made[0]; False if there is none."""
     last = c.size - 1
@@ -195,3 +153,48 @@ def at_surface(diffusivity, law, c, drive, K, p, dc, d_K, d_p, made, slopes):
         by_p = law(complex(made[0], 0.0), complex(drive, 0.0), stepped).imag / STEP
         slopes[q] = made[3] * (dc[q, last] - made[4] * relative + e * by_p)
     return True
+
+
+@numba.njit(cache=True, error_model="numpy")
+def march(
+    diffusivity, law, c, drive, steps, keep, cap, K, src, p, dc, d_cap, d_K, d_src, d_p,
+    kept, d_kept, surfaces, d_surfaces, content, gained,
+):  # fmt: skip
+    """Move c ``(n,)`` and its sensitivities ``(m, n)`` in place by the `steps`; 0 if all is well.
+
+    `d_cap`, `d_K`, `d_src` ``(m, n)`` and `d_p` ``(m, p)`` say what each direction moves beside the state.
+    After so many steps as `keep` says (increasing), both are copied, and read at the surface.
+    """
+    n, m, row = c.size, dc.shape[0], 0
+    lower, diagonal, upper, made = np.zeros(n), np.empty(n), np.zeros(n), np.empty(6)
+    first, r, d_first = np.empty(n), np.empty(n), np.empty((m, n))
+    content[0] = (cap * c).sum()
+    for step in range(steps.size):
+        gdt, gained[step] = G * steps[step], drive * src.sum() * steps[step]
+        first[:], r[:] = c, c
+        for stage in range(2):
+            if stage == 1:
+                r += (1 - G) / G * (first - r)
+                c[:] = first
+            at = first if stage == 0 else c
+            failed = solve_stage(
+                diffusivity, law, r, drive, cap, K, src, p, gdt, at, lower, diagonal, upper, made
+            )
+            if failed:
+                return failed
+            gained[step] += steps[step] * (G if stage else 1 - G) * made[1]
+            for q in range(m):
+                now = d_first[q] if stage == 0 else dc[q]
+                now[:] = dc[q] + (1 - G) / G * (d_first[q] - dc[q]) if stage else dc[q]
+                moved = (d_cap[q], d_K[q], d_src[q], d_p[q])
+                solve_tangent(
+                    diffusivity, law, r, drive, cap, K, p, gdt, at, lower, diagonal, upper, made, moved, now
+                )
+        content[step + 1] = (cap * c).sum()
+        if row < keep.size and keep[row] == step + 1:
+            kept[row], d_kept[row] = c, dc
+            if not at_surface(diffusivity, law, c, drive, K, p, dc, d_K, d_p, made, d_surfaces[row]):
+                return NO_SURFACE
+            surfaces[row] = made[0]
+            row += 1
+    return 0

@@ -1,0 +1,217 @@
+"""A lithium-ion cell against closed forms, an independent program, and what its voltage can tell."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from mscale_uq.models.electrochemistry.lithium_cell import IDEAL, SYSTEM, forward, space
+from scipy.optimize import brentq
+
+from mscale_uq.diagnose.contracts import units_are_consistent
+from mscale_uq.diagnose.gradient import check_gradient
+from mscale_uq.errors import Infeasible
+from mscale_uq.io.units import dimension
+from mscale_uq.macro.radial_path import RadialPath
+
+MARQUIS, CHEN = 0.680616, 5.0  # A, at 1C
+FINE = {"cells": 60, "max_step": 20.0}
+
+# An independent program (PyBaMM, 40 and 60 points): rate, voltages at the start and every 600 s over the
+# rate, the end, the charge in A h. Its mesh leaves 0.05 mV and 0.05 s in the second cell.
+PUBLISHED = {
+    ("Marquis2019", 1): ((3.78008, 3.71035, 3.67497, 3.63105, 3.61031), 3622.77, 0.68492),
+    ("Marquis2019", 2): ((3.74205, 3.66779, 3.63295, 3.58676, 3.57001), 1771.44, 0.66982),
+    ("Chen2020", 1): ((4.06339, 3.86751, 3.71597, 3.56824, 3.45898), 3567.71, 4.95516),
+}
+RUNS = [(*key, *known) for key, known in PUBLISHED.items()]
+
+
+def one_c(chemistry):
+    return MARQUIS if chemistry == "Marquis2019" else CHEN
+
+
+def traced(model, **values):
+    return model.trace(model.theta(**{**IDEAL, **values}))
+
+
+def test_currents_and_voltages_at_once_are_those_of_the_closed_form():
+    known = traced(forward([0.0], chemistry="Marquis2019", current=MARQUIS))
+    assert known["j_n"] == pytest.approx(1.3333333, abs=1e-7)
+    assert known["j_p"] == pytest.approx(1.6, abs=1e-9)
+    assert known["j0_n"] == pytest.approx(6.3203209, abs=1e-7)
+    assert known["j0_p"] == pytest.approx(0.4760788, abs=1e-7)
+    for rate, voltage in ((0.5, 3.8098664), (1.0, 3.7800807), (2.0, 3.7420527)):
+        here = traced(forward([0.0], chemistry="Marquis2019", current=MARQUIS * rate))
+        assert here["voltage"] == pytest.approx(voltage, abs=1e-7)
+    through_salt = traced(forward([0.0], "spme", "Marquis2019", current=MARQUIS))
+    assert through_salt["voltage"] == pytest.approx(3.770572, abs=5e-7)
+
+
+@pytest.mark.parametrize(("chemistry", "rate", "voltages", "end", "charge"), RUNS)
+def test_discharges_go_and_end_as_the_independent_program_says(chemistry, rate, voltages, end, charge):
+    current = one_c(chemistry) * rate
+    here = traced(forward(np.arange(5) * 600.0 / rate, "spm", chemistry, current=current, **FINE))
+    assert here["voltage"] == pytest.approx(voltages, abs=1e-4)
+    ended = traced(forward((), "spm", chemistry, "cut-off", current, **FINE))
+    assert ended["stop_time"] == pytest.approx(end, abs=0.1)
+    assert ended["charge_drawn"] / 3600 == pytest.approx(charge, abs=1.5e-4)
+
+
+def test_the_voltage_is_that_of_the_exact_series_of_both_particles():
+    """No mesh: the surface of a sphere under a constant flux, tan x = x."""
+    times = np.arange(300.0, 3301.0, 300.0)
+    known = traced(forward(times, "spm", "Chen2020", current=CHEN, cells=120, max_step=20.0))
+    x = np.array(
+        [brentq(lambda x: np.sin(x) - x * np.cos(x), k * np.pi, (k + 0.5) * np.pi) for k in range(1, 400)]
+    )
+    for name, sign in (("negative", -1), ("positive", 1)):
+        tau = known[f"{name}_diffusion_rate"] * times
+        decay = (np.exp(-np.outer(tau, x**2)) / x**2).sum(axis=1)
+        slope = sign * CHEN / (3 * known[f"{name}_charge"] * known[f"{name}_diffusion_rate"])
+        exact = known[f"{name}_initial"] + slope * (3 * tau + 0.2 - 2 * decay)
+        assert known[f"{name}_surface"] == pytest.approx(exact, abs=2e-5)
+
+
+def test_the_surface_lags_behind_the_mean_by_the_flux_times_a_fifth_of_the_radius_over_d():
+    known = traced(forward([3600.0], chemistry="Marquis2019", current=0.1 * MARQUIS, **FINE))
+    mean = known["positive_initial"] + 0.1 * MARQUIS * 3600 / known["positive_charge"]
+    lag = 0.1 * MARQUIS / (15 * known["positive_charge"] * known["positive_diffusion_rate"])
+    assert known["positive_surface"] - mean == pytest.approx(lag, rel=3e-3)
+
+
+def lithium(model, theta):
+    """Lithium in both electrodes and the salt, in mol, at the start and in the end of a discharge."""
+    known = model.trace(theta)
+    total, defect = np.zeros(2), 0.0
+    for stage in model.chain.stages:
+        if isinstance(stage, RadialPath):
+            ledgers = stage.ledgers({name: known[name] for name in stage.inputs})
+            ends = np.array([ledgers[0].content[0], ledgers[-1].content[-1]])
+            salt = known["salt_concentration"] * known["area"]
+            holds = (
+                salt
+                if stage.body.name == "salt"
+                else 3 * known[f"{stage.body.name}_charge"] / known["faraday"]
+            )
+            total += holds * ends
+            defect = max(defect, *(ledger.defect for ledger in ledgers))
+    return total, defect
+
+
+def test_lithium_is_conserved():
+    """0.07999320536 mol, by an independent program."""
+    model = forward([3600.0], "spme", "Marquis2019", current=MARQUIS)
+    (start, end), defect = lithium(model, model.theta(**IDEAL))
+    assert start == pytest.approx(0.07999320536, rel=1e-9)
+    assert end == pytest.approx(start, rel=1e-12)
+    assert defect < 1e-12
+
+
+def test_the_salt_costs_voltage_and_charge():
+    """The full model of porous electrodes, by an independent program: 3.69320 V at 600 s, 3617.83 s."""
+    here = traced(forward([600.0], "spme", "Marquis2019", current=MARQUIS, **FINE))
+    assert here["voltage"] == pytest.approx([3.69320], abs=3e-3)
+    ended = traced(forward((), "spme", "Marquis2019", "cut-off", MARQUIS, **FINE))
+    assert ended["stop_time"] == pytest.approx(3617.83, abs=0.5)
+
+
+def test_the_open_circuit_and_small_currents():
+    at_rest = traced(forward([0.0, 3000.0], chemistry="Marquis2019", current=0.0))["voltage"]
+    assert at_rest == pytest.approx(3.8518207, abs=1e-7)
+    loss = [
+        3.8518207 - traced(forward([0.0], chemistry="Marquis2019", current=share * MARQUIS))["voltage"][0]
+        for share in (1e-2, 1e-3)
+    ]
+    assert loss[0] / loss[1] == pytest.approx(10, rel=1e-2)
+
+
+def test_reversing_the_current_reverses_the_overpotential():
+    out, back = (
+        traced(forward([0.0], chemistry="Marquis2019", current=s * MARQUIS))["voltage"] for s in (1, -1)
+    )
+    assert out + back == pytest.approx(2 * 3.8518207, abs=2e-7)
+
+
+@pytest.mark.parametrize("fidelity", ["spm", "spme"])
+def test_gradients_are_exact_through_a_pulse_and_the_rest_after_it(fidelity):
+    model = forward([0.0, 600.0, 1200.0, 1230.0, 2400.0], fidelity, duration=1200.0, cells=12)
+    check = check_gradient(model, model.theta(), np.random.default_rng(1))
+    assert check.ok, (check.worst, check.dot_error)
+
+
+def test_the_end_of_a_discharge_has_its_exact_derivative():
+    """Along one direction, for many steps: each value is a search for the end."""
+    model, rng = forward(seen="cut-off", cells=6), np.random.default_rng(4)
+    theta = model.theta()
+    value, linear = model.linearize(theta)
+    move = theta * rng.standard_normal(theta.size)
+    steps = 10.0 ** -np.arange(2.0, 4.0, 0.5)
+    left = [
+        np.linalg.norm((model.value(theta + h * move) - value) / value - h * linear.jvp(move) / value)
+        for h in steps
+    ]
+    assert np.polyfit(np.log(steps), np.log(left), 1)[0] == pytest.approx(2.0, abs=0.1)
+    weight = 1 / value
+    assert weight @ linear.jvp(move) == pytest.approx(linear.vjp(weight) @ move, rel=1e-10)
+
+
+def test_the_end_of_a_discharge_does_not_know_our_metre():
+    units_are_consistent(
+        replace(SYSTEM, forward=partial(forward, seen="cut-off", cells=6), examples=()), dimension
+    )
+
+
+def test_a_cell_discharged_too_far_is_no_prediction():
+    model = forward([4000.0])
+    with pytest.raises(Infeasible, match="full or exhausted"):
+        model.value(model.theta())
+
+
+def spread(fidelity, names, noise=3e-3):
+    """Posterior over prior sd of the logarithms, from a discharge at 1C and a pulse of 20 min with rest."""
+    rows = []
+    for times, duration in ((np.arange(0.0, 3301.0, 60.0), 1e12), (np.arange(0.0, 3601.0, 60.0), 1200.0)):
+        model = forward(times, fidelity, duration=duration)
+        theta = model.theta()
+        columns = dict(zip(model.names, (model.jacobian(theta) * theta).T, strict=True))
+        rows.append(np.stack([columns[name] for name in names], axis=1))
+    slopes, sd = np.vstack(rows), np.log([10, 10, 5, 5]) / 1.96
+    precision = slopes.T @ slopes / noise**2 + np.diag(1 / sd[: len(names)] ** 2)
+    return np.sqrt(np.diag(np.linalg.inv(precision))) / sd[: len(names)]
+
+
+def test_the_slow_electrode_is_seen_well_and_of_the_reactions_the_fast_one_badly():
+    """2RT/F asinh(j/2j0) moves with ln m by 2RT/F s/sqrt(1 + s^2): 49 mV at the graphite, 14 at the oxide."""
+    names = ("positive_diffusivity", "negative_diffusivity", "positive_rate", "negative_rate")
+    known = traced(forward([0.0]))
+    s_n, s_p = (known[f"j_{e}"][0] / (2 * known[f"j0_{e}"][0]) for e in "np")
+    assert (s_n, s_p) == (pytest.approx(3.65, rel=0.01), pytest.approx(0.278, rel=0.01))
+    slow, fast, oxide, graphite = spread("spm", names)
+    assert slow < 0.02
+    assert slow < fast < 0.1
+    assert graphite < oxide / 2
+
+
+def test_reactions_hide_behind_the_contact_resistance_at_small_currents():
+    """asinh(x) = x: each overpotential is a resistance, and three in series show as one."""
+    model = forward([0.0], current=1e-4)
+    theta = model.theta()
+    columns = dict(zip(model.names, (model.jacobian(theta) * theta).T, strict=True))
+    value = traced(model, contact_resistance=theta[list(model.names).index("contact_resistance")])
+    lost = -sum(columns[name] for name in ("negative_rate", "positive_rate")) + columns["contact_resistance"]
+    open_circuit = traced(forward([0.0], current=0.0))["voltage"]
+    assert columns["negative_rate"] > 0
+    resistance = columns["negative_rate"] + columns["positive_rate"] - columns["contact_resistance"]
+    assert open_circuit - value["voltage"] == pytest.approx(resistance, rel=1e-5)
+    assert lost == pytest.approx(-resistance)
+
+
+@pytest.mark.parametrize("fidelity", ["spm", "spme"])
+def test_the_state_space_gives_the_voltage_of_the_forward_model(fidelity):
+    times = [0.0, 600.0, 1200.0, 1500.0]
+    known = {"fidelity": fidelity, "duration": 1200.0, "cells": 8, "max_step": 150.0}
+    model, path = forward(times, **known), space(**known).forward(times)
+    theta = model.theta()
+    assert path.value(theta) == pytest.approx(model.value(theta), rel=1e-9)
+    assert path.jacobian(theta) == pytest.approx(model.jacobian(theta), rel=1e-7, abs=1e-12)
