@@ -11,7 +11,14 @@ pytestmark = pytest.mark.slow
 # In this process: spawned workers are tested with cheap models, and starting them costs more than ten draws.
 QUICK = {"draws": 5, "tune": 5, "chains": 2, "cores": 0}
 # A chain starts with a climb to the mode, which takes minutes where a gradient takes a second: one will do.
-SLOW_CLIMBS = ("physiology/", "reference/graded", "cells/proteome", "cells/host", "electrochemistry/")
+SLOW_CLIMBS = (
+    "physiology/",
+    "reference/graded",
+    "cells/proteome",
+    "cells/host",
+    "cells/cell_state",
+    "electrochemistry/",
+)
 DEAR = {name: {**QUICK, "chains": 1} for name in cases() if name.startswith(SLOW_CLIMBS)}
 TRUTHS = {
     "transport/biofilm_layers": {"cluster_diffusivity": 2e-10, "uptake_rate": 0.01},
