@@ -66,9 +66,10 @@ def across(negative_log_salt, positive_log_salt, transference, thermal_voltage, 
 
 
 def room(negative_surface, positive_surface):
-    """Positive while both stoichiometries are inside of what is known."""
+    """Positive while a stoichiometry is inside of what is known."""
     low, high = ALLOWED
-    return np.stack([(x - low) * (high - x) for x in (negative_surface, positive_surface)])
+    x, y = negative_surface, positive_surface
+    return (x - low) * (high - x), (y - low) * (high - y)
 
 
 def currents(

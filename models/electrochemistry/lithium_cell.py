@@ -100,8 +100,9 @@ def terminals(fidelity, chemistry, made_by):
     """Return the stages from surfaces and salt to the voltage."""
     across = [made_by(marquis.across, "electrolyte_voltage")] if fidelity == "spme" else []
     return [
-        Formula(marquis.room, "room"),
-        Requirement("room", "an electrode is full or exhausted", "stoichiometry"),
+        made_by(marquis.room, ("negative_room", "positive_room")),
+        Requirement("negative_room", "the negative electrode is full or exhausted", "stoichiometry"),
+        Requirement("positive_room", "the positive electrode is full or exhausted", "stoichiometry"),
         *across,
         made_by(marquis.currents, ("j_n", "j_p", "j0_n", "j0_p")),
         made_by(marquis.Terminals(chemistry), "voltage"),

@@ -164,7 +164,7 @@ def test_the_end_of_a_discharge_does_not_know_our_metre():
 
 def test_a_cell_discharged_too_far_is_no_prediction():
     model = forward([4000.0])
-    with pytest.raises(Infeasible, match="full or exhausted"):
+    with pytest.raises(Infeasible, match="negative electrode is full or exhausted"):
         model.value(model.theta())
 
 
