@@ -43,7 +43,8 @@ def closest(given: str, allowed: Iterable[str], cutoff: float = 0.6) -> str | No
     words = list(allowed)
     close = difflib.get_close_matches(given, words, n=1, cutoff=cutoff)
     begun = [word for word in words if len(given) >= 3 and word.startswith(given)]
-    found = close or (begun if len(begun) == 1 else [])
+    alike = [word for word in words if word.casefold() == given.casefold()]
+    found = alike or close or (begun if len(begun) == 1 else [])
     return found[0] if found else None
 
 

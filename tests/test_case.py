@@ -285,3 +285,11 @@ def test_every_mistake_is_a_value_error():
 
 def test_the_good_case_is_toml():
     assert tomllib.loads(GOOD)["seed"] == 7
+
+
+def test_an_expected_number_of_an_unknown_with_a_mistake_is_no_further_mistake(tmp_path):
+    text = GOOD.replace("[fixed]\n", '[fixed]\nspeed = "1 m/s"\n')
+    assert text != GOOD
+    with pytest.raises(InputError, match=r"prior\.speed") as caught:
+        read_case(written(tmp_path, text))
+    assert "expect" not in str(caught.value)

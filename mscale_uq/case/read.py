@@ -208,8 +208,8 @@ def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
     scale = plan_scale(spec.scale_check, approximating, system, sure, mistakes)
     plan_levels(spec.method, system, mistakes)
     known = unknowns(spec.prior, plans, planned and all(plan.complete for plan in plans), mistakes)
-    expect = expected_numbers(spec.expect, system, known, mistakes)
-    name, method = spec.name or path.stem, spec.method
+    expected = {name: one for name, one in spec.expect.items() if not _of_idle(name, spec, known)}
+    expect = expected_numbers(expected, system, known, mistakes)
     filtering = plan_assimilation(spec.assimilate, system, plans, known, mistakes) if whole else None
     if not whole:
         look_at_assimilation(spec, system, mistakes)
@@ -220,12 +220,12 @@ def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
         look_at_stream(spec.stream, system, mistakes)
     mistakes.stop()
     case = Case(
-        name=name,
+        name=spec.name or path.stem,
         question=spec.question,
         path=path,
         system=system,
         seed=spec.seed,
-        method=method,
+        method=spec.method,
         plans=tuple(plans),
         unknowns=known,
         expect=expect,
@@ -239,6 +239,11 @@ def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
         case.posterior()
     mistakes.stop()
     return case
+
+
+def _of_idle(name: str, spec: CaseSpec, known: Mapping[str, Unknown]) -> bool:
+    """Whether an expected number is of an unknown whose own mistake is told: it has no unit yet."""
+    return (base := name.partition("[")[0]) in spec.prior and base not in known
 
 
 def _check_fixed(spec: CaseSpec, plans: list[Plan], mistakes: Mistakes) -> None:

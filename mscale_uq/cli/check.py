@@ -87,7 +87,7 @@ def prior_against_data(posterior: Posterior, rng: np.random.Generator) -> Iterat
     yield Finding(failed <= 0.01 * PRIOR_DRAWS, "solvers over the prior", solvers)
     if seen:
         text = f"{inside} of {seen} readings lie in the 95 % range that the prior expects"
-        yield Finding(inside > 0, "prior against data", text)
+        yield Finding(2 * inside >= seen, "prior against data", text)
 
 
 def _units(system: System) -> Finding:

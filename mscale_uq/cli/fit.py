@@ -21,6 +21,7 @@ from mscale_uq.cli.tables import console, table
 from mscale_uq.report.content import Scalar, effective, measured, table_row, unknowns, verdicts
 from mscale_uq.report.held_out import coverage
 from mscale_uq.report.model_error import model_error
+from mscale_uq.report.surprises import surprises
 from mscale_uq.results.result import Result
 from mscale_uq.run.memory import held
 
@@ -127,8 +128,10 @@ def verdict_lines(result: Result) -> list[str]:
     solves = f"{verdict.failures} failed solves in {verdict.evaluations} evaluations"
     counts = f"{verdict.divergences} divergences, {solves}, {verdict.infeasible} infeasible points"
     said = result.facts.get("coordinates")
-    unseen = coverage(measured(result))
-    model = [*filter(None, (said, unseen)), *model_error(result)["assumed"], *model_error(result)["scale"]]
+    data = measured(result)
+    warned = (f"WARNING: {sentence}" for sentence in surprises(data))
+    error = model_error(result)
+    model = [*warned, *filter(None, (said, coverage(data))), *error["assumed"], *error["scale"]]
     if verdict.ok:
         return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes), *model]
     bad = "diagnostics not met: do not trust these draws yet"

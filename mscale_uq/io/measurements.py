@@ -17,6 +17,8 @@ from mscale_uq.io.mistakes import Several
 from mscale_uq.io.table import Column, Table
 from mscale_uq.io.units import convert
 
+MOST_LINES = 5  # told one by one
+
 
 @final
 @dataclass(frozen=True)
@@ -129,7 +131,10 @@ def _check_present(table: Table, column: Column, is_coordinate: bool) -> None:
     """A place must be known for every row; readings may be missing, but not all of them."""
     missing = np.flatnonzero(np.isnan(column.values))
     if is_coordinate and missing.size:
-        given = f"{table.label}: line {table.lines[missing[0]]}, column {column.name!r} is empty"
+        lines = ", ".join(str(table.lines[row]) for row in missing[:MOST_LINES])
+        more = f" and {missing.size - MOST_LINES} more" if missing.size > MOST_LINES else ""
+        plural = "s" if missing.size > 1 else ""
+        given = f"{table.label}: line{plural} {lines}{more}, column {column.name!r} is empty"
         raise DataError(explain(given, "a number", "only measured values may be missing"))
     if missing.size == len(table.lines):
         given = f"{table.label}: column {column.name!r} holds no value"

@@ -25,6 +25,7 @@ from mscale_uq.report.content import (
 from mscale_uq.report.figures import Axis
 from mscale_uq.report.held_out import coverage, held_out
 from mscale_uq.report.model_error import model_error
+from mscale_uq.report.surprises import surprises
 from mscale_uq.report.text import share, words
 from mscale_uq.results.result import Result
 
@@ -65,6 +66,7 @@ def context(result: Result) -> dict[str, Any]:
             "experiments": list(_experiments(result, data)),
             "held_out": held_out(data),
             "coverage": coverage(data),
+            "surprises": surprises(data),
             "posteriors": list(_panels("u", scalars, _posterior)),
             "effective_panels": list(_panels("e", made, _posterior)),
             "traces": [] if result.facts["single"] else list(_panels("t", scalars, _traces)),

@@ -15,8 +15,7 @@ from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.system import Limit, Option, System
 
-# Everything one may want to infer: name, unit, default, physical limits, meaning. The case says which of
-# these are unknown (a prior) and which are known (a number).
+# All one may want to infer: name, unit, default, limits, meaning. The case says which are unknown (a prior).
 PARAMETERS = (
     Parameter("resin_conductivity", "W/(m K)", 0.3, lower=0, meaning="of the resin layers"),
     Parameter("fibre_conductivity", "W/(m K)", 1.2, lower=0, meaning="of the fibre layers"),
@@ -54,8 +53,9 @@ def _one_kind():
 SYSTEM = System(
     name="family_name/system_name",
     parameters=PARAMETERS,
-    outputs=(Quantity("temperature", "K", "of the thermometer", ("depth",)),),  # columns of the data ...
-    coordinates=(Quantity("depth", "m", "below the warm side"),),  # ... are named like these
+    # Columns of the data are named like these; a reading beyond a limit is refused.
+    outputs=(Quantity("temperature", "K", "of the thermometer", ("depth",), lower=0),),
+    coordinates=(Quantity("depth", "m", "below the warm side", lower=0),),
     options=(Option("thickness", 0.02, "m", "of the plate"),),
     effective=(Quantity("k_eff", "W/(m K)", "effective conductivity across the layers"),),
     smoothness="smooth",
