@@ -2,10 +2,13 @@
 
 import ast
 import importlib
+import os
 from pathlib import Path
 
 from mscale_uq.core.system import System
 from mscale_uq.errors import InputError, explain, near_match
+
+ENVIRONMENT = "MSCALE_UQ_MODELS"  # folders of one's own families
 
 
 def roots() -> tuple[Path, ...]:
@@ -148,8 +151,9 @@ def _unique(name: str, known: tuple[str, ...], what: str) -> str:
     if fits:
         raise InputError(explain(f"{what} {name!r} has more than one meaning", ", ".join(fits)))
     short = [full.partition("/")[2] for full in known]
-    hint = near_match(name, [*known, *short])
-    raise InputError(explain(f"no {what} {name!r}{hint}", ", ".join(known) or "none is installed"))
+    near = near_match(name, [*known, *short])
+    hint = "" if near or os.environ.get(ENVIRONMENT) else f"one of your own: {ENVIRONMENT} names its folder"
+    raise InputError(explain(f"no {what} {name!r}{near}", ", ".join(known) or "none is installed", hint))
 
 
 def _fitting(name: str, known: tuple[str, ...]) -> list[str]:

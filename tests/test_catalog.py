@@ -44,6 +44,15 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(call, given, said):
         call(given)
 
 
+def test_who_has_lost_a_system_of_his_own_is_told_where_it_is_looked_for(monkeypatch):
+    monkeypatch.delenv("MSCALE_UQ_MODELS", raising=False)
+    with pytest.raises(InputError, match="hint: one of your own: MSCALE_UQ_MODELS names its folder"):
+        load_system("mine/plate")
+    with pytest.raises(InputError) as caught:
+        load_system("heat_conducton")
+    assert "MSCALE_UQ_MODELS" not in str(caught.value)
+
+
 def private(tmp_path, family, text):
     (tmp_path / family).mkdir()
     (tmp_path / family / "__init__.py").write_text("")

@@ -103,6 +103,17 @@ def test_report_writes_the_page_anew(line_run):
     assert line_run.report.is_file()
 
 
+def test_a_slip_in_a_systems_file_is_told_with_its_line(tmp_path, in_catalogue):
+    (tmp_path / "slips").mkdir()
+    (tmp_path / "slips" / "__init__.py").write_text("")
+    (tmp_path / "slips" / "plate.py").write_text('"""A plate."""\n\nPARAMETERS = (\n')
+    with in_catalogue(tmp_path):
+        done = mscale("show", "slips/plate")
+    assert done.exit_code == 1
+    assert "SyntaxError: '(' was never closed" in done.output
+    assert "(plate.py, line 3); hint" in done.output
+
+
 WRONG = {
     "an unknown case": (
         ["fit", "heat_conductio"],

@@ -98,7 +98,7 @@ OUTPUTS = (
 
 
 def _at_rest(capacity):
-    """RNA per protein and growth at the sheet's numbers, for one nutritional capacity."""
+    """RNA per protein and growth at the published numbers, for one nutritional capacity."""
     model = forward()
     values = {"translational_capacity": 10.0, "rna_max": 0.45, "rna_offset": 0.05}
     known = model.trace(model.theta(**values, nutritional_capacity=capacity))

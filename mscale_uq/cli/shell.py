@@ -67,6 +67,8 @@ def _say(message: str) -> None:
 
 def _place(error: Exception) -> str:
     """Return file and line; an error of another process brings its traceback, as the text of its cause."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}, line {error.lineno}"
     told = re.findall(r'File "([^"]+)", line (\d+)', str(error.__cause__))
     frames = told or [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     return f"{Path(frames[-1][0]).name}, line {frames[-1][1]}" if frames else "no line known"

@@ -1,4 +1,4 @@
-"""Sheet B09: optimum and transient of a divided proteome, by closed form and by independent search."""
+"""Optimum and transient of a divided proteome, by closed form and by independent search."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_the_published_upshift():
     share = share_after_upshift(HOURS, start, GAMMA, IDLE, target)
     published = [0.11666667, 0.15549438, 0.18870588, 0.21969857, 0.22635869]
     assert share == pytest.approx(published, abs=5e-9)
-    # The first digit of the sheet's 1.7636 at 3 h is rounded up from 1.763587.
+    # The known 1.7636 at 3 h is rounded up from 1.763587.
     assert GAMMA * (share - IDLE) == pytest.approx([0.6667, 1.0549, 1.3871, 1.6970, 1.7636], abs=5e-5)
 
 

@@ -10,7 +10,7 @@ from mscale_uq.cell.inclusions import ARRAYS, disk_share
 from mscale_uq.cell.particles import ParticleArray
 from mscale_uq.errors import InputError, OutOfLimits
 
-# Sheet B04: D_eff/D of insulating cylinders, from multipole series.
+# D_eff/D of insulating cylinders, from multipole series.
 PUBLISHED = {
     "square": {
         0.1: 0.818177, 0.2: 0.666531, 0.3: 0.537580, 0.4: 0.425351,

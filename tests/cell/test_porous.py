@@ -1,4 +1,4 @@
-"""Sheet B04: the scalars of porous media, at the numbers of the sheet and in their limits."""
+"""The scalars of porous media, at known numbers and in their limits."""
 
 import numpy as np
 import pytest

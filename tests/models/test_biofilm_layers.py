@@ -1,4 +1,4 @@
-"""Sheet B03: numbers of the homogenised film, and its distance to the resolved one."""
+"""Numbers of the homogenised film, and its distance to the resolved one."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from mscale_uq.models.transport.biofilm_layers import forward, resolved
 
 from mscale_uq.macro.layered import layered_profile
 
-# Units of the sheet: thickness 1, surface concentration 1.
+# In units of thickness 1, surface concentration 1.
 THETA = {
     "cluster_diffusivity": 0.2,
     "matrix_diffusivity": 1.2,

@@ -1,4 +1,4 @@
-"""Sheet S01: what the heated plate must do, in steady state and in time."""
+"""What the heated plate must do, in steady state and in time."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Sheet B08: rest, stability, extinction, and what growth alone cannot tell."""
+"""Rest, stability, extinction, and what growth alone cannot tell."""
 
 import numpy as np
 import pytest

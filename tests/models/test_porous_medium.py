@@ -1,4 +1,4 @@
-"""Sheet B04: electrodes of different porosity, as a closure and as arrays of particles."""
+"""Electrodes of different porosity, as a closure and as arrays of particles."""
 
 from pathlib import Path
 

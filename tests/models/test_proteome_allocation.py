@@ -1,4 +1,4 @@
-"""Sheet B09 on the table of Scott et al. (2010): least-squares figures, hold-outs, noise in both axes."""
+"""The table of Scott et al. (2010): least-squares figures, hold-outs, noise in both axes."""
 
 from pathlib import Path
 

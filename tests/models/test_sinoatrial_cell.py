@@ -1,4 +1,4 @@
-"""Sheet B18: published features, drugs, sensitivities; the receptor's balance (B16); SciPy as a witness."""
+"""Published features, drugs, sensitivities; the receptor's balance; SciPy as a witness."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ from mscale_uq.solve.rate import Rate
 from mscale_uq.solve.stiff import Tolerances, integrate
 
 NAMES = [output.name for output in OUTPUTS]
-EIGHT = severi.SCALES[:8]  # those of the sheet
+EIGHT = severi.SCALES[:8]  # those that are calibrated
 NOISE = {
     "cycle_length": 7.1,
     "diastolic_potential": 1.0,
@@ -75,7 +75,7 @@ def test_the_published_cell_beats_as_published(model):
     assert known["overshoot"] - known["diastolic_potential"] == pytest.approx(80, abs=0.5)
     assert known["apd50"] == pytest.approx(108, abs=0.5)
     assert known["upstroke_velocity"] == pytest.approx(7.1, rel=0.02)
-    # The sheet's own run, 13 to 20 s from the published start, is within a few tenths of the cycle.
+    # The run behind these numbers, 13 to 20 s from the published start, is within a few tenths of the cycle.
     assert known["diastolic_potential"] == pytest.approx(-58.00, abs=0.02)
     assert known["overshoot"] == pytest.approx(22.28, abs=0.1)
     assert known["upstroke_velocity"] == pytest.approx(7.206, rel=0.005)
@@ -95,7 +95,7 @@ def test_the_published_cell_beats_as_published(model):
     ],
 )
 def test_runs_from_the_published_start_have_the_cycle_lengths_of_the_sheet(change, length):
-    # Drift of sodium: the sheet's runs are 13 to 20 s long, over which the drugged cell still gains 0.3 ms.
+    # Drift of sodium: those runs are 13 to 20 s long, over which the drugged cell still gains 0.3 ms.
     assert features_after(13.0, parameters(**change))[0] == pytest.approx(length, abs=0.3)
 
 
@@ -154,15 +154,15 @@ def test_runs_that_have_not_settled_have_the_sensitivities_of_the_sheet():
         more, less = (features_after(13.0, parameters(**{name: scale})) for scale in (1.05, 0.95))
         slopes.append((more - less) / np.log(1.05 / 0.95))
     slopes = np.array(slopes).T
-    sheet = [-0.201, -0.172, -0.095, 0.076, -0.183, -0.025, -0.028, 0.010]
-    assert slopes[0] / features[0] == pytest.approx(sheet, abs=0.004)
+    known = [-0.201, -0.172, -0.095, 0.076, -0.183, -0.025, -0.028, 0.010]
+    assert slopes[0] / features[0] == pytest.approx(known, abs=0.004)
     weighted = slopes / np.array([NOISE[name] for name in NAMES])[:, None]
     information = weighted.T @ weighted
     sd = np.sqrt(np.diag(np.linalg.inv(information + np.eye(8) / 0.3**2)))
     assert sd == pytest.approx([0.176, 0.072, 0.069, 0.135, 0.136, 0.279, 0.271, 0.275], rel=0.04)
     assert np.sqrt(np.linalg.eigvalsh(information))[:0:-1] == pytest.approx(
         [27.7, 19.2, 11.0, 8.2, 4.2, 1.6, 1.1], rel=0.04, abs=0.05
-    )  # the sheet prints one digit after the point
+    )  # one digit is known after the point
 
 
 def test_the_receptor_keeps_detailed_balance():
