@@ -227,6 +227,8 @@ def _facts(case: Case, settings: Settings, samples: Samples) -> dict[str, Any]:
         "seed": case.seed,
         "hash": case.hash,
         "single": METHODS[samples.sampler].single,
+        "tunes": METHODS[samples.sampler].tunes,
+        "diverges": "diverging" in METHODS[samples.sampler].stats,
         "failures": len(samples.failures),
         "requests": int(np.sum(samples.requests)),
         "evaluations": int(np.sum(samples.evaluations)),

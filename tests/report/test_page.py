@@ -118,3 +118,11 @@ def test_strong_data_are_said_to_be_strong(line_run):
         "The data determine offset and speed: more than 90 % of the prior variance is gone.",
         "None of the unknowns is left to its prior.",
     ]
+
+
+def test_a_method_is_not_told_what_it_does_not_do(page):
+    """The line is sampled by Laplace's method: no tuning, and nothing that could diverge."""
+    text = " ".join(" ".join(page.text).split())
+    assert "divergent" not in text
+    assert "for tuning" not in text
+    assert "A solver failed 0 times" in text
