@@ -14,6 +14,8 @@ from known_line import CASE, write_case
 from rich.console import Console
 from typer.testing import CliRunner
 
+from mscale_uq.case.bare import bare_numbers
+from mscale_uq.case.read import read_case
 from mscale_uq.cli import fit as cli_fit
 from mscale_uq.cli.commands import app
 
@@ -57,6 +59,22 @@ def test_check_measures_gradient_cost_and_the_prior(tmp_path):
     assert re.search(r"value [\d.]+ ms, with gradient [\d.]+ ms: [\d.]+ times", done.output)
     assert "0 of 200 prior draws failed" in done.output
     assert "6 of 6 readings lie in the 95 % range" in done.output
+
+
+def test_check_says_how_it_reads_numbers_without_a_unit(tmp_path):
+    """Zero is zero in every unit, and weights are pure numbers; 330 K is an experiment's own."""
+    assert bare_numbers(read_case(write_case(tmp_path))) == [
+        "fixed.temperature = 300 K",
+        "law.length.sd = 0.1 m",
+        "law.end.sd = 0.2 m",
+        "experiment.fast.fixed.temperature = 330 K",
+        "prior.offset.sd = 1 m",
+        "prior.speed.sd = 10 m/s",
+    ]
+    said = " ".join(mscale("check", tmp_path / "line.toml").output.split())
+    assert "numbers without a unit: fixed.temperature = 300 K, law.length.sd = 0.1 m" in said
+    with_units = write_case(tmp_path, CASE.replace("sd = 0.1 }", 'sd = "10 cm" }'))
+    assert "law.length.sd = 0.1 m" not in bare_numbers(read_case(with_units))
 
 
 def test_check_doubts_a_file_that_may_have_been_cut_inside_its_last_number(tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mscale_uq.case.bare import bare_numbers
 from mscale_uq.case.better import Approximating
 from mscale_uq.case.model import Plan
 from mscale_uq.case.read import Case
@@ -24,6 +25,7 @@ from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import predict
 
 PRIOR_DRAWS = 200
+MOST_BARE = 8  # numbers told one by one
 
 
 def check_system(system: System) -> Iterator[Finding]:
@@ -52,6 +54,12 @@ def check_case(case: Case) -> Iterator[Finding]:
     for plan in case.plans:
         for line in plan.said:
             yield Finding(None, f"data of {plan.name}", line)
+    bare = bare_numbers(case)
+    if bare:
+        more = f" and {len(bare) - MOST_BARE} more" if len(bare) > MOST_BARE else ""
+        yield Finding(
+            None, "numbers without a unit", f"{', '.join(bare[:MOST_BARE])}{more}: so they are read"
+        )
     yield _units(case.system)
     yield from _experiments(case, posterior, rng)
     if case.approximating is not None:
