@@ -131,6 +131,7 @@ def test_unfinished_chains_are_not_collected(tmp_path):
 
 
 SCRIPT = """
+import signal
 import sys
 sys.path.insert(0, {folder!r})
 from pathlib import Path
@@ -139,6 +140,7 @@ from mscale_uq.infer.chains import sample
 from mscale_uq.infer.settings import Settings
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for jobs in the background
     target = straight(-1e9, sleep)
     sample(target, Settings("slice", draws=100_000, tune=0, chains=1, cores=1, seed=3), Path({out!r}))
 """
