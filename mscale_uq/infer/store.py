@@ -113,8 +113,9 @@ class ChainStore:
         self._go_on(self._failures, 0)
 
     def recall(self, ledger: Ledger) -> None:
-        """Set a ledger's counts to those of the checkpoint."""
+        """Set a ledger to the checkpoint; failures seen again on the way back to it are noted already."""
         if self.checkpoint:
+            ledger.take()
             ledger.requests, ledger.evaluations = self.checkpoint.requests, self.checkpoint.evaluations
             ledger.infeasible = Counter(self.checkpoint.infeasible)
 
