@@ -12,8 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
-from mscale_uq.case.ahead import look_at_assimilation, look_at_stream
-from mscale_uq.case.assimilate import Assimilating, plan_assimilation
+from mscale_uq.case.assimilate import Assimilating
 from mscale_uq.case.better import Approximating, Scale, plan_approximation, plan_levels, plan_scale
 from mscale_uq.case.binding import Link
 from mscale_uq.case.data import DataFile
@@ -21,8 +20,9 @@ from mscale_uq.case.discrepancy import Discrepancy, plan_discrepancies
 from mscale_uq.case.expect import Expected, expected_numbers
 from mscale_uq.case.form import check_form
 from mscale_uq.case.holdout import section
+from mscale_uq.case.in_time import plan_in_time
 from mscale_uq.case.laws import LAWS, plain_law
-from mscale_uq.case.live import Live, plan_live
+from mscale_uq.case.live import Live
 from mscale_uq.case.model import Plan, plan_experiments
 from mscale_uq.case.priors import Unknown, bindings, unknowns
 from mscale_uq.case.schema import CaseSpec, MethodSpec
@@ -198,11 +198,10 @@ def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
     discrepancies = plan_discrepancies(spec.discrepancy, system, mistakes)
     plans = plan_experiments(spec, system, discrepancies, path.parent, mistakes)
     sure = [plan for plan in plans if plan.sure]
-    whole = len(sure) == len(spec.experiment)
     planned = len(plans) == len(spec.experiment)
     if planned:
         _check_fixed(spec, plans, mistakes)
-    if whole:
+    if len(sure) == len(spec.experiment):
         _check_measured(discrepancies, plans, mistakes)
     approximating = plan_approximation(spec.approximation_error, system, sure, mistakes)
     scale = plan_scale(spec.scale_check, approximating, system, sure, mistakes)
@@ -210,14 +209,7 @@ def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
     known = unknowns(spec.prior, plans, planned and all(plan.complete for plan in plans), mistakes)
     expected = {name: one for name, one in spec.expect.items() if not _of_idle(name, spec, known)}
     expect = expected_numbers(expected, system, known, mistakes)
-    filtering = plan_assimilation(spec.assimilate, system, plans, known, mistakes) if whole else None
-    if not whole:
-        look_at_assimilation(spec, system, mistakes)
-    live = None
-    if filtering is not None or spec.assimilate is None:
-        live = plan_live(spec.stream, filtering, path.parent, mistakes, stream_source)
-    else:
-        look_at_stream(spec.stream, system, mistakes)
+    filtering, live = plan_in_time(spec, system, plans, known, path.parent, mistakes, stream_source)
     mistakes.stop()
     case = Case(
         name=spec.name or path.stem,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import logsumexp, ndtr, softmax
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named
@@ -111,13 +111,12 @@ class SumState:
     @property
     def log_evidence(self) -> float:
         """Log-density of all data."""
-        top = self.log_mass.max()
-        return float(top + np.log(np.exp(self.log_mass - top).sum()))
+        return float(logsumexp(self.log_mass))
 
     @property
     def weights(self) -> Array:
         """``(G,)``, sum one."""
-        return np.asarray(np.exp(self.log_mass - self.log_evidence))
+        return np.asarray(softmax(self.log_mass))
 
     @property
     def mean(self) -> Array:

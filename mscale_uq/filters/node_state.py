@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from scipy.special import logsumexp, softmax
 
 from mscale_uq.core.lazy import lazy
 from mscale_uq.core.observation import Observation
@@ -42,13 +43,12 @@ class NodeState:
     @property
     def log_evidence(self) -> float:
         """Log-density of all data."""
-        top = self.log_mass.max()
-        return float(top + np.log(np.exp(self.log_mass - top).sum()))
+        return float(logsumexp(self.log_mass))
 
     @lazy
     def weights(self) -> Array:
         """``(G,)``, sum one."""
-        return np.asarray(np.exp(self.log_mass - self.log_evidence))
+        return np.asarray(softmax(self.log_mass))
 
     @property
     def effective(self) -> float:

@@ -8,7 +8,7 @@ Source: A. B. Owen, J. Complexity 14 (1998) 466-489, doi:10.1006/jcom.1998.0487 
 """
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, softmax
 from scipy.stats import qmc
 
 from mscale_uq.core.parameter import Array
@@ -39,16 +39,11 @@ def fitted(points: Array, log_mass: Array, enough: float) -> tuple[Array, Array]
 
 def _tempered(log_mass: Array, enough: float) -> Array:
     low, high, above = 0.0, 1.0, log_mass - log_mass.max()
-    weights = _weights(above)
+    weights = np.asarray(softmax(above))
     if 1 / (weights**2).sum() >= enough:
         return weights
     for _ in range(50):
         middle = (low + high) / 2
-        weights = _weights(middle * above)
+        weights = softmax(middle * above)
         low, high = (middle, high) if 1 / (weights**2).sum() >= enough else (low, middle)
-    return _weights(low * above)
-
-
-def _weights(log_mass: Array) -> Array:
-    mass = np.exp(log_mass - log_mass.max())
-    return np.asarray(mass / mass.sum())
+    return np.asarray(softmax(low * above))

@@ -41,7 +41,7 @@ NAMES = {
 }
 GUESS_WEIGHT = 10  # tuning draws that the first guess of the metric counts for
 DENSE_UP_TO = 100  # unknowns; beyond, the climb's second derivatives cost more than they save
-MOST_STEPS = 60  # of a climb: modes of shipped systems take 7 to 16, and where there is none it never ends
+MOST_STEPS = 60  # of a climb: modes that were looked at take 7 to 16, and where there is none it never ends
 
 
 def run(job: Job, store: ChainStore, report: Report) -> None:

@@ -100,6 +100,18 @@ def test_after_a_crash_a_chain_goes_on_byte_by_byte(whole, tmp_path):
     assert_same(tmp_path, folder)
 
 
+def test_failures_on_the_climb_to_the_mode_are_counted_once(tmp_path):
+    """A chain that goes on climbs again; this one's climb crosses where solves fail."""
+    for name, stops in (("whole", ()), ("stopped", (1, 5))):
+        climbing = replace(job("nuts", tmp_path / name, draws=5), chain=57)
+        for count in stops:
+            run_chain(climbing, stop_after(count))
+        run_chain(climbing, go_on)
+    _, *rows = read_records(tmp_path / "whole" / FAILURES).payloads
+    assert sum(Failure.from_bytes(row).draw == -1 for row in rows) > 10
+    assert_same(tmp_path / "stopped", tmp_path / "whole")
+
+
 def test_more_draws_extend_a_finished_chain(whole, tmp_path):
     sampler, folder = whole
     run_chain(job(sampler, tmp_path, draws=10), go_on)

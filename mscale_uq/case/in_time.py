@@ -1,13 +1,17 @@
-"""What can be said of ``[assimilate]`` and ``[stream]`` while the data or the model are mistaken.
+"""The sections ``[assimilate]`` and ``[stream]`` of a case: planned, or looked at as far as that goes.
 
-Both sections are planned on the data (`plan_assimilation`, `plan_live`). Where there are none to plan on, the
-names and units in them are held against the system and the case alone, so that no mistake waits for another.
+Both are planned on the data (`plan_assimilation`, `plan_live`). Where there are none to plan on, names and
+units in them are held against the system and the case alone, so that no mistake waits for another.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
+from mscale_uq.case.assimilate import Assimilating, plan_assimilation
 from mscale_uq.case.filters import check_name
-from mscale_uq.case.live import form_of
+from mscale_uq.case.live import Live, form_of, plan_live
+from mscale_uq.case.model import Plan
+from mscale_uq.case.priors import Unknown
 from mscale_uq.case.schema import AssimilateSpec, CaseSpec, StreamSpec
 from mscale_uq.case.stream import time_of
 from mscale_uq.core.system import System
@@ -16,7 +20,31 @@ from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
 
 
-def look_at_assimilation(spec: CaseSpec, system: System, mistakes: Mistakes) -> None:
+def plan_in_time(
+    spec: CaseSpec,
+    system: System,
+    plans: Sequence[Plan],
+    known: Mapping[str, Unknown],
+    folder: Path,
+    mistakes: Mistakes,
+    source: str | None = None,
+) -> tuple[Assimilating | None, Live | None]:
+    """Return the assimilation and the stream of a case, None if it asks for none; mistakes are noted.
+
+    `source` stands in for that of the stream.
+    """
+    filtering = None
+    if sum(plan.sure for plan in plans) == len(spec.experiment):
+        filtering = plan_assimilation(spec.assimilate, system, plans, known, mistakes)
+    else:
+        _look_at_assimilation(spec, system, mistakes)
+    if filtering is None and spec.assimilate is not None:
+        _look_at_stream(spec.stream, system, mistakes)
+        return None, None
+    return filtering, plan_live(spec.stream, filtering, folder, mistakes, source)
+
+
+def _look_at_assimilation(spec: CaseSpec, system: System, mistakes: Mistakes) -> None:
     """Note what is wrong with the section ``[assimilate]`` whatever the data are."""
     section = spec.assimilate
     if section is None:
@@ -37,7 +65,7 @@ def look_at_assimilation(spec: CaseSpec, system: System, mistakes: Mistakes) -> 
         _check_limits(section, system)
 
 
-def look_at_stream(section: StreamSpec | None, system: System, mistakes: Mistakes) -> None:
+def _look_at_stream(section: StreamSpec | None, system: System, mistakes: Mistakes) -> None:
     """Note what is wrong with the section ``[stream]`` whatever the data are."""
     if section is None:
         return
