@@ -1,6 +1,7 @@
 """A case says what it means, and every mistake in it is told with its file, its key and what is allowed."""
 
 import pickle
+import re
 import tomllib
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mscale_uq.case.binding import fixed
 from mscale_uq.case.read import read_case
-from mscale_uq.catalog import cases, find_case
+from mscale_uq.catalog import cases, data_root, find_case
+from mscale_uq.core.parameter import Parameter
 from mscale_uq.errors import CaseError, InputError
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -293,3 +296,23 @@ def test_an_expected_number_of_an_unknown_with_a_mistake_is_no_further_mistake(t
     with pytest.raises(InputError, match=r"prior\.speed") as caught:
         read_case(written(tmp_path, text))
     assert "expect" not in str(caught.value)
+
+
+def test_a_place_outside_the_specimen_is_told_with_its_file_and_the_unit_it_stands_in(tmp_path):
+    for name in ("20", "20_cooling"):
+        shipped = data_root() / "heat_conduction" / f"filler_{name}.csv"
+        (tmp_path / f"{name}.csv").write_text(shipped.read_text().replace("\n6,4,", "\n600,4,"))
+    text = find_case("heat_conduction").read_text()
+    path = tmp_path / "plate.toml"
+    path.write_text(re.sub(r"heat_conduction/filler_(20(_cooling)?\.csv)", r"\1", text))
+    with pytest.raises(
+        CaseError, match=r"20 % filler: 1 point.* outside .*; x \[mm\], y \[mm\] stand in 20\.csv"
+    ):
+        read_case(path)
+
+
+@pytest.mark.parametrize(("given", "hint"), [(40, 'write "40 %"'), (-1, None), (400, None)])
+def test_a_percentage_without_its_sign_is_recognised(given, hint):
+    with pytest.raises(InputError, match=r"allowed: \(0, 1\)") as error:
+        fixed(Parameter("filler_fraction", "1", 0.5, lower=0, upper=1), given)
+    assert hint in str(error.value) if hint else "hint" not in str(error.value)

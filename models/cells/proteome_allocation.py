@@ -91,8 +91,8 @@ def forward(
 
 OUTPUTS = (
     Quantity("growth", "1/h", "of the undisturbed culture"),
-    Quantity("rna", "1", "RNA per protein of the undisturbed culture"),
-    Quantity("inhibited_rna", "1", "RNA per protein of the slowed culture", ("inhibited_growth",)),
+    Quantity("rna", "1", "RNA per protein of the undisturbed culture", lower=0.0),
+    Quantity("inhibited_rna", "1", "RNA per protein of the slowed culture", ("inhibited_growth",), lower=0.0),
     Quantity("burdened_growth", "1/h", "of the culture that makes useless protein", ("burden",)),
 )
 
@@ -130,7 +130,7 @@ SYSTEM = System(
     outputs=OUTPUTS,
     coordinates=(
         Quantity("inhibited_growth", "1/h", "of the culture slowed by a drug"),
-        Quantity("burden", "1", "useless share of the proteome"),
+        Quantity("burden", "1", "useless share of the proteome", lower=0.0, upper=1.0),
     ),
     options=(
         Option(

@@ -276,8 +276,17 @@ def _model(
         return system.forward(**options, **data.coordinates)
     except InputError as error:
         if key:
-            mistakes.add(key, str(error))
+            mistakes.add(key, f"{error}{_where_measured(data)}")
         return None
+
+
+def _where_measured(data: Measurements) -> str:
+    """Say which files the coordinates of a refused model stand in, and in which unit."""
+    files: dict[str, list[str]] = {}
+    for name in data.coordinates:
+        unit = f" [{data.units[name]}]" if name in data.units else ""
+        files.setdefault(data.files.get(name, ""), []).append(f"{name}{unit}")
+    return "".join(f"; {', '.join(names)} stand in {file}" for file, names in files.items() if file)
 
 
 def _check_coordinates(system: System, data: Measurements) -> None:

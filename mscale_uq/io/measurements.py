@@ -33,11 +33,14 @@ class Measurements:
         Output -> ``(rows,)``, or ``()`` for an output without coordinates; NaN is a missing value.
     units
         Coordinate or output -> the unit its file has, for people.
+    files
+        Coordinate or output -> the file it stands in, for people.
     """
 
     coordinates: Mapping[str, Array]
     outputs: Mapping[str, Array]
     units: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def measurements(
@@ -82,7 +85,7 @@ def measurements(
     places = {name: values for name, values in found.items() if name in along}
     measured = {name: values[0] if name in scalars else values for name, values in readings.items()}
     units = {column.name: column.unit for table in tables for column in table.columns if column.unit}
-    return Measurements(places, measured, units)
+    return Measurements(places, measured, units, home)
 
 
 def _check_column(

@@ -153,7 +153,8 @@ def _traces(axes: Any, scalar: Scalar) -> None:
 def _caption(scalar: Scalar) -> str:
     row = table_row(scalar)
     contraction = f"; {row['contraction']} of the prior variance is gone" if row["width"] else ""
-    return f"{row['mean']} ± {row['sd']} {row['unit']}{contraction}"
+    # A mean with its sd would reach below zero for many a skewed unknown that cannot.
+    return f"{row['mean']}; 95 %: {row['interval']} {row['unit']}{contraction}"
 
 
 def _pairs(scalars: list[Scalar]) -> dict[str, Any] | None:
