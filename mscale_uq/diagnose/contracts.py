@@ -159,13 +159,14 @@ def scale_is_in_proportion(system: System) -> str:
     return f"{system.scale.effective} is in proportion to {', '.join(scaled)}"
 
 
-def survives_a_worker(system: System) -> str:
-    """The model pickles into a spawned process and gives the same values there."""
+def survives_a_worker(system: System, spawned: Callable[..., Any] | None = None) -> str:
+    """The model pickles into a spawned process, reached by a `map`, and gives the same values there."""
+    if spawned is None:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            return survives_a_worker(system, pool.map)
     model = system.forward()
     thetas = nearby_thetas(model, 2, np.random.default_rng(10))
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        there = model.batch(thetas, map=pool.map).values
-    if not np.array_equal(there, model.batch(thetas).values):
+    if not np.array_equal(model.batch(thetas, map=spawned).values, model.batch(thetas).values):
         raise ContractBroken(f"{system.name}: a spawned worker gives other values")
     return "same values in a spawned worker"
 
