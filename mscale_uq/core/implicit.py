@@ -1,24 +1,37 @@
 """`Implicit`: stages that must agree with each other, solved for an unknown and differentiated exactly."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mscale_uq.core.chain import Chain, ChainLinearization, split
+from mscale_uq.core.chain import ChainLinearization
+from mscale_uq.core.continuation import Curve, Point, arrive, crossings
+from mscale_uq.core.coupling import Coupling
 from mscale_uq.core.newton import NewtonSettings, find_root
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
-from mscale_uq.errors import (
-    ForwardFailure,
-    Infeasible,
-    NoGradient,
-    SolveFailed,
-    WiringError,
-    explain,
-    near_match,
-)
+from mscale_uq.errors import Infeasible, SolveFailed, WiringError, explain
+
+
+@final
+@dataclass(frozen=True)
+class Branch:
+    """Which of several solutions is meant: the one that is reached when an input is raised slowly.
+
+    Attributes
+    ----------
+    along
+        Name of a scalar input of the stages: a load, a field, a supply.
+    since
+        Its value where the branch begins, with the solution that Newton's method finds from the start.
+    """
+
+    along: str
+    since: float = 0.0
 
 
 @final
@@ -38,15 +51,19 @@ class Implicit(Stage):
         Where the search starts. Always the same, so that a value never depends on earlier ones.
     name
         What failures call it.
+    branch
+        Which solution is meant, where there are several. Without it any will do: Newton's method, then the
+        homotopy r(u) = (1 - s) r(start), followed through its folds.
 
     Raises
     ------
     WiringError
         When made, if nobody reads the unknown or makes the residual.
     Infeasible
-        By `value`, if the branch from the start has a fold before a solution: there is no solution.
+        By `value`, if the branch folds back before it gets here: it has no solution here.
     SolveFailed
-        By `value`, if Newton and homotopy end elsewhere.
+        By `value`, if the search ends elsewhere; by `linearize`, so near to a fold that the derivative, which
+        is infinite there, has no digit.
     """
 
     def __init__(
@@ -57,114 +74,141 @@ class Implicit(Stage):
         start: ArrayLike,
         name: str | None = None,
         settings: NewtonSettings = NewtonSettings(),  # noqa: B008  (frozen)
+        branch: Branch | None = None,
     ) -> None:
-        made = [output for stage in stages for output in stage.outputs]
-        read = dict.fromkeys(output for stage in stages for output in stage.inputs)
-        if residual not in made or unknown not in read:
-            wrong, words = (residual, made) if residual not in made else (unknown, list(read))
-            raise WiringError(explain(f"implicit: {wrong!r}{near_match(wrong, words)}", ", ".join(words)))
-        self.inputs = tuple(item for item in read if item not in made and item != unknown)
-        self.outputs = (unknown, *(output for output in made if output != residual))
+        self.coupling = Coupling(stages, unknown, residual, start, None if branch is None else branch.along)
+        self.inputs = self.coupling.inputs
+        self.outputs = (unknown, *(output for output in self.coupling.made if output != residual))
         self.name = name or f"implicit {unknown}"
-        self._chain = Chain(stages, (*self.inputs, unknown))
-        # What the unknown does not move is run once, and the search differentiates along the unknown alone.
-        self._idle, self._live = split(self._chain, (unknown,), self.inputs)
-        self._unknown, self._residual = unknown, residual
-        self._start = np.array(start, dtype=float)
-        self._settings = settings
+        self._settings, self._branch = settings, branch
 
     def value(self, values: Values) -> Named:
         """Return the unknown at which the residual vanishes, and everything made there."""
-        known = self._chain.value({**values, self._unknown: self._solve(values)})
+        known = self.coupling.value(values, self._solve(values, self.coupling.settle(values)))
         return {name: known[name] for name in self.outputs}
 
     def linearize(self, values: Values) -> tuple[Named, Linearization]:
         """Return the solution and its derivative by the implicit function theorem."""
-        known, inner = self._chain.linearize({**values, self._unknown: self._solve(values)})
-        jacobian = self._jacobian(inner)
-        if not np.linalg.cond(jacobian) < 1 / np.finfo(float).eps:
-            shown = {name: values[name] for name in self.inputs}
-            raise SolveFailed(self.name, shown, "the solution sits on a fold, where it has no derivative")
-        made = {name: known[name] for name in self.outputs}
-        return made, ImplicitLinearization(
-            inner, jacobian, self._unknown, self._residual, self.inputs, self._start
-        )
-
-    def _solve(self, values: Values) -> Array:
-        settled = self._idle.value(values)
-        root = find_root(lambda u: self._residual_at(settled, u), np.ravel(self._start), self._settings)
-        if root.converged:
-            return root.unknown.reshape(self._start.shape)
-        shown = {name: values[name] for name in self.inputs}
-        if root.fold:
-            where = f"the branch from {self._unknown} = {self._start} folds back at {root.unknown}"
-            raise Infeasible(self.name, shown, f"no solution: {where}")
-        raise SolveFailed(
-            self.name, shown, f"Newton and homotopy stopped at {self._unknown} = {root.unknown}"
-        )
-
-    def _residual_at(self, values: Values, u: Array) -> tuple[Array, Array]:
-        point = {**values, self._unknown: u.reshape(self._start.shape)}
-        try:
-            known, inner = self._live.linearize(point)
-        except NoGradient:
-            return self._by_differences(values, u)
-        except ForwardFailure:
-            # A trial point outside the model's domain only means that the step was too long.
-            return np.full(u.size, np.nan), np.eye(u.size)
-        return np.ravel(known[self._residual]), self._jacobian(inner)
-
-    def _by_differences(self, values: Values, u: Array) -> tuple[Array, Array]:
-        """Newton needs only an approximate Jacobian; a derivative is never taken from it."""
-
-        def at(v: Array) -> Array:
-            return np.ravel(
-                self._live.value({**values, self._unknown: v.reshape(self._start.shape)})[self._residual]
+        settled = self.coupling.settle(values)
+        u = self._solve(values, settled)
+        known, inner, jacobian = self.coupling.linearize(values, u)
+        if near_fold(self.coupling, settled, u, jacobian):
+            raise SolveFailed(
+                self.name, self._shown(values), "the solution sits on a fold, where it has no derivative"
             )
+        made = {name: known[name] for name in self.outputs}
+        return made, ImplicitLinearization(self.coupling, inner, jacobian)
 
-        r, steps = at(u), 1e-7 * (np.abs(u) + 1e-7)
-        return r, np.stack([(at(u + step) - r) / step.sum() for step in np.diag(steps)], axis=1)
+    def solutions(self, values: Values, low: float = -np.inf, high: float = np.inf) -> tuple[Point, ...]:
+        """Return every solution on the branch, in its order, through all folds, stable and not.
 
-    def _jacobian(self, inner: ChainLinearization) -> Array:
-        columns = [inner.jvp({self._unknown: e.reshape(self._start.shape)}) for e in np.eye(self._start.size)]
-        zero = np.zeros(self._start.size)
-        return np.stack([np.ravel(column.get(self._residual, zero)) for column in columns], axis=1)
+        The branch ends where what it goes along leaves (low, high). Stability is that of du/dt = residual.
+
+        Raises
+        ------
+        WiringError
+            If the stage has no `Branch`.
+        Infeasible, SolveFailed
+            If the branch has no beginning.
+        """
+        if self._branch is None:
+            given = f"{self.name}: solutions are followed along an input"
+            raise WiringError(explain(given, hint="Implicit(.., branch=Branch('field', since=0.0))"))
+        target = float(values[self._branch.along])
+        settled = self.coupling.settle(values)
+        curve = begin(self.coupling, settled, self._branch.since, target, self._settings, self.name)
+        return crossings(curve, target, low, high)
+
+    def _solve(self, values: Values, settled: Named) -> Array:
+        if self._branch is not None:
+            return self._along(values, settled, self._branch)
+        coupling = self.coupling
+        root = find_root(lambda u: coupling.at(settled, u)[:2], np.ravel(coupling.start), self._settings)
+        if root.converged:
+            return root.unknown
+        if root.fold:
+            where = f"the branch from {coupling.unknown} = {coupling.start} folds back at {root.unknown}"
+            raise Infeasible(self.name, self._shown(values), f"no solution: {where}")
+        where = f"{coupling.unknown} = {root.unknown}"
+        raise SolveFailed(self.name, self._shown(values), f"Newton and homotopy stopped at {where}")
+
+    def _along(self, values: Values, settled: Named, branch: Branch) -> Array:
+        target = float(values[branch.along])
+        curve = begin(self.coupling, settled, branch.since, target, self._settings, self.name)
+        if target == branch.since:
+            return curve.first.unknown
+        found, fold = arrive(curve, target)
+        if found is not None:
+            return found.unknown
+        since = f"the branch from {branch.along} = {branch.since:g}"
+        if fold is not None:
+            where = f"{since} folds back at {fold.parameter:.6g}"
+            raise Infeasible(self.name, self._shown(values), f"no solution: {where}")
+        raise SolveFailed(self.name, self._shown(values), f"{since} could not be followed to {target:.6g}")
+
+    def _shown(self, values: Values) -> Named:
+        return {name: values[name] for name in self.inputs}
+
+
+def begin(
+    coupling: Coupling, settled: Named, since: float, until: float, settings: NewtonSettings, name: str
+) -> Curve:
+    """Return the branch of solutions that begins at `since` and goes towards `until`.
+
+    Raises
+    ------
+    Infeasible, SolveFailed
+        If no solution is found at `since`.
+    """
+    root = find_root(lambda u: coupling.at(settled, u, since)[:2], np.ravel(coupling.start), settings)
+    if not root.converged:
+        failure = Infeasible if root.fold else SolveFailed
+        raise failure(name, settled, f"no solution at {coupling.along} = {since:g}, where the branch begins")
+    return Curve(partial(coupling.at, settled), root.unknown, since, (until - since) or 1.0)
+
+
+def near_fold(coupling: Coupling, settled: Named, u: Array, jacobian: Array) -> bool:
+    """Whether a fold is so near that round-off in u ``(n,)`` takes the derivative's digits.
+
+    At a distance D from the fold, in shares of u, the solution is known to about eps/D and the derivative to
+    eps/D^2: with one hundredth where D is ten roots of eps. How far the fold is, is told by how dr/du changes
+    along the direction in which it is nearest to singular.
+    """
+    size = np.where(u == 0, np.abs(u).max(initial=0.0), np.abs(u))
+    if not size.all():
+        return not jacobian.any()
+    rows = np.linalg.norm(jacobian * size, axis=1)
+    if not rows.all():
+        return True
+    left, values, right = np.linalg.svd(jacobian * size / rows[:, None])
+    ahead = u + 10 * np.finfo(float).eps ** 0.5 * size * right[-1]
+    change = (coupling.at(settled, ahead)[1] - jacobian) * size / rows[:, None]
+    return bool(values[-1] == 0 or abs(left[:, -1] @ change @ right[-1]) > values[-1])
 
 
 @final
 class ImplicitLinearization(Linearization):
     """Derivative of a solution: du = -(dr/du)^-1 dr, then on through the inner stages."""
 
-    def __init__(
-        self,
-        inner: ChainLinearization,
-        jacobian: Array,
-        unknown: str,
-        residual: str,
-        inputs: tuple[str, ...],
-        like: Array,
-    ) -> None:
-        self._inner = inner
-        self._jacobian = jacobian
-        self._unknown, self._residual = unknown, residual
-        self._inputs = inputs
-        self._shape = like.shape
+    def __init__(self, coupling: Coupling, inner: ChainLinearization, jacobian: Array) -> None:
+        self._coupling, self._inner, self._jacobian = coupling, inner, jacobian
+        self._shape = coupling.start.shape
 
     def jvp(self, tangents: Values) -> Named:
         """Carry changes of the inputs to the solution and to what is made there."""
-        moved = {name: tangents[name] for name in self._inputs if name in tangents}
-        direct = self._inner.jvp(moved).get(self._residual, np.zeros(self._shape))
+        inputs, residual = self._coupling.inputs, self._coupling.residual
+        moved = {name: tangents[name] for name in inputs if name in tangents}
+        direct = self._inner.jvp(moved).get(residual, np.zeros(self._shape))
         change = -np.asarray(np.linalg.solve(self._jacobian, np.ravel(direct))).reshape(self._shape)
-        result = self._inner.jvp({**moved, self._unknown: change})
-        return {name: array for name, array in result.items() if name not in (*self._inputs, self._residual)}
+        result = self._inner.jvp({**moved, self._coupling.unknown: change})
+        return {name: array for name, array in result.items() if name not in (*inputs, residual)}
 
     def vjp(self, cotangents: Values) -> Named:
         """Carry sensitivities of the solution back to the inputs."""
-        outer = {name: weight for name, weight in cotangents.items() if name != self._unknown}
+        unknown, zero = self._coupling.unknown, np.zeros(self._shape)
+        outer = {name: weight for name, weight in cotangents.items() if name != unknown}
         direct = self._inner.vjp(outer)
-        load = np.ravel(direct[self._unknown]) + np.ravel(
-            cotangents.get(self._unknown, np.zeros(self._shape))
-        )
+        load = np.ravel(direct[unknown]) + np.ravel(cotangents.get(unknown, zero))
         adjoint = -np.asarray(np.linalg.solve(self._jacobian.T, load)).reshape(self._shape)
-        indirect = self._inner.vjp({self._residual: adjoint})
-        return {name: direct[name] + indirect[name] for name in self._inputs}
+        indirect = self._inner.vjp({self._coupling.residual: adjoint})
+        return {name: direct[name] + indirect[name] for name in self._coupling.inputs}

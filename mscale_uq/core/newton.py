@@ -5,11 +5,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import final
 
 import numpy as np
 
+from mscale_uq.core.continuation import Curve, Stride, arrive
 from mscale_uq.core.parameter import Array
 
 Residual = Callable[[Array], tuple[Array, Array]]
@@ -27,7 +27,7 @@ class Root:
     converged
         Whether the residual vanishes there.
     fold
-        Whether the search ended where the Jacobian is singular: the solution branch has turned back.
+        Whether the branch from the start has turned back and never reaches a root; it turned at `unknown`.
     """
 
     unknown: Array
@@ -41,21 +41,21 @@ class NewtonSettings:
     """When Newton is content, and when it gives up.
 
     `tolerance` is relative to the Newton step: the search ends when the step is below ``tolerance`` times
-    the unknown's size. A fold is reported where an eigenvalue of J(start)^-1 J(u), which carries no units,
-    has fallen below `fold_tolerance`.
+    the unknown's size. `homotopy_steps` is the most steps along the homotopy, either way, and `detour` how
+    many times the residual of the start may become larger on its way to zero.
     """
 
     tolerance: float = 1e-12
     max_iterations: int = 50
     homotopy_steps: int = 200
-    fold_tolerance: float = 1e-3
+    detour: float = 10.0
 
 
 def find_root(residual: Residual, start: Array, settings: NewtonSettings) -> Root:
     """Return a root of ``residual(u) -> (r, dr/du)``: damped Newton, then homotopy from the start.
 
-    The homotopy r(u) = (1 - s) r(start) is followed from s = 0 to 1. Where it cannot be continued and the
-    Jacobian is singular, the branch has a fold, and no solution is connected to the start.
+    The homotopy r(u) = (1 - s) r(start) is followed from s = 0 through its folds. Where it turns back and
+    leads away without reaching s = 1, no solution is connected to the start.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # a trial that overflows is a step that was too long
         root = damped_newton(residual, start, settings)
@@ -103,28 +103,17 @@ def _line_search(residual: Residual, u: Array, r: Array, step: Array) -> tuple[A
 
 
 def _homotopy(residual: Residual, start: Array, settings: NewtonSettings) -> Root:
-    u, at, stride = np.array(start, dtype=float), 0.0, 0.25
-    r_start, j_start = residual(u)
-    for _ in range(settings.homotopy_steps):
-        if at >= 1.0 or stride < 1e-10:
-            break
-        share = 1.0 - min(1.0, at + stride)
-        root = damped_newton(partial(_shifted, residual, share * r_start), u, settings)
-        if root.converged:
-            u, at, stride = root.unknown, min(1.0, at + stride), 2 * stride
-        else:
-            stride /= 2
-    return Root(u, converged=at >= 1.0, fold=at < 1.0 and _singular(j_start, residual(u)[1], settings))
+    """Follow r(u) = (1 - s) r(start) from s = 0 to 1, through folds, both ways."""
+    r_start = residual(start)[0]
 
+    def family(u: Array, s: float) -> tuple[Array, Array, Array]:
+        r, jacobian = residual(u)
+        return r - (1 - s) * r_start, jacobian, r_start
 
-def _shifted(residual: Residual, shift: Array, u: Array) -> tuple[Array, Array]:
-    r, jacobian = residual(u)
-    return r - shift, jacobian
-
-
-def _singular(j_start: Array, jacobian: Array, settings: NewtonSettings) -> bool:
-    try:
-        eigenvalues = np.linalg.eigvals(np.linalg.solve(j_start, jacobian))
-    except np.linalg.LinAlgError:
-        return True
-    return bool(np.abs(eigenvalues).min() < settings.fold_tolerance)
+    u, stride, fold = np.array(start, dtype=float), Stride(most=settings.homotopy_steps), None
+    for ahead in (1.0, -1.0):  # one curve leads through the start, and a root may lie on either side
+        found, turned = arrive(Curve(family, u, 0.0, ahead, stride), 1.0, least=-settings.detour)
+        if found is not None:
+            return damped_newton(residual, found.unknown, settings)
+        fold = fold or turned
+    return Root(u if fold is None else fold.unknown, converged=False, fold=fold is not None)
