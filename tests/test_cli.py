@@ -132,6 +132,21 @@ def test_a_slip_in_a_systems_file_is_told_with_its_line(tmp_path, in_catalogue):
     assert "(plate.py, line 3); hint" in done.output
 
 
+def test_units_that_a_system_has_wrong_are_told_as_the_systems_mistake(tmp_path, in_catalogue):
+    mscale("new", "slips/slip", "--models", tmp_path)
+    path = tmp_path / "slips" / "slip.py"
+    path.write_text(
+        path.read_text().replace('"W/m^2"', '"W/m2"').replace('"W/(m K)", 0.3', '"W/(m KK)", 0.3')
+    )
+    with in_catalogue(tmp_path):
+        done = mscale("check", "slips/slip")
+    assert done.exit_code == 3
+    assert "slip.toml: 2 mistakes" in done.output
+    assert "system: slip.py: resin_conductivity: cannot read the unit 'W/(m KK)'" in done.output
+    assert "system: slip.py: heat_flux: cannot read the unit 'W/m2'" in done.output
+    assert "write m^2 for m2" in done.output
+
+
 WRONG = {
     "an unknown case": (
         ["fit", "heat_conductio"],

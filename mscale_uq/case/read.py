@@ -26,7 +26,8 @@ from mscale_uq.case.live import Live
 from mscale_uq.case.model import Plan, plan_experiments
 from mscale_uq.case.priors import Unknown, bindings, unknowns
 from mscale_uq.case.schema import CaseSpec, MethodSpec
-from mscale_uq.catalog import load_system, sources
+from mscale_uq.case.system import system_of
+from mscale_uq.catalog import sources
 from mscale_uq.core.law import Law
 from mscale_uq.core.system import Smoothness, System
 from mscale_uq.errors import InputError, explain, near_match
@@ -191,7 +192,7 @@ def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
     mistakes = Mistakes(path.name)
     spec = check_form(read_toml(path, path.name), mistakes)
     try:
-        system = load_system(spec.system)
+        system = system_of(spec.system)
     except InputError as error:  # nobody can know what else is wrong
         mistakes.add("system", str(error))
         mistakes.stop()
