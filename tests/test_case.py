@@ -59,6 +59,32 @@ def test_the_log_density_is_the_one_written_out_by_hand(tmp_path):
     assert posterior.logpdf(theta) == pytest.approx(prior + likelihood, rel=1e-12)
 
 
+CENSORED = GOOD.replace(
+    'law = "student_t", sd = "2 cm", df = 5', 'law = "lognormal", relative = "15 %", detection_limit = "20 m"'
+)
+
+
+def test_what_was_not_detected_has_the_probability_of_lying_below_the_limit(tmp_path):
+    theta = np.array([0.1, -0.2, 1.01, 0.3])
+    zero, plain = (
+        read_case(written(tmp_path, text, end="end [mm]\n0\n")).posterior().logpdf(theta)
+        for text in (
+            CENSORED,
+            GOOD.replace('end = { law = "student_t"', 'end = { law = "gaussian"').replace(", df = 5", ""),
+        )
+    )
+    below = stats.lognorm(0.15, scale=0.1 + 20 * 1.01).logcdf(20.0)
+    assert zero - plain == pytest.approx(below - stats.norm(0.1 + 20 * 1.01, 0.02).logpdf(0.0), rel=1e-9)
+
+
+def test_a_zero_that_no_detection_limit_explains_is_refused(tmp_path):
+    text = CENSORED.replace(', detection_limit = "20 m"', "")
+    with pytest.raises(
+        CaseError, match=r"law\.end: a reading of 0 under a lognormal law.*detection_limit = "
+    ):
+        read_case(written(tmp_path, text, end="end [mm]\n0\n"))
+
+
 def test_expected_numbers_arrive_in_the_models_units(tmp_path):
     case = read_case(written(tmp_path))
     assert case.expect["speed"].truth == 1.0

@@ -20,6 +20,7 @@ from mscale_uq.observe.counts import NegativeBinomial
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.followed import Followed
 from mscale_uq.observe.laws import Gaussian, StudentT
+from mscale_uq.observe.lognormal import Lognormal
 from mscale_uq.observe.rows import grid_of
 
 LAWS = {
@@ -27,6 +28,7 @@ LAWS = {
     "student_t": StudentT,
     "fluorescence": Fluorescence,
     "negative_binomial": NegativeBinomial,
+    "lognormal": Lognormal,
 }
 # law -> what may be said of it, beside `law` and `per`
 LEVELS = {
@@ -34,6 +36,7 @@ LEVELS = {
     "student_t": ("sd", "df"),
     "fluorescence": ("sd", "relative", "shot", "background", "background_sd", "saturation"),
     "negative_binomial": ("overdispersion",),
+    "lognormal": ("relative", "detection_limit"),
 }
 
 
@@ -110,6 +113,8 @@ def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
             raise CaseError(explain(f"{spec.law}: {name}", ", ".join(LEVELS[spec.law])))
     if spec.law == "negative_binomial":
         return NegativeBinomial(level(given.get("overdispersion", 0.0), "1", "overdispersion"))
+    if spec.law == "lognormal":
+        return _lognormal(given, output, readings)
     if spec.law == "fluorescence":
         return _fluorescence(given, output)
     sd: Any = 0.0
@@ -124,6 +129,16 @@ def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
     if spec.law == "student_t":
         return StudentT(sd, 4.0 if spec.df is None else to_unit(spec.df, "1", "df"))
     return Gaussian(sd, 0.0 if spec.relative is None else level(spec.relative, "1", "relative"))
+
+
+def _lognormal(given: Mapping[str, Any], output: Quantity, readings: Array) -> Lognormal:
+    if "relative" not in given:
+        raise CaseError(explain("lognormal: no relative", "the sd of the logarithm", 'relative = "15 %"'))
+    limit = given.get("detection_limit")
+    limit = None if limit is None else to_unit(limit, output.unit, "detection_limit")
+    law = Lognormal(level(given["relative"], "1", "relative"), limit)
+    law.check(readings)
+    return law
 
 
 def _fluorescence(given: Mapping[str, Any], output: Quantity) -> Fluorescence:

@@ -38,7 +38,7 @@ class LawSpec(Section):
     With `per`, an unknown level has one entry for each place along these coordinates.
     """
 
-    law: Literal["gaussian", "student_t", "fluorescence", "negative_binomial"] = "gaussian"
+    law: Literal["gaussian", "student_t", "fluorescence", "negative_binomial", "lognormal"] = "gaussian"
     sd: Numbers | None = None
     relative: Number | None = None
     df: Number | None = None
@@ -47,6 +47,7 @@ class LawSpec(Section):
     background: Number | None = None
     background_sd: Number | None = None
     saturation: Number | None = None
+    detection_limit: Number | None = None
     overdispersion: Number | None = None
 
 

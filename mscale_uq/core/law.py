@@ -62,7 +62,10 @@ class Law(ABC):
         return self.logpdf(data, prediction, variance, values).pointwise
 
     def censored(self, data: Array) -> np.ndarray:
-        """Return which data only say that the reading is at least as large, as a saturated camera does."""
+        """Return which data only say that the reading is beyond an end of what can be told.
+
+        At least as large, as of a saturated camera, or at most, as of what is not detected.
+        """
         return np.zeros(np.shape(data), dtype=bool)
 
     @abstractmethod

@@ -72,7 +72,7 @@ class Sight:
 
     @lazy
     def censored(self) -> np.ndarray:
-        """``(m,)``, true where a reading only says that it is at least as large."""
+        """``(m,)``, true where a reading only says that it is beyond an end of what can be told."""
         laws = [(o, operator.law) for o, operator in self._pairs() if o.noise is None]
         if all(type(law).censored is Law.censored for _, law in laws):
             return np.zeros(self.datum.shape, dtype=bool)

@@ -1,7 +1,7 @@
 """Ordinary differential equations as stages: named right-hand sides, and their paths through given times."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -10,10 +10,13 @@ from numpy.typing import ArrayLike
 from mscale_uq.core.dynamics import increasing, initial_name
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
+from mscale_uq.macro.doses import DosedPath, Doses, cut
+from mscale_uq.macro.steps import Steps
 from mscale_uq.solve.rate import Rate
-from mscale_uq.solve.stiff import Path, Tolerances, integrate
+from mscale_uq.solve.stiff import Path, Tolerances, follow, integrate
 
 DEFAULT = Tolerances()
+NO_DOSES = Doses()
 
 
 @final
@@ -35,6 +38,10 @@ class Ode:
         Of the integration.
     shapes
         Shapes of the parameters that are not scalars.
+    doses
+        What is added to the state at given times.
+    steps
+        Whose lengths are the same whatever the parameters; None: chosen under the tolerances.
     """
 
     name: str
@@ -43,6 +50,8 @@ class Ode:
     parameters: tuple[str, ...]
     tolerances: Tolerances = DEFAULT
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    doses: Doses = NO_DOSES
+    steps: Steps | None = None
 
     @property
     def rate(self) -> Rate:
@@ -81,6 +90,29 @@ class Ode:
             row, column = row + width, column + size
         dp[:, column:] = np.eye(dp.shape[0])
         return dy, dp
+
+    def path(self, state: Array, parameters: Array, start: float, stops: ArrayLike) -> DosedPath:
+        """Return the path from `state` ``(n,)`` at `start` through the increasing times `stops` after it.
+
+        Raises
+        ------
+        SolveFailed
+            If the integration gives up.
+        """
+        jump, pieces, kept = self.doses.jump(self.state), [], []
+        times = self.doses.within(start, np.ravel(stops)[-1])
+        for low, through, count in cut(start, stops, times):
+            begin = state + jump if low in times else state
+            pieces.append(self._piece(begin, parameters, low, through))
+            kept.append(count)
+            state = pieces[-1].states[-1]
+        return DosedPath(tuple(pieces), tuple(kept))
+
+    def _piece(self, state: Array, parameters: Array, start: float, stops: Array) -> Path:
+        if self.steps is None:
+            return integrate(self.rate, state, parameters, start, stops, self.tolerances, self.name)
+        mesh, places = self.steps.mesh(start, stops)
+        return replace(follow(self.rate, state, parameters, mesh, self.tolerances, self.name), stops=places)
 
     def split(self, states: Array) -> Named:
         """Return states ``(..., n)`` as named arrays ``(..., *shape)``."""
@@ -151,11 +183,11 @@ class OdePath(Stage):
         outputs = {name: np.shape(array) for name, array in made.items()}
         return made, MatrixLinearization(ode.blocks(changes, values), shapes, outputs)
 
-    def _states(self, values: Values) -> tuple[Array, Path | None]:
+    def _states(self, values: Values) -> tuple[Array, DosedPath | None]:
         ode, y = self.ode, self.ode.start(values)
         states = np.broadcast_to(y, (len(self.times), y.size)).copy()
         if not self._stops.size:
             return states, None
-        path = integrate(ode.rate, y, ode.vector(values), self.start, self._stops, ode.tolerances, ode.name)
+        path = ode.path(y, ode.vector(values), self.start, self._stops)
         states[self.times > self.start] = path.at_stops[self._rows]
         return states, path

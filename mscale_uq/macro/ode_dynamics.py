@@ -9,7 +9,6 @@ from mscale_uq.core.dynamics import Dynamics
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
 from mscale_uq.macro.ode import Ode
-from mscale_uq.solve.stiff import Path, integrate
 
 
 @final
@@ -33,7 +32,7 @@ class OdeDynamics(Dynamics):
         """Return the states ``(members, n)`` at `stop`."""
         table = self._table(values, len(states))
         return np.array(
-            [self._path(y, start, stop, p).states[-1] for y, p in zip(states, table, strict=True)]
+            [self.ode.path(y, p, start, [stop]).at_stops[-1] for y, p in zip(states, table, strict=True)]
         )
 
     def linearize_step(
@@ -41,7 +40,7 @@ class OdeDynamics(Dynamics):
     ) -> tuple[Array, Linearization]:
         """Return the state ``(n,)`` at `stop` and its derivative to state and parameters."""
         ode, p = self.ode, self.ode.vector(values)
-        path = self._path(state, start, stop, p)
+        path = ode.path(state, p, start, [stop])
         path.check_analytic()
         n, m = state.size, p.size
         changes = path.tangents(np.eye(n, n + m), np.eye(m, n + m, n))[-1]
@@ -51,7 +50,7 @@ class OdeDynamics(Dynamics):
             blocks["state", name] = changes[:, first : first + size].reshape(n, *np.shape(values[name]))
             first += size
         shapes = {"state": (n,), **{name: np.shape(values[name]) for name in self.inputs}}
-        return path.states[-1], MatrixLinearization(blocks, shapes, {"state": (n,)})
+        return path.at_stops[-1], MatrixLinearization(blocks, shapes, {"state": (n,)})
 
     def noise(self, start: float, stop: float, values: Values) -> Array:
         """Return the diagonal covariance gained from `start` to `stop`."""
@@ -62,9 +61,6 @@ class OdeDynamics(Dynamics):
             for variable in self.state
         }
         return np.diag(self.pack(gained)) * (stop - start)
-
-    def _path(self, state: Array, start: float, stop: float, p: Array) -> Path:
-        return integrate(self.ode.rate, state, p, start, [stop], self.ode.tolerances, self.name)
 
     def _table(self, values: Values, members: int) -> Array:
         """Return the parameters of every member ``(members, m)``, whether they share them or not."""

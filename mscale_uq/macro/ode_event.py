@@ -36,6 +36,8 @@ class OdeEvent(Stage):
     def __init__(self, ode: Ode, event: str, level: Level, latest: float, start: float = 0.0) -> None:
         if not latest > start:
             raise InputError(explain(f"{event}: latest = {latest:g}", f"a time after {start:g}"))
+        if ode.doses.times:
+            raise InputError(explain(f"{event}: an equation with doses", "an equation without"))
         self.ode, self.level = ode, level
         self.start, self.latest = float(start), float(latest)
         self.name = f"{event} of {ode.name}"

@@ -5,9 +5,10 @@ For a normal law with mean m and covariance S, both depending on the unknowns,
     F_ab = dm_a' S^-1 dm_b + 1/2 tr(S^-1 dS_a S^-1 dS_b)
 
 For a Student-t law with df degrees of freedom and squared scale s, F_ab = (df + 1)/(df + 3) dm_a dm_b / s
-+ df/(df + 3) ds_a ds_b / (2 s^2), reading by reading. A law without a formula of its own counts as the normal
-law of the same covariance, whose information on the mean is the least that any law of this covariance has.
-So do followed individuals: what their scatter tells is not counted.
++ df/(df + 3) ds_a ds_b / (2 s^2), reading by reading. A
+lognormal law counts on the logarithm, less what its detection limit is expected to hide. A law without a
+formula of its own counts as the normal law of the same covariance, whose information on the mean is the least
+that any law of this covariance has. So do followed individuals: what their scatter tells is not counted.
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from mscale_uq.errors import NoGradient
 from mscale_uq.observe.correlated import GaussianCorrelated
 from mscale_uq.observe.followed import Followed
 from mscale_uq.observe.laws import Gaussian, StudentT, look_up
+from mscale_uq.observe.lognormal import Lognormal
 
 
 @final
@@ -81,6 +83,20 @@ def _(law: StudentT, at: Sensitivity, seen: np.ndarray) -> Array:
 
 
 @information.register
+def _(law: Lognormal, at: Sensitivity, seen: np.ndarray) -> Array:
+    m, v = np.ravel(at.prediction), np.ravel(at.variance)
+    total = law.log_variance(at.prediction, at.variance, at.values).ravel()
+    level = np.reshape(look_up(law.relative, at.values), (-1, 1))
+    d_log = at.d_prediction / m[:, None]
+    d_total = 2 * level * at.spread(law.relative) + at.d_variance / m[:, None] ** 2
+    d_total = d_total - 2 * d_log * (v / m**2)[:, None]
+    on_median, on_sd, on_both = (weight[seen, None] for weight in law.weights(m, total))
+    a, b = d_log[seen] / np.sqrt(total)[seen, None], 0.5 * d_total[seen] / total[seen, None]
+    both = (on_both * a).T @ b
+    return np.asarray((on_median * a).T @ a + (on_sd * b).T @ b + both + both.T)
+
+
+@information.register
 def _(law: GaussianCorrelated, at: Sensitivity, seen: np.ndarray) -> Array:
     if not seen.any():
         return np.zeros((at.d_prediction.shape[1],) * 2)
@@ -114,6 +130,7 @@ def information_of_others(law: Law, at: Sensitivity, seen: np.ndarray) -> Array:
 
 @information_of_others.register(Gaussian)
 @information_of_others.register(StudentT)
+@information_of_others.register(Lognormal)
 @information_of_others.register(GaussianCorrelated)
 def _(law: Law, at: Sensitivity, seen: np.ndarray) -> Array:
     others = np.repeat(seen[None], np.count_nonzero(seen), axis=0)

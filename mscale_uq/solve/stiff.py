@@ -264,13 +264,17 @@ def _run(
     if stops.size == 0 or np.any(np.diff(stops, prepend=start) <= 0):
         raise InputError(explain(f"times {stops} from {start:g} on", "increasing times after the start"))
     scales = (tolerances.relative, tolerances.vector(y.size), tolerances.iteration, tolerances.max_steps)
-    height = level.at(start, y, p)
-    speed = level.slopes(start, y, p)
-    if abs(height) <= ON_LEVEL * (stops[-1] - start) * abs(speed[0] @ rate.at(start, y, p) + speed[2]):
-        height = 0.0
+    height = 1.0 if level is NEVER else _height(rate, level, y, p, start, stops[-1] - start)
     event = (level.real, level.direction, height)
     status, *arrays = adaptive(*rate.both, *event, float(start), y, p, stops, *scales)
     return status, Path(rate, p, *arrays)
+
+
+def _height(rate: Rate, level: Level, y: Array, p: Array, start: float, span: float) -> float:
+    """Return the level at the start, zero if it is there but for round-off."""
+    height, speed = level.at(start, y, p), level.slopes(start, y, p)
+    near = abs(height) <= ON_LEVEL * span * abs(speed[0] @ rate.at(start, y, p) + speed[2])
+    return 0.0 if near else height
 
 
 def _plain(values: ArrayLike) -> Array:

@@ -1,0 +1,144 @@
+"""Right-hand sides of a growing tumour: the tissue alone, and the network of nine equations around it.
+
+A module writes the rates of its own state variables and reads states of others. A meta-process is a module
+that writes no rate of another but moves a *parameter* of it: `PORTS` says which state variable is the
+logarithm of the factor on which parameter, so that what drifts stays positive.
+
+The tissue is that of Hahnfeldt et al. (1999), in logarithms, with its drugs cleared at constant rates; the
+molecular, cellular and meta modules are this project's own smallest caricature of the hallmarks of cancer.
+"""
+
+import numba
+import numpy as np
+
+from mscale_uq.core.parameter import Parameter, Quantity
+
+
+def rate(name, default, meaning, unit="1/day"):
+    """A positive parameter."""
+    return Parameter(name, unit, default, lower=0, meaning=meaning)
+
+
+HALLMARKS = (
+    rate("angiogenic_drive", 1.0, "kappa, factor on the stimulation of vessels, at first", "1"),
+    rate("mitogen", 0.5, "g, growth signal from outside"),
+    rate("independence", 0.2, "alpha, growth signal of its own, at first"),
+    rate("inflamed_growth", 0.5, "growth signal by inflammation"),
+    rate("effector_loss", 2.0, "of the mitogenic activity"),
+    rate("suppressor_effect", 1.0, "of the suppressor on the mitogenic activity"),
+    rate("suppressor_function", 1.0, "s, of the suppressor at first", "1"),
+    rate("suppressor_turnover", 0.5, "of the suppressor"),
+    rate("damage_response", 2.0, "of the suppressor to an unstable genome", "1"),
+    rate("division_rate", 1.0, "of cells at most"),
+    rate("basal_death", 0.01, "of cells"),
+    rate("suppressed_death", 0.04, "of cells, by the suppressor at most"),
+    rate("inflammation_rate", 0.1, "at which a large tumour inflames"),
+    rate("inflaming_volume", 1000.0, "at which it does so at half this rate", "mm^3"),
+    rate("inflammation_loss", 0.2, "of inflammation"),
+    rate("mutagenesis", 0.001, "damage of the genome by chance"),
+    rate("inflamed_mutagenesis", 0.05, "damage of the genome by inflammation"),
+    rate("repair", 0.01, "of the genome"),
+    rate("independence_drift", 0.05, "b_alpha, growth of ln alpha in an unstable genome"),
+    rate("function_drift", 0.05, "b_s, fall of ln s in an unstable genome"),
+    rate("drive_drift", 0.03, "b_kappa, growth of ln kappa in an unstable genome"),
+    rate("mutation_rate", 3.0, "mutations found per time in an unstable genome"),
+    rate("effector_initial", 0.3, "x_E at first", "1"),
+    rate("suppressor_initial", 0.4, "x_p at first", "1"),
+)
+TISSUE_STATE = (
+    Quantity("log_volume", "1", "logarithm of the tumour's volume"),
+    Quantity("log_capacity", "1", "logarithm of the volume that its vessels can feed"),
+    Quantity("angiostatin", "kg/kg", "in the body"),
+    Quantity("endostatin", "kg/kg", "in the body"),
+)
+NETWORK_STATE = (
+    *TISSUE_STATE,
+    Quantity("effector", "1", "x_E, activity of the mitogenic pathway"),
+    Quantity("suppressor", "1", "x_p, activity of the tumour suppressor"),
+    Quantity("inflammation", "1", "I"),
+    Quantity("instability", "1", "G, of the genome, from 0 to 1"),
+    Quantity("log_independence", "1", "logarithm of the factor on the independence of growth signals"),
+    Quantity("log_function", "1", "logarithm of the factor on the function of the suppressor"),
+    Quantity("log_drive", "1", "logarithm of the factor on the angiogenic drive"),
+    Quantity("mutations_expected", "1", "number found, expected"),
+)
+TISSUE = ("stimulation", "inhibition", "angiostatin_effect", "endostatin_effect", "angiostatin_clearance",
+          "endostatin_clearance")  # fmt: skip
+ALONE = (*TISSUE, "growth_rate")
+NETWORK = (
+    *TISSUE, "angiogenic_drive",
+    "mitogen", "independence", "inflamed_growth", "effector_loss", "suppressor_effect",
+    "suppressor_function", "suppressor_turnover", "damage_response",
+    "division_rate", "basal_death", "suppressed_death",
+    "inflammation_rate", "inflaming_volume", "inflammation_loss",
+    "mutagenesis", "inflamed_mutagenesis", "repair",
+    "independence_drift", "function_drift", "drive_drift", "mutation_rate",
+)  # fmt: skip
+PORTS = {
+    "log_independence": "independence",
+    "log_function": "suppressor_function",
+    "log_drive": "angiogenic_drive",
+}
+MOVED = tuple(NETWORK.index(parameter) for parameter in PORTS.values())
+# Places in the state, in its order.
+V, K, A, E, X_E, X_P, INFLAMED, G, LOG_ALPHA, LOG_S, LOG_KAPPA, FOUND = range(len(NETWORK_STATE))
+
+
+@numba.njit(cache=True)
+def tissue(y, p, growth, death, drive, dy):
+    """Volume follows capacity (Gompertz); the tumour drives vessels, its surface and drugs inhibit them."""
+    b, d, e_A, e_E, clearance_A, clearance_E = p[0], p[1], p[2], p[3], p[4], p[5]
+    lost = d * np.exp(2 * y[V] / 3) + e_A * y[A] + e_E * y[E]
+    dy[V] = growth * (y[K] - y[V]) - death
+    dy[K] = b * drive * np.exp(y[V] - y[K]) - lost
+    dy[A], dy[E] = -clearance_A * y[A], -clearance_E * y[E]
+
+
+@numba.njit(cache=True)
+def molecular(y, p, dy):
+    """Mitogens and inflammation drive the effector, which the suppressor holds, as damage makes it."""
+    g, alpha, inflamed, loss, effect = p[7], p[8], p[9], p[10], p[11]
+    s, turnover, damage = p[12], p[13], p[14]
+    dy[X_E] = (g + alpha + inflamed * y[INFLAMED]) * (1 - y[X_E]) - loss * y[X_E] - effect * y[X_P] * y[X_E]
+    dy[X_P] = turnover * (s * (1 + damage * y[G]) * (1 - y[X_P]) - y[X_P])
+
+
+@numba.njit(cache=True)
+def cellular(y, p):
+    """Rates at which cells divide and die, as effector and suppressor say."""
+    most, basal, suppressed = p[15], p[16], p[17]
+    division = most * y[X_E] ** 2 / (0.09 + y[X_E] ** 2) / (1 + (y[X_P] / 0.5) ** 2)
+    return division, basal + suppressed * y[X_P] ** 2 / (0.25 + y[X_P] ** 2)
+
+
+@numba.njit(cache=True)
+def meta(y, p, dy):
+    """A large tumour inflames; this, and chance, damage the genome; parameters drift with the damage."""
+    rate, half, loss, chance, inflamed, repair = p[18], p[19], p[20], p[21], p[22], p[23]
+    dy[INFLAMED] = rate / (1 + half * np.exp(-y[V])) - loss * y[INFLAMED]
+    dy[G] = (chance + inflamed * y[INFLAMED]) * (1 - y[G]) - repair * y[G]
+    dy[LOG_ALPHA], dy[LOG_S], dy[LOG_KAPPA] = p[24] * y[G], -p[25] * y[G], p[26] * y[G]
+    dy[FOUND] = p[27] * y[G]
+
+
+@numba.njit(cache=True)
+def through_ports(y, p):
+    """Return the parameters as the meta-processes have moved them."""
+    moved = p.copy()
+    for k in range(len(MOVED)):
+        moved[MOVED[k]] *= np.exp(y[LOG_ALPHA + k])
+    return moved
+
+
+def alone(t, y, p, dy):  # noqa: ARG001  (autonomous)
+    """The tissue, whose cells divide at a constant rate and do not die."""
+    tissue(y, p, p[6], 0.0, 1.0, dy)
+
+
+def network(t, y, p, dy):  # noqa: ARG001
+    """All modules; `tissue` reads its drive through a port as well."""
+    q = through_ports(y, p)
+    molecular(y, q, dy)
+    growth, death = cellular(y, q)
+    tissue(y, q, growth, death, q[6], dy)
+    meta(y, q, dy)

@@ -1,0 +1,218 @@
+"""Tumour under treatment: molecules switch cells, cells and vessels make tissue, and what they are drifts.
+
+Calipers see volumes. Untreated growth tells two of the three numbers of the tissue, and hardly its plateau:
+stimulation and inhibition of vessels enter through their ratio. Drugs, which act on vessels, tell their own
+effect. In the whole network a meta-process moves parameters of other modules as the genome gets unstable.
+
+Cell      effector x_E and suppressor x_p set division l and death d; inflammation I and instability G of the
+          genome make independence alpha, function s and drive kappa drift: d ln alpha/dt = b_alpha G, ..
+Macro     d ln V/dt = l ln(K/V) - d, d ln K/dt = b kappa V/K - d_i V^(2/3) - e_A A - e_E E, drugs
+Observed  volume(time), vessel_density(time) = K/V; network: marker(time) = x_E, mutations(time)
+Limits    tissue alone: V* = K* = (b/d_i)^(3/2); known courses of volume with and without drift; at rest
+          V/K = exp(-d/l); drift b times the integral of G
+
+Source: P. Hahnfeldt, D. Panigrahy, J. Folkman, L. Hlatky, Tumor development under angiogenic signaling,
+Cancer Res. 59 (1999) 4770-4775, PMID 10519381, and its analysis by A. d'Onofrio, A. Gandolfi, Math. Biosci.
+191 (2004) 159-184, doi:10.1016/j.mbs.2004.06.003; the hallmarks: D. Hanahan, R. A. Weinberg, Cell 144 (2011)
+646-674, doi:10.1016/j.cell.2011.02.013. The network around the tissue is this project's own.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from mscale_uq.models.physiology._hallmarks import (
+    ALONE,
+    HALLMARKS,
+    NETWORK,
+    NETWORK_STATE,
+    TISSUE_STATE,
+    alone,
+    network,
+    rate,
+)
+
+from mscale_uq.core.formula import Formula, PointwiseFormula
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.parameter import Quantity
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.macro.doses import Doses
+from mscale_uq.macro.ode import Ode, OdePath
+from mscale_uq.macro.ode_dynamics import OdeDynamics
+from mscale_uq.macro.steps import Steps
+from mscale_uq.observe.counts import poisson
+from mscale_uq.observe.lognormal import Lognormal
+from mscale_uq.solve.stiff import Tolerances
+
+SHARED = (
+    rate("stimulation", 5.85, "b, vessels that the tumour induces per volume and time"),
+    rate("inhibition", 0.00873, "d_i, of vessels by the tumour, with its surface", "1/(day mm^2)"),
+    rate("angiostatin_effect", 1.5e5, "e_A, vessels lost per dose and time", "kg/(kg day)"),
+    rate("endostatin_effect", 6.6e5, "e_E, vessels lost per dose and time", "kg/(kg day)"),
+    rate("angiostatin_clearance", 0.38, "of angiostatin from the body"),
+    rate("endostatin_clearance", 1.7, "of endostatin from the body"),
+    rate("volume_initial", 200.0, "of the tumour at first", "mm^3"),
+    rate("capacity_initial", 625.0, "volume that its vessels can feed at first", "mm^3"),
+)
+TISSUE = (rate("growth_rate", 0.192, "lambda_1, of the tissue alone"),)
+# What damage of the genome takes to begin and to act.
+DAMAGE = ("mutagenesis", "inflamed_mutagenesis", "repair", "independence_drift", "function_drift",
+          "drive_drift", "mutation_rate")  # fmt: skip
+KNOWN = {
+    "tissue": (*SHARED, *TISSUE),
+    "frozen": (*SHARED, *(one for one in HALLMARKS if one.name not in DAMAGE)),
+    "drifting": (*SHARED, *HALLMARKS),
+}
+SEEN = {
+    "tissue": ("volume", "vessel_density"),
+    "frozen": ("volume", "vessel_density", "marker"),
+    "drifting": ("volume", "vessel_density", "marker", "mutations"),
+}
+AT_ZERO = ("angiostatin", "endostatin", "inflammation", "instability", "log_independence", "log_function",
+           "log_drive", "mutations_expected")  # fmt: skip
+SMALL = (1e-11, 1e-11, 1e-17, 1e-17)  # doses are about 1e-5
+TIGHT = {"tissue": Tolerances(1e-9, SMALL), "network": Tolerances(1e-9, (*SMALL, *(1e-11,) * 8))}
+TIMES = (4.0, 7.0, 10.0, 13.0, 16.0, 19.0)
+
+
+def logarithms(volume_initial, capacity_initial):
+    """Of what is positive."""
+    return np.log(volume_initial), np.log(capacity_initial)
+
+
+def volume(log_volume):
+    """What a caliper sees."""
+    return np.exp(log_volume)
+
+
+def vessel_density(log_volume, log_capacity):
+    """Vessels per volume, relative to what the tumour needs."""
+    return np.exp(log_capacity - log_volume)
+
+
+def marker(effector):
+    """What a biopsy shows of the mitogenic pathway."""
+    return 1.0 * effector
+
+
+def mutations(mutations_expected):
+    """What sequencing a biopsy shows."""
+    return 1.0 * mutations_expected
+
+
+READINGS: dict[str, Callable] = {
+    "volume": volume,
+    "vessel_density": vessel_density,
+    "marker": marker,
+    "mutations": mutations,
+}
+LAWS = {"volume": Lognormal(0.15, 5.0), "vessel_density": Lognormal(0.2), "marker": Lognormal(0.1),
+        "mutations": poisson()}  # fmt: skip
+
+
+def ode(model, angiostatin, endostatin, interval, treatment_end, max_step):
+    """Return the equations of a model under a treatment that begins at once."""
+    drugs = {"angiostatin": angiostatin, "endostatin": endostatin}
+    treated = any(drugs.values())
+    times = np.arange(0.0, treatment_end * (1 - 1e-12), interval) if treated else ()
+    doses, steps = Doses(tuple(times), drugs), Steps(max_step) if max_step else None
+    if model == "tissue":
+        return Ode("tumour", alone, TISSUE_STATE, ALONE, TIGHT["tissue"], doses=doses, steps=steps)
+    return Ode("hallmarks", network, NETWORK_STATE, NETWORK, TIGHT["network"], doses=doses, steps=steps)
+
+
+def constants(model):
+    """Return what begins at zero, and what stays there."""
+    still = DAMAGE if model == "frozen" else ()
+    return {f"{name}_initial": 0.0 for name in AT_ZERO} | dict.fromkeys(still, 0.0)
+
+
+def forward(time=TIMES, model="tissue", angiostatin=0.0, endostatin=0.0, interval=1.0, treatment_end=25.0,
+            max_step=0.0):  # fmt: skip
+    """Return the model of a tumour read at `time` (day), under doses (kg/kg) every `interval` (day)."""
+    stages = [
+        Formula(logarithms, ("log_volume_initial", "log_capacity_initial")),
+        OdePath(ode(model, angiostatin, endostatin, interval, treatment_end, max_step), time),
+        *(PointwiseFormula(READINGS[name], name) for name in SEEN[model]),
+    ]
+    return ForwardModel(stages, KNOWN[model], SEEN[model], constants(model))
+
+
+def space(model="tissue", angiostatin=0.0, endostatin=0.0, interval=1.0, treatment_end=25.0,
+          max_step=0.0):  # fmt: skip
+    """Return the tumour in time, read by calipers and by biopsies."""
+    dynamics = OdeDynamics(ode(model, angiostatin, endostatin, interval, treatment_end, max_step))
+    sources = {
+        name: ObservationOperator(name, LAWS[name], Formula(READINGS[name], name)) for name in SEEN[model]
+    }
+    before = [Formula(logarithms, ("log_volume_initial", "log_capacity_initial"))]
+    return StateSpace(before, dynamics, sources, KNOWN[model], constants(model))
+
+
+def _off(expected, where, name="volume", **options):
+    """Largest deviation from a known course, relative."""
+    model = forward(time=where, **options)
+    return np.abs(model.trace(model.theta())[name] / expected - 1).max()
+
+
+def _plateau():
+    """Deviation from V* = K* = (b/d_i)^(3/2) after a long time."""
+    model = forward(time=[400.0])
+    seen = model.value(model.theta())
+    return max(abs(seen[0] / (5.85 / 0.00873) ** 1.5 - 1), abs(seen[1] - 1))
+
+
+def _rest():
+    """Deviation of V/K, long after, from exp(-death/division), where the genome is stable."""
+    model = forward(time=[900.0], model="frozen")
+    known = model.trace(model.theta())
+    x, p = known["effector"][0], known["suppressor"][0]
+    division = x**2 / (0.09 + x**2) / (1 + (p / 0.5) ** 2)
+    death = 0.01 + 0.04 * p**2 / (0.25 + p**2)
+    return abs(known["vessel_density"][0] / np.exp(death / division) - 1)
+
+
+DAYS = (10.0, 30.0, 60.0, 90.0)
+LIMITS = (
+    Limit("the tissue alone ends at V* = K* = (b/d_i)^(3/2)", _plateau, 1e-8),
+    Limit("... and grows as independent integrators say", partial(_off, (
+        792.75837, 1976.96080, 3857.33946, 6163.88851, 8526.18432, 10660.13097), TIMES), 1e-8),
+    Limit("with a stable genome the network grows as independent integrators say", partial(
+        _off, (3272.95396812, 13001.47024431, 14192.57948238, 14208.05708869), DAYS, model="frozen"), 1e-7),
+    Limit("... and with parameters that drift", partial(
+        _off, (3164.90028522, 13335.39061294, 29617.45606365, 81979.03960228), DAYS, model="drifting"), 1e-7),
+    Limit("at rest V/K is exp(-death/division)", _rest, 1e-8),
+)  # fmt: skip
+
+SYSTEM = System(
+    name="physiology/tumor_hallmarks",
+    parameters=(*SHARED, *TISSUE, *HALLMARKS),
+    outputs=(
+        Quantity("volume", "mm^3", "of the tumour, by caliper", ("time",), lower=0),
+        Quantity("vessel_density", "1", "K/V, relative to what the tumour needs", ("time",), lower=0),
+        Quantity("marker", "1", "activity of the mitogenic pathway in a biopsy", ("time",), lower=0),
+        Quantity("mutations", "1", "number found in a biopsy", ("time",), lower=0),
+    ),
+    coordinates=(Quantity("time", "day", "since the first dose, or the first reading"),),
+    options=(
+        Option("model", "tissue", meaning="tissue alone, the network as it is, or its parameters drifting",
+               choices=tuple(KNOWN)),
+        Option("angiostatin", 0.0, "kg/kg", "dose, per weight of the body"),
+        Option("endostatin", 0.0, "kg/kg", "dose, per weight of the body"),
+        Option("interval", 1.0, "day", "from dose to dose", lower=0),
+        Option("treatment_end", 25.0, "day", "no more doses from then on", lower=0),
+        Option("max_step", 0.0, "day", "of time steps that are the same whatever the parameters; zero: chosen"
+               " for an error of 1e-9"),
+    ),
+    smoothness="smooth",
+    forward=forward,
+    space=space,
+    limits=LIMITS,
+    examples=(
+        {"angiostatin": 2e-5, "endostatin": 2e-5, "time": (4.0, 10.0)},
+        {"model": "frozen", "time": (10.0, 30.0)},
+        {"model": "drifting", "time": (10.0, 60.0)},
+    ),
+)  # fmt: skip
