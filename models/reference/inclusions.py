@@ -22,6 +22,7 @@ from mscale_uq.cell.ellipse import SmoothEllipse
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.stretch import Stretch
 from mscale_uq.core.system import Limit, Option, Scale, System
 
 PARAMETERS = (
@@ -72,6 +73,17 @@ LIMITS = (
     Limit("circles conduct evenly", _circle, 1e-10),
 )
 
+# An ellipse that is turned by half a turn is the same ellipse.
+STRETCHES = (
+    Stretch(
+        "K_eff",
+        scaled=("matrix_conductivity", "inclusion_conductivity"),
+        periods={"angle": np.pi},
+        logit=("fraction_logit", "aspect_logit"),
+    ),
+    Stretch("potential", scaled=("K_eff",), degree=-1),
+)
+
 SYSTEM = System(
     name="reference/inclusions",
     parameters=PARAMETERS,
@@ -91,5 +103,6 @@ SYSTEM = System(
     smoothness="smooth",
     forward=forward,
     limits=LIMITS,
+    stretches=STRETCHES,
     scale=Scale("matrix_conductivity", "K_eff", along=("inclusion_conductivity",)),
 )

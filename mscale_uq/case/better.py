@@ -142,13 +142,30 @@ def plan_scale(
     return found
 
 
+def check_stretches(system: System) -> None:
+    """Refuse sampler `surrogate` for a system that does not say what a polynomial may stand for.
+
+    Raises
+    ------
+    CaseError
+        With what helps.
+    """
+    if not system.stretches:
+        given = f"sampler 'surrogate': {system.name} declares no stretch that a polynomial may stand for"
+        hint = "leave the sampler out, or declare `stretches` as models/reference/inclusions.py does"
+        raise CaseError(explain(given, hint=hint))
+
+
 def plan_levels(method: MethodSpec, system: System, mistakes: Mistakes) -> None:
-    """Note mistakes in the coarse levels of a case: only `mlda` has them, and cannot do without."""
+    """Note a sampler that the system is not made for, and mistakes in the coarse levels of `mlda`."""
     if method.sampler == "mlda" and not method.levels:
         hint = "levels = [{ elements = 8 }], the coarsest first"
         mistakes.add(
             "method.levels", explain("sampler 'mlda' with one level only", "a list of options", hint)
         )
+    if method.sampler == "surrogate":
+        with mistakes.at("method.sampler"):
+            check_stretches(system)
     for key in ("levels", "subchain"):
         if method.sampler != "mlda" and getattr(method, key) is not None:
             given = f"{key} of sampler {method.sampler!r}"

@@ -88,7 +88,7 @@ def check(
 def fit(
     case: Annotated[str, typer.Argument(metavar="CASE", help="A case file, or the name of a shipped case.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/<case> if not said.")] = None,
-    sampler: Annotated[str | None, typer.Option(help="Such as nuts, demetropolisz, smc, laplace.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="Such as nuts, demetropolisz, smc, surrogate.")] = None,
     draws: Annotated[int | None, typer.Option(help="Draws of each chain; more extends a run.")] = None,
     tune: Annotated[int | None, typer.Option(help="Draws of each chain for tuning.")] = None,
     chains: Annotated[int | None, typer.Option(help="Number of chains.")] = None,

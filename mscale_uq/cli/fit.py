@@ -131,7 +131,8 @@ def verdict_lines(result: Result) -> list[str]:
     data = measured(result)
     warned = (f"WARNING: {sentence}" for sentence in surprises(data))
     error = model_error(result)
-    model = [*warned, *filter(None, (said, coverage(data))), *error["assumed"], *error["scale"]]
+    surrogate = (result.facts.get("surrogate") or {}).get("lines", ())
+    model = [*warned, *filter(None, (said, coverage(data))), *surrogate, *error["assumed"], *error["scale"]]
     if verdict.ok:
         return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes), *model]
     bad = "diagnostics not met: do not trust these draws yet"

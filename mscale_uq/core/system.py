@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Array, Parameter, Quantity
 from mscale_uq.core.statespace import StateSpace
+from mscale_uq.core.stretch import Stretch
 from mscale_uq.errors import InputError, ParameterError, explain, near_match
 
 Smoothness = Literal["smooth", "piecewise", "stochastic"]
@@ -143,6 +144,9 @@ class System:
     scale
         The parameter that scales the micro law, if there is one; samplers then walk in the logarithm of the
         effective quantity instead, which is what data pin down.
+    stretches
+        Dear parts of the way from parameters to data that polynomials may stand for while sampling, in order;
+        sampler ``surrogate`` needs one.
     """
 
     name: str
@@ -159,6 +163,7 @@ class System:
     converts: bool = False
     resolved: Callable[..., Mapping[str, Array]] | None = None
     scale: Scale | None = None
+    stretches: tuple[Stretch, ...] = ()
     title: str = field(default="")
 
     def __post_init__(self) -> None:

@@ -36,7 +36,8 @@ class Method:
     shears: bool = False
 
 
-# A method's code is `run(job, store, report)` in the module of its name beside this one.
+# A method's code is `run(job, store, report)` in the module of its name beside this one. `surrogate` is made
+# of chains of other methods, and is asked for by `sample_corrected` there.
 METHODS: dict[str, Method] = {
     "nuts": Method(
         gradient=True,
@@ -73,6 +74,9 @@ METHODS: dict[str, Method] = {
             "lp", "acceptance_rate", "diverging", "energy", "energy_error", "n_steps", "step_size",
             "tree_depth",
         ),
+    ),
+    "surrogate": Method(
+        gradient=True, resumable=False, tunes=True, shears=True, stats=("log_ratio", "diverging")
     ),
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from typing import Any, Self, final
 import numpy as np
 from pydantic import ValidationError
 
+from mscale_uq.case.better import check_stretches
 from mscale_uq.case.form import nearest_word
 from mscale_uq.case.read import Case, read_case
 from mscale_uq.case.schema import MOST_SEED, MethodSpec
@@ -21,7 +22,6 @@ from mscale_uq.catalog import find_case, summaries
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round
 from mscale_uq.errors import CaseError, explain, near_match
-from mscale_uq.infer.chains import sample
 from mscale_uq.infer.methods import METHODS, choose
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
@@ -31,7 +31,8 @@ from mscale_uq.results.idata import inference_data
 from mscale_uq.results.result import Result, is_finished, read_result, write_result
 from mscale_uq.run.folder import CHAINS, PROGRESS, prepare
 from mscale_uq.run.memory import held
-from mscale_uq.run.model_error import Learning, learned_facts, sampled_without, scale_facts, target
+from mscale_uq.run.model_error import Learning, learned_facts, sampled_without, scale_facts
+from mscale_uq.run.surrogate import draw
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import Table, predict
 
@@ -90,9 +91,9 @@ def fit(
     if not is_finished(folder, settings.draws, settings.chains):
         with ProgressFile(folder / PROGRESS, settings.cores, on_progress) as tell:
             posterior, rounds = Learning(case, settings, folder, tell).corrected(case.posterior())
-            samples = sample(target(case, posterior), settings, folder / CHAINS, case.hash, tell)
+            samples, said = draw(case, posterior, settings, folder / CHAINS, tell)
             without = sampled_without(case, posterior, settings, folder, tell)
-        _finish(folder, case, settings, Sampled(posterior, rounds, samples, without), predictions)
+        _finish(folder, case, settings, Sampled(posterior, rounds, samples, without, said), predictions)
     result = read_result(folder)
     write_report(result)
     return result
@@ -125,6 +126,8 @@ def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
     if sampler == "mlda" and not method.levels:
         hint = "levels = [{ elements = 8 }] in the section [method]"
         raise CaseError(explain("sampler 'mlda' with one level only", "a case with coarse levels", hint))
+    if sampler == "surrogate":
+        check_stretches(case.system)
     levels = {} if sampler == "mlda" else {"levels": None, "subchain": None}
     return replace(case, seed=seed, method=method.model_copy(update={"sampler": sampler, **levels}))
 
@@ -158,12 +161,15 @@ class Sampled:
         In which they were learned.
     samples, without
         Draws from it, and from the same without any model error, if it has one.
+    said
+        What there is to say of a surrogate, if one was used.
     """
 
     posterior: Posterior
     rounds: tuple[Round, ...]
     samples: Samples
     without: Samples | None
+    said: dict[str, Any] | None = None
 
 
 def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: int) -> None:
@@ -182,6 +188,7 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     prior_made = _made(posterior, prior[:PRIOR_PREDICTIONS], case.seed) if quick else {}
     facts = _facts(case, settings, samples)
     facts["coordinates"] = coordinates_said(posterior, settings)
+    facts["surrogate"] = done.said
     facts["model_error"] = sorted(case.discrepancies)
     facts["approximation"] = learned_facts(case, done.rounds)
     facts["scale"] = scale_facts(case, posterior, thetas)

@@ -1,0 +1,213 @@
+"""The No-U-Turn sampler on a cheap posterior, corrected to the exact one.
+
+1. NUTS draws from the cheap posterior; every third draw is kept, so that kept ones are nearly independent.
+2. The exact likelihood at the kept draws gives each a weight, exact over cheap. The largest weights are
+   replaced by quantiles of a Pareto law that is fitted to them; its shape k says whether the weights have
+   moments, that is, whether the cheap posterior covers the exact one.
+3. If k <= 0.7, every chain is resampled by its weights, in order: draws of the exact posterior, all of equal
+   weight, a few of them twice. If not, the cheap posterior is a wrong guess, and only proposes: delayed
+   acceptance decides on every proposal by the exact likelihood, at the price of more exact solves.
+
+Source: A. Vehtari, D. Simpson, A. Gelman, Y. Yao, J. Gabry, Pareto Smoothed Importance Sampling, Journal of
+Machine Learning Research 25 (2024) 72, for the smoothing and the threshold.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import CaseError, explain
+from mscale_uq.infer.chains import OnProgress, sample
+from mscale_uq.infer.exact_ratios import Map, Ratios, exact_ratios
+from mscale_uq.infer.levels import Levels
+from mscale_uq.infer.pool import process_pool
+from mscale_uq.infer.samples import Samples
+from mscale_uq.infer.settings import Settings
+
+LARGEST_K = 0.7
+THIN = 3  # draws of NUTS for one that is kept
+EVEN = 1e-3  # range of log weights below which there is nothing to smooth
+RESAMPLING_KEY = 2**32 - 6  # of random numbers
+
+# Log ratios ``(draws, 1)`` -> smoothed log weights of sum one, and the shape k ``(1,)``.
+Smooth = Callable[[Array], tuple[Array, Array]]
+
+
+@final
+@dataclass(frozen=True)
+class Corrected:
+    """Draws of the exact posterior, and how they came about.
+
+    Attributes
+    ----------
+    samples
+        Of ``surrogate``, or of ``mlda`` if that had to take over.
+    shape
+        k of the weights' tail; 0 where all weights are the same.
+    efficiency
+        Effective over all kept draws, by their weights.
+    exact
+        Exact likelihoods at draws of the cheap posterior.
+    fell_back
+        Whether delayed acceptance had to take over.
+    """
+
+    samples: Samples
+    shape: float
+    efficiency: float
+    exact: int
+    fell_back: bool
+
+    def __str__(self) -> str:
+        weights = (
+            f"k-hat {self.shape:.2f}, efficiency {self.efficiency:.2f} of {self.exact} exact likelihoods"
+        )
+        if self.fell_back:
+            return (
+                f"the surrogate is not good enough ({weights}; k-hat must be at most {LARGEST_K}): delayed "
+                "acceptance took over, and every draw is accepted by the exact likelihood"
+            )
+        return f"NUTS on the surrogate, resampled by exact weights ({weights}): draws of the exact posterior"
+
+
+def sample_corrected(
+    target: Levels,
+    settings: Settings,
+    smooth: Smooth,
+    folder: Path | None = None,
+    identity: str = "",
+    on_progress: OnProgress | None = None,
+) -> Corrected:
+    """Draw from the finest level by way of the coarse one, going on where an earlier call stopped.
+
+    Parameters
+    ----------
+    target
+        The exact posterior over one cheap one.
+    settings
+        How many draws are kept, and the rest as for `sample`.
+    smooth
+        Pareto smoothing.
+    folder, identity, on_progress
+        As for `sample`.
+
+    Raises
+    ------
+    CaseError
+        If there is more than one coarse level.
+    Exception
+        As `sample` does.
+    """
+    if len(target.coarse) != 1:
+        raise CaseError(explain(f"{len(target.coarse)} coarse levels for sampler 'surrogate'", "one"))
+    with ExitStack() as stack:
+        home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        cheap = replace(settings, sampler="nuts", draws=THIN * settings.draws)
+        tell = None if on_progress is None else _thinned(on_progress, settings.tune)
+        walked = sample(target.coarse[0], cheap, home / "surrogate", identity, tell)
+        found = correct(target, settings, walked, smooth, home, identity)
+        if not found.fell_back:
+            return found
+        slow = replace(settings, sampler="mlda")
+        return replace(found, samples=sample(target, slow, home / "delayed", identity, on_progress))
+
+
+def correct(
+    target: Levels, settings: Settings, walked: Samples, smooth: Smooth, home: Path, identity: str = ""
+) -> Corrected:
+    """Return the second and third step: weights at the kept draws, and what is resampled by them.
+
+    Where the weights' tail is too heavy, the samples are no draws of the exact posterior, and it says so.
+    """
+    began, thetas = time.monotonic(), _kept(target, walked)
+    name = f"{identity} {settings.seed} {settings.tune} {settings.target_accept} {settings.coordinates}"
+    with _mapping(settings.cores) as mapping:
+        ratios = exact_ratios(target, thetas, home / "exact.log", name, mapping)
+    spent = (time.monotonic() - began) / settings.chains
+    weights, shape = _weights(ratios.logs, smooth)
+    samples = _samples(target, walked, thetas, ratios, _rows(weights, settings.seed), spent)
+    efficiency = float(1.0 / np.sum(weights**2) / weights.size)
+    return Corrected(samples, shape, efficiency, weights.size, fell_back=not shape <= LARGEST_K)
+
+
+def _thinned(tell: OnProgress, tune: int) -> OnProgress:
+    def report(chain: int, draw: int, tuning: bool, stats: dict[str, float]) -> None:
+        tell(chain, draw if tuning else tune + (draw - tune) // THIN, tuning, stats)
+
+    return report
+
+
+@contextmanager
+def _mapping(cores: int) -> Iterator[Map]:
+    if not cores:
+        yield map
+        return
+    with process_pool(cores) as pool:
+        yield pool.map
+
+
+def _kept(target: Levels, walked: Samples) -> Array:
+    """Return the last draw of every three, as ``(chains, draws, n)``."""
+    flat = [walked.draws[name] for name in target.variables]
+    table = np.concatenate([part.reshape(*part.shape[:2], -1) for part in flat], axis=2)
+    return table[:, THIN - 1 :: THIN]
+
+
+def _weights(logs: Array, smooth: Smooth) -> tuple[Array, float]:
+    """Return weights ``(chains, draws)`` of sum one, and the shape of their tail: inf if there is none."""
+    finite = np.isfinite(logs)
+    if not np.all(finite.any(axis=1)):  # a chain without a single draw of the exact posterior
+        return np.full(logs.shape, 1.0 / logs.size), np.inf
+    if np.ptp(logs[finite]) < EVEN:
+        return finite / finite.sum(), 0.0
+    smoothed, shape = smooth(logs.reshape(-1, 1))
+    weights = np.exp(smoothed.reshape(logs.shape))
+    return weights / weights.sum(), float(shape[0]) if np.isfinite(shape[0]) else np.inf
+
+
+def _rows(weights: Array, seed: int) -> np.ndarray:
+    """Return, chain by chain and in order, the numbers of the draws that stay: systematic resampling."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(RESAMPLING_KEY,)))
+    chosen = []
+    for row in weights:
+        count = row.size
+        steps = (rng.uniform() + np.arange(count)) / count
+        chosen.append(np.searchsorted(np.cumsum(row) / row.sum(), steps).clip(max=count - 1))
+    return np.array(chosen)
+
+
+def _samples(
+    target: Levels, walked: Samples, thetas: Array, ratios: Ratios, rows: np.ndarray, spent: float
+) -> Samples:
+    chains, draws = rows.shape
+    chosen = np.take_along_axis(thetas, rows[:, :, None], axis=1)
+    named = [[target.split(theta) for theta in chain] for chain in chosen]
+    diverging = walked.stats["diverging"].reshape(chains, draws, THIN).any(axis=2)
+    stats = {"log_ratio": ratios.logs, "diverging": diverging}
+    counted = np.full(chains, draws)
+    return Samples(
+        sampler="surrogate",
+        draws={
+            name: np.array([[one[name] for one in chain] for chain in named]) for name in target.variables
+        },
+        stats={name: np.take_along_axis(table, rows, axis=1) for name, table in stats.items()},
+        tuning_stats={},
+        failures=ratios.failures,
+        requests=counted,
+        evaluations=counted,
+        infeasible=ratios.infeasible,
+        seconds=walked.seconds + spent,
+        log_evidence=None,
+        troubles=_troubles(walked),
+    )
+
+
+def _troubles(walked: Samples) -> tuple[str, ...]:
+    return tuple(f"on the surrogate: {trouble}" for trouble in walked.troubles)

@@ -1,0 +1,56 @@
+"""How many nodes each direction of a surrogate's box gets, from how fast coefficients fall along lines."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.solve.product_polynomial import Axis, ProductPolynomial
+
+LINE = 17  # nodes of a scan, and the most a direction gets
+SCANNED = (0.5, 0.85)  # where in the box the lines lie, as shares of the other directions
+ENOUGH = 1e-9  # a tail that needs no further node
+
+# Places ``(d,)`` -> values ``(places, m)``.
+Rows = Callable[[Sequence[Array]], Array]
+
+
+def choose_nodes(rows: Rows, box: Sequence[Axis], budget: int) -> tuple[list[Axis], int]:
+    """Return the box with nodes, of at most `budget` solves with the scans, and the solves of the scans.
+
+    Of all directions, the one whose neglected coefficients are largest gets the next node.
+    """
+    moving = [number for number, axis in enumerate(box) if axis.low < axis.high]
+    tails = {number: _tails(rows, box, number) for number in moving}
+    spent = len(moving) * len(SCANNED) * LINE
+    axes = [replace(axis, nodes=min(3, LINE)) if n in tails else axis for n, axis in enumerate(box)]
+    while True:
+        open_ = [n for n in moving if axes[n].nodes < LINE and tails[n][axes[n].nodes] > ENOUGH]
+        open_ = [n for n in open_ if _size([*axes[:n], _more(axes[n]), *axes[n + 1 :]]) + spent <= budget]
+        if not open_:
+            return axes, spent
+        worst = max(open_, key=lambda n: float(tails[n][axes[n].nodes]))
+        axes[worst] = _more(axes[worst])
+
+
+def _more(axis: Axis) -> Axis:
+    return replace(axis, nodes=axis.nodes + (2 if axis.periodic else 1))
+
+
+def _size(axes: Sequence[Axis]) -> int:
+    return int(np.prod([axis.nodes for axis in axes]))
+
+
+def _tails(rows: Rows, box: Sequence[Axis], number: int) -> Array:
+    """Return the largest coefficient from the k-th on, relative to the largest value, along one direction."""
+    line = replace(box[number], nodes=LINE)
+    sizes = np.zeros(LINE)
+    for share in SCANNED:
+        middle = np.array([axis.low + share * (axis.high - axis.low) for axis in box])
+        places = [np.where(np.arange(len(box)) == number, place, middle) for place in line.places]
+        values = rows(places)
+        found = np.abs(ProductPolynomial([line], values).coefficients).max(axis=1) / np.abs(values).max()
+        sizes = np.maximum(sizes, found)
+    largest: Array = np.maximum.accumulate(sizes[::-1])[::-1]
+    return largest

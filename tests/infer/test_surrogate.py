@@ -1,0 +1,159 @@
+"""The No-U-Turn sampler on a cheap posterior, corrected to the exact one."""
+
+import arviz as az
+import known_posteriors as known
+import numpy as np
+import pytest
+
+from mscale_uq.errors import CaseError, RunError
+from mscale_uq.infer.exact_ratios import exact_ratios
+from mscale_uq.infer.levels import Levels
+from mscale_uq.infer.samples import Samples
+from mscale_uq.infer.settings import Settings
+from mscale_uq.infer.surrogate import LARGEST_K, THIN, correct, sample_corrected
+from mscale_uq.results.candidate import pareto_smoothed
+
+
+def moved(posterior, by):
+    """The same posterior with readings that are too large: a wrong surrogate of known wrongness."""
+    (line,) = posterior.experiments
+    return posterior.changed([line.changed(observed={"reading": known.READINGS + by})])
+
+
+def errors_in_sds(samples, mean):
+    """How far the means are from the exact ones, in Monte Carlo standard errors."""
+    tables = [samples.draws[name] for name in ("level", "slope")]
+    return [
+        abs(x.mean() - one) / (x.std() / np.sqrt(float(az.ess(x))))
+        for x, one in zip(tables, mean, strict=True)
+    ]
+
+
+def walk(shift=0.0, chains=4, draws=500, seed=3):
+    """Independent draws of `moved`, in closed form, as if NUTS had made them."""
+    design = np.c_[np.ones(5), known.PLACES]
+    precision = design.T @ design / known.NOISE**2 + np.diag(known.PRIOR_SD**-2)
+    right = design.T @ (known.READINGS + shift) / known.NOISE**2 + known.PRIOR_MEAN / known.PRIOR_SD**2
+    root = np.linalg.cholesky(np.linalg.inv(precision))
+    noise = np.random.default_rng(seed).standard_normal((chains, THIN * draws, 2))
+    thetas = np.linalg.solve(precision, right) + noise @ root.T
+    zeros, counts = np.zeros(thetas.shape[:2]), np.zeros(chains)
+    named = {"level": thetas[:, :, 0], "slope": thetas[:, :, 1]}
+    stats = {"diverging": zeros.astype(bool)}
+    return Samples("nuts", named, stats, {}, (), counts, counts, counts, counts, None, ())
+
+
+def corrected(exact, shift, home):
+    target = Levels(exact, [moved(known.straight(), shift)])
+    settings = Settings(sampler="surrogate", draws=500, chains=4, cores=0, seed=7)
+    return correct(target, settings, walk(shift), pareto_smoothed, home)
+
+
+def test_a_surrogate_that_is_slightly_wrong_gives_the_exact_posterior(tmp_path):
+    shift, (mean, spread) = 0.15, known.exact()
+    found = corrected(known.straight(), shift, tmp_path)
+    assert not found.fell_back
+    assert found.shape <= LARGEST_K
+    assert 0.5 < found.efficiency < 0.98
+    assert max(errors_in_sds(found.samples, mean)) < 4
+    spreads = [found.samples.draws[name].std() for name in ("level", "slope")]
+    assert np.allclose(spreads, spread, rtol=0.08)
+    assert "draws of the exact posterior" in str(found)
+    assert found.exact == 2000 == found.samples.evaluations.sum()
+    # The same draws without their weights are wrong by much more than chance.
+    assert errors_in_sds(walk(shift), mean)[0] > 8
+
+
+def test_a_perfect_surrogate_has_even_weights(tmp_path):
+    found = corrected(known.straight(), 0.0, tmp_path)
+    assert (found.shape, found.efficiency) == (0.0, pytest.approx(1.0))
+    assert np.array_equal(found.samples.draws["slope"], walk().draws["slope"][:, THIN - 1 :: THIN])
+
+
+def test_a_surrogate_that_is_wrong_by_five_standard_deviations_is_caught(tmp_path):
+    found = corrected(known.straight(), 1.0, tmp_path)
+    assert found.fell_back
+    assert found.shape > LARGEST_K
+    assert "delayed acceptance took over" in str(found)
+
+
+def test_draws_at_which_the_exact_model_fails_have_no_weight_and_are_counted(tmp_path):
+    limit = known.limit_with_mass_above(0.1)
+    found = corrected(known.straight(limit), 0.0, tmp_path)
+    mean, _ = known.exact(limit)
+    assert not found.fell_back
+    assert np.all(found.samples.draws["level"] <= limit)
+    assert max(errors_in_sds(found.samples, mean)) < 4
+    share = len(found.samples.failures) / found.exact
+    assert share == pytest.approx(0.1, abs=0.03)
+    assert {failure.reason for failure in found.samples.failures} == {"no convergence"}
+    assert found.efficiency == pytest.approx(1 - share)
+
+
+def test_a_chain_of_nothing_but_impossible_draws_is_caught(tmp_path):
+    found = corrected(known.straight(-10.0, known.refuse), 0.0, tmp_path)
+    assert found.fell_back
+    assert found.samples.infeasible.tolist() == [500] * 4
+
+
+@pytest.mark.slow
+def test_a_bad_surrogate_gives_the_exact_posterior_all_the_same(tmp_path):
+    target = Levels(known.straight(), [moved(known.straight(), 0.6)], length=3)
+    settings = Settings(sampler="surrogate", draws=2000, tune=500, chains=2, cores=0, seed=5)
+    found = sample_corrected(target, settings, pareto_smoothed, tmp_path)
+    assert found.fell_back
+    assert found.samples.sampler == "mlda"
+    assert max(errors_in_sds(found.samples, known.exact()[0])) < 4
+
+
+def test_ratios_in_the_log_are_not_computed_again(tmp_path):
+    target = Levels(known.straight(), [moved(known.straight(), 0.1)])
+    rng = np.random.default_rng(1)
+    thetas = np.array([[target.sample_prior(rng) for _ in range(120)] for _ in range(2)])
+    path, done = tmp_path / "exact.log", []
+
+    def watched(function, tasks):
+        for task in tasks:
+            done.append((task.chain, task.first))
+            yield function(task)
+
+    whole = exact_ratios(target, thetas, path, "this", watched)
+    assert done == [(chain, first) for chain in (0, 1) for first in (0, 50, 100)]
+    for likelihood in (target.fine, *target.coarse):
+        assert np.isfinite(likelihood.log_likelihood(thetas[0, 0]))
+    ratio = target.fine.log_likelihood(thetas[1, 77]) - target.coarse[0].log_likelihood(thetas[1, 77])
+    assert whole.logs[1, 77] == ratio
+    done.clear()
+    assert np.array_equal(exact_ratios(target, thetas, path, "this", watched).logs, whole.logs)
+    assert done == []
+    path.write_bytes(path.read_bytes()[:-5])  # as a kill leaves it
+    assert np.array_equal(exact_ratios(target, thetas, path, "this", watched).logs, whole.logs)
+    assert done == [(1, 100)]
+    with pytest.raises(RunError, match="another run"):
+        exact_ratios(target, thetas, path, "other", watched)
+
+
+@pytest.mark.slow
+def test_more_draws_extend_a_run_as_if_they_had_been_asked_for_at_once(tmp_path):
+    target = Levels(known.straight(), [moved(known.straight(), 0.1)])
+    short, long = (Settings(sampler="surrogate", draws=n, tune=100, chains=1, cores=0) for n in (60, 130))
+    sample_corrected(target, short, pareto_smoothed, tmp_path / "one")
+    again = sample_corrected(target, long, pareto_smoothed, tmp_path / "one")
+    whole = sample_corrected(target, long, pareto_smoothed, tmp_path / "two")
+    assert np.array_equal(again.samples.draws["level"], whole.samples.draws["level"])
+
+
+@pytest.mark.slow
+def test_progress_counts_kept_draws():
+    seen = []
+    settings = Settings(sampler="surrogate", draws=50, tune=50, chains=1, cores=0, seed=1)
+    target = Levels(known.straight(), [known.straight()])
+    sample_corrected(target, settings, pareto_smoothed, on_progress=lambda _, draw, *__: seen.append(draw))
+    assert (min(seen), max(seen)) == (0, 99)
+    assert THIN > 1
+
+
+def test_a_surrogate_is_one_level():
+    one = known.straight()
+    with pytest.raises(CaseError, match="2 coarse levels"):
+        sample_corrected(Levels(one, [one, one]), Settings(), pareto_smoothed)
