@@ -79,9 +79,11 @@ def mscale_fit(case, out):
     return CliRunner().invoke(app, ["fit", str(case), "--out", str(out)])
 
 
+# Where a model fails inside the prior's range there is no surrogate (tests/stats/test_surrogate.py); failures
+# outside it have no weight and are counted (tests/infer/test_surrogate.py).
 @pytest.mark.slow
 @pytest.mark.parametrize("above", ["give_up", "not_a_number"])
-@pytest.mark.parametrize("sampler", METHODS)
+@pytest.mark.parametrize("sampler", [name for name in METHODS if name != "surrogate"])
 def test_a_failing_region_is_counted_left_out_reported_and_ends_with_status_4(
     sampler, above, tmp_path, counter
 ):

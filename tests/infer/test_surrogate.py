@@ -29,14 +29,23 @@ def errors_in_sds(samples, mean):
     ]
 
 
+DESIGN = np.c_[np.ones(5), known.PLACES]
+
+
+def covariance():
+    return np.linalg.inv(DESIGN.T @ DESIGN / known.NOISE**2 + np.diag(known.PRIOR_SD**-2))
+
+
+def moved_mean(shift):
+    """Mean of the posterior of `moved`."""
+    seen = DESIGN.T @ (known.READINGS + shift) / known.NOISE**2
+    return covariance() @ (seen + known.PRIOR_MEAN / known.PRIOR_SD**2)
+
+
 def walk(shift=0.0, chains=4, draws=500, seed=3):
     """Independent draws of `moved`, in closed form, as if NUTS had made them."""
-    design = np.c_[np.ones(5), known.PLACES]
-    precision = design.T @ design / known.NOISE**2 + np.diag(known.PRIOR_SD**-2)
-    right = design.T @ (known.READINGS + shift) / known.NOISE**2 + known.PRIOR_MEAN / known.PRIOR_SD**2
-    root = np.linalg.cholesky(np.linalg.inv(precision))
     noise = np.random.default_rng(seed).standard_normal((chains, THIN * draws, 2))
-    thetas = np.linalg.solve(precision, right) + noise @ root.T
+    thetas = moved_mean(shift) + noise @ np.linalg.cholesky(covariance()).T
     zeros, counts = np.zeros(thetas.shape[:2]), np.zeros(chains)
     named = {"level": thetas[:, :, 0], "slope": thetas[:, :, 1]}
     stats = {"diverging": zeros.astype(bool)}
@@ -50,11 +59,13 @@ def corrected(exact, shift, home):
 
 
 def test_a_surrogate_that_is_slightly_wrong_gives_the_exact_posterior(tmp_path):
-    shift, (mean, spread) = 0.15, known.exact()
+    shift, (mean, spread) = 0.1, known.exact()
     found = corrected(known.straight(), shift, tmp_path)
     assert not found.fell_back
     assert found.shape <= LARGEST_K
-    assert 0.5 < found.efficiency < 0.98
+    # Of two normal laws of one covariance, d standard deviations apart, the weights' efficiency is exp(-d^2).
+    apart = np.linalg.solve(covariance(), moved_mean(shift) - mean) @ (moved_mean(shift) - mean)
+    assert found.efficiency == pytest.approx(np.exp(-apart), rel=0.1)
     assert max(errors_in_sds(found.samples, mean)) < 4
     spreads = [found.samples.draws[name].std() for name in ("level", "slope")]
     assert np.allclose(spreads, spread, rtol=0.08)
