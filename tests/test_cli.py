@@ -18,6 +18,7 @@ from mscale_uq.case.bare import bare_numbers
 from mscale_uq.case.read import read_case
 from mscale_uq.cli import fit as cli_fit
 from mscale_uq.cli.commands import app
+from mscale_uq.run import calibrate
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -255,6 +256,16 @@ def test_on_a_terminal_bars_show_cores_memory_and_time():
         said = terminal.file.getvalue()
     for words in (r"2 cores, \d+ MiB", r"75/200", "chain 0, tuning", "chain 1, drawing", r"0:00:0\d"):
         assert re.search(words, said), words
+
+
+@pytest.mark.parametrize(("sampler", "then"), [("nuts", "goes on from here"), ("smc", "chains start over")])
+def test_a_stopped_run_says_whether_it_can_be_gone_on_with(sampler, then, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calibrate, "sample", stop)
+    done = mscale("fit", write_case(tmp_path), "--out", tmp_path / "run", "--sampler", sampler)
+    assert (done.exit_code, then in done.output) == (1, True), done.output
 
 
 @pytest.mark.slow

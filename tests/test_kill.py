@@ -187,12 +187,17 @@ def count(log):
 
 
 def refused_and_untouched(case, out, sampler):
-    """Another prior or other data, and a half-finished run stays as it is."""
+    """Another seed, prior or reading, and a half-finished run stays as it is."""
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     elsewhere = case.parent / "other"
     elsewhere.mkdir()
     data = (case.parent / "line.csv").read_text()
-    for text, readings in ((CASE.replace("seed = 5", "seed = 6"), data), (CASE, data + "3,4.9\n")):
+    other_seed, other_prior = (
+        CASE.replace("seed = 5", "seed = 6"),
+        CASE.replace(f"sd = {PRIOR_SD[0]}", f"sd = {1.1 * PRIOR_SD[0]}"),
+    )
+    assert CASE not in (other_seed, other_prior)
+    for text, readings in ((other_seed, data), (other_prior, data), (CASE, data + "3,4.9\n")):
         (elsewhere / "gate.toml").write_text(text)
         (elsewhere / "line.csv").write_text(readings)
         _, _, _, *options = command(elsewhere / "gate.toml", out, sampler, cores=2)

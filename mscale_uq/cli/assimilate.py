@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mscale_uq.cli.shell import NOT_MET, Debug, told
+from mscale_uq.cli.shell import GOES_ON, NOT_MET, Debug, told
 
 SECONDS = 30.0  # between two lines about a stream
 ON_TERMINAL = 1.0
@@ -32,7 +32,7 @@ def assimilate(
 
     A stream is followed until it ends or you stop it; the same command goes on from there.
     """
-    with told(debug):
+    with told(debug, GOES_ON):
         from mscale_uq.case.read import read_case
         from mscale_uq.catalog import find_case
 

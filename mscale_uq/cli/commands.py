@@ -17,7 +17,7 @@ from mscale_uq.cli.doctor import doctor
 from mscale_uq.cli.new import new
 from mscale_uq.cli.schema import schema
 from mscale_uq.cli.serve import serve
-from mscale_uq.cli.shell import FAILED, NOT_MET, Debug, tell, told
+from mscale_uq.cli.shell import FAILED, GOES_ON, NOT_MET, Debug, tell, told
 from mscale_uq.cli.status import status
 
 app = typer.Typer(
@@ -164,7 +164,17 @@ def _fit(case: str, out: Path | None, fresh: bool, quiet: bool, settings: dict[s
     shown = Bars(total, read.method.chains, cores) if on_terminal else LogLines(total, cores)
     watch: Any = nullcontext(silent) if quiet else shown
     with watch as on_progress:
-        return run(read, out=out, fresh=fresh, on_progress=on_progress)
+        try:
+            return run(read, out=out, fresh=fresh, on_progress=on_progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_after_a_stop(read.method.sampler)) from None
+
+
+def _after_a_stop(sampler: str) -> str:
+    from mscale_uq.infer.methods import METHODS
+
+    again = f"{sampler} keeps no state between draws, so its unfinished chains start over"
+    return GOES_ON if METHODS[sampler].resumable else again
 
 
 def _tell_longer(result: Any, draws: int | None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mscale_uq.cli.shell import NOT_MET, Debug, told
+from mscale_uq.cli.shell import GOES_ON, NOT_MET, Debug, told
 
 
 def sbc(
@@ -30,7 +30,7 @@ def sbc(
 ) -> None:
     """Calibrate a sampler on simulated data; the same command continues an interrupted calibration."""
     changes = {"sampler": sampler, "tune": tune, "cores": cores, "seed": seed}
-    with told(debug):
+    with told(debug, GOES_ON):
         from mscale_uq.case.read import read_case
         from mscale_uq.catalog import find_case
         from mscale_uq.run.calibrate import with_changes

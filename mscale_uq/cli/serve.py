@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import typer
 
-from mscale_uq.cli.shell import Debug, told
+from mscale_uq.cli.shell import GOES_ON, Debug, told
 
 
 def serve(
@@ -27,7 +27,7 @@ def serve(
     debug: Debug = False,
 ) -> None:
     """Show a stream on a page that draws itself anew as readings come; a case is followed meanwhile."""
-    with told(debug):
+    with told(debug, GOES_ON):
         from mscale_uq.report.live.app import serve_page
         from mscale_uq.report.live.guard import LOOPBACK, check_reach
 

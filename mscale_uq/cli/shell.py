@@ -37,15 +37,18 @@ def tell(findings: Iterable[Finding]) -> bool:
     return not bad
 
 
+GOES_ON = "the same command goes on from here"
+
+
 @contextmanager
-def told(debug: bool) -> Iterator[None]:
-    """Turn an error into one line and an exit status."""
+def told(debug: bool, stopped: str = "") -> Iterator[None]:
+    """Turn an error into one line and an exit status; `stopped` says what is left after an interrupt."""
     try:
         yield
     except (typer.Exit, typer.Abort):
         raise
-    except KeyboardInterrupt:
-        _say("stopped; the same command goes on from here")
+    except KeyboardInterrupt as stop:
+        _say("; ".join(filter(None, ("stopped", str(stop) or stopped))))
         raise typer.Exit(FAILED) from None
     except Exception as error:
         if debug:

@@ -51,7 +51,8 @@ class Chain:
         Raises
         ------
         SolveFailed
-            If a stage fails or makes a value that is not finite; theta in it holds the given values.
+            If a stage fails, meets a singular matrix, divides by zero, or makes a value that is not finite;
+            theta in it holds the given values.
         """
         known: Named = {name: read_only(values[name]) for name in self.given}
         for stage in self.stages:
@@ -76,6 +77,10 @@ class Chain:
         except ForwardFailure as failure:
             # A stage knows its own inputs; the person knows the given names.
             raise type(failure)(failure.stage, self._scalars(known), failure.reason) from failure
+        except (np.linalg.LinAlgError, ArithmeticError) as error:
+            # What linear algebra and plain numbers say of a point, not a mistake in the code.
+            reason = f"{type(error).__name__}: {error}"
+            raise SolveFailed(stage.name, self._scalars(known), reason) from error
         for name in stage.outputs:
             if not np.all(np.isfinite(made[name])):
                 raise SolveFailed(

@@ -1,7 +1,9 @@
 """The process of one chain: talks to its parent, and does not outlive it."""
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -13,6 +15,7 @@ from typing import final
 
 from mscale_uq.infer.chain import run_chain
 
+ON_PARENTS_DEATH = 1  # prctl's PR_SET_PDEATHSIG
 REPORT_INTERVAL = 0.2  # seconds between two messages
 
 
@@ -33,9 +36,15 @@ def main(connection: Connection) -> None:
 
 
 def attach() -> None:
-    """Leave interrupts to the parent, and end with it."""
+    """Leave interrupts to the parent, and end with it.
+
+    A thread sees the parent's end on every system, but not while a solver holds the interpreter; where the
+    kernel (Linux) can end a process for it, no solver delays that.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(ON_PARENTS_DEATH, signal.SIGKILL)
+    threading.Thread(target=_follow_parent, daemon=True).start()  # also if it has ended before that call
 
 
 @final

@@ -160,6 +160,23 @@ def test_a_value_that_is_not_finite_is_a_failed_solve_that_names_its_stage():
         model(stages=[logarithm, Formula(flux, "flux")]).value([0.2, 0.01])
 
 
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (
+            lambda conductivity, length: np.linalg.solve(np.zeros((2, 2)), [conductivity, length])[0],
+            "Singular",
+        ),
+        (lambda conductivity, length: float(conductivity) / (float(length) - 0.01), "division by zero"),
+    ],
+)
+def test_a_singular_matrix_or_a_division_by_zero_in_plain_numbers_is_a_failed_solve(function, said):
+    with pytest.raises(SolveFailed, match=rf"direct: .*{said}.*conductivity=0\.2"):
+        model(stages=[Formula(function, "resistance", name="direct"), Formula(flux, "flux")]).value(
+            [0.2, 0.01]
+        )
+
+
 def test_a_batch_flags_the_members_that_fail_and_keeps_the_others():
     batch = model().batch([[0.2, 0.01], [-1.0, 0.01], [0.4, 0.01]])
     assert batch.ok.tolist() == [True, False, True]

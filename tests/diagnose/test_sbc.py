@@ -1,9 +1,11 @@
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
 import pytest
 from known_posteriors import limit_with_mass_above, straight
+from pytensor.compile.function.types import FunctionMaker
 
 from mscale_uq.diagnose.rank_log import FILE
 from mscale_uq.diagnose.ranks import LEVEL, check_ranks
@@ -26,6 +28,22 @@ def test_ranks_do_not_depend_on_who_runs_them_or_in_what_order():
     backwards = check_calibration(straight(), SHORT, runs=6, kept=19, map=last_first)
     assert np.array_equal(ranks(here), ranks(there))
     assert np.array_equal(ranks(here), ranks(backwards))
+
+
+def compiled_by(runs, monkeypatch):
+    """Return how many functions PyTensor compiles in a calibration of so many runs."""
+    made = []
+    create = FunctionMaker.create
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            FunctionMaker, "create", lambda *given, **named: made.append(1) or create(*given, **named)
+        )
+        check_calibration(straight(), replace(SHORT, sampler="nuts"), runs=runs, kept=19)
+    return len(made)
+
+
+def test_all_runs_share_what_is_compiled(monkeypatch):
+    assert compiled_by(1, monkeypatch) == compiled_by(4, monkeypatch) > 0
 
 
 def last_first(function, tasks):

@@ -22,6 +22,8 @@ from known_posteriors import (
 from mscale_uq.errors import ChainDied, ParameterError, WiringError
 from mscale_uq.files import read_records
 from mscale_uq.infer.chains import sample
+from mscale_uq.infer.levels import Levels
+from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.records import DRAWS
 from mscale_uq.infer.settings import Settings
 
@@ -56,12 +58,11 @@ def test_a_bug_in_a_model_stops_the_run_with_its_own_message_and_line(tmp_path):
     assert "# the bug" in text
 
 
-@pytest.mark.parametrize(
-    "sampler", ["nuts", "demetropolisz", "slice", "smc", "map", "laplace", "nutpie", "pcn"]
-)
+@pytest.mark.parametrize("sampler", METHODS)
 def test_under_every_sampler_a_bug_comes_out_as_it_is(sampler, tmp_path):
     # The level starts where there is no bug, and meets it soon.
     target = straight(limit_with_mass_above(0.4), bug)
+    target = Levels(target, [straight()]) if sampler == "mlda" else target
     settings = Settings(sampler, draws=2000, tune=100, chains=1, cores=0, seed=3)
     with pytest.raises(TypeError) as caught:
         sample(target, settings, tmp_path)
@@ -180,6 +181,51 @@ def test_a_chain_ends_within_five_seconds_of_its_parent_being_killed(tmp_path):
     while any(alive(chain) for chain in chains) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(alive(chain) for chain in chains)
+
+
+HOLDING = """
+import sys
+from multiprocessing import get_context
+from pathlib import Path
+from mscale_uq.infer.worker import attach
+
+
+def hold(told):
+    attach()
+    Path(told).touch()
+    sum(range(10**12))  # one call of compiled code, hours long, in which no other thread gets a turn
+
+
+if __name__ == "__main__":
+    child = get_context("spawn").Process(target=hold, args=(sys.argv[1],))
+    child.start()
+    print(child.pid, flush=True)
+    child.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's signal of a parent's death")
+def test_a_solver_that_holds_the_interpreter_does_not_keep_a_chain_alive(tmp_path):
+    (tmp_path / "hold.py").write_text(HOLDING)
+    command = [sys.executable, str(tmp_path / "hold.py"), str(tmp_path / "told")]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    waited_for(lambda: (tmp_path / "told").exists(), 60)
+    time.sleep(0.2)
+    parent.kill()
+    parent.communicate()
+    try:
+        waited_for(lambda: not alive(child), 5)
+    finally:
+        if alive(child):
+            os.kill(child, signal.SIGKILL)
+
+
+def waited_for(happened, seconds):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
