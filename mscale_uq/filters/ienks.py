@@ -111,7 +111,7 @@ class IEnKS(Filter):
         key: int = 0,
     ) -> tuple[WindowState, StepInfo]:
         """Return the window given all readings, jointly, its origin moved on when the window is full."""
-        sight = look(space, values, observations, state.time)
+        sight = look(space, values, observations, state.time).uncensored()
         origin = EnsembleState(state.time, state.members) if self.lag == 0 else state.origin
         search = Search(space, values, sight, (*state.between, state.time), key)
         prior = EnsembleState(origin.time, self.inflation.before(origin.members))

@@ -134,6 +134,8 @@ def innovation(
 
 def whiten(factor: Array, columns: Array) -> Array:
     """Return L^-1 columns, ``(m,)`` or ``(m, k)``, for a lower triangular L."""
+    if not columns.size:
+        return columns  # LAPACK prints a complaint about a matrix of no size
     return dtrtrs(factor, columns, lower=1)[0].reshape(columns.shape)
 
 

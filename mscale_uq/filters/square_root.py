@@ -123,6 +123,8 @@ def condition_factor(state: FactorState, error: Array, H: Array, noise: Array) -
     """
     seen = ~np.isnan(error)
     m, n = int(seen.sum()), state.mean.size
+    if not m:
+        return state.mean, state.factor, 0.0
     wide = np.zeros((m + n, m + n))
     wide[:m, :m] = root(noise[np.ix_(seen, seen)], state.time)
     wide[:m, m:] = H[seen] @ state.factor

@@ -149,7 +149,7 @@ def fly(space: StateSpace, values: Values, origin: EnsembleState, groups: Groups
         time = together[0].time
         if time > now.time and np.any(space.dynamics.noise(now.time, time, values)):
             raise InputError(explain("esmda: the dynamics states noise", "none", "an ensemble filter"))
-        sight = look(space, values, sorted(together, key=attrgetter("source")), time)
+        sight = look(space, values, sorted(together, key=attrgetter("source")), time).uncensored()
         there, predicted = _arrive(space, values, now, sight, time, key)
         now = EnsembleState(time, there)
         sights.append(sight)

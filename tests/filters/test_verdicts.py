@@ -11,7 +11,9 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, Infeasible, InputError, SolveFailed
+from mscale_uq.filters.augment import Unknown, augment
 from mscale_uq.filters.denkf import DEnKF
+from mscale_uq.filters.enks import EnKS
 from mscale_uq.filters.ensemble import EnsembleKalman
 from mscale_uq.filters.etkf import ETKF
 from mscale_uq.filters.extended import ExtendedKalman
@@ -23,12 +25,16 @@ from mscale_uq.filters.letkf import LETKF
 from mscale_uq.filters.likelihood import FilterLikelihood, KalmanLikelihood
 from mscale_uq.filters.localisation import Localisation
 from mscale_uq.filters.loop import start
+from mscale_uq.filters.node_sum import GaussianSum
 from mscale_uq.filters.particle import ParticleFilter
 from mscale_uq.filters.records import Verdict
 from mscale_uq.filters.replay import Replay
 from mscale_uq.filters.screen import Screen
+from mscale_uq.filters.serial import Serial
 from mscale_uq.filters.sigma_point import SigmaPointKalman
 from mscale_uq.filters.square_root import SquareRootKalman
+from mscale_uq.filters.stochastic import Stochastic
+from mscale_uq.filters.whole import WholeStream
 from mscale_uq.observe.laws import Gaussian
 
 THETA = {"inflow": 2.0, "x_initial": 5.0, "y_initial": 1.0}
@@ -41,6 +47,7 @@ FILTERS = [
     EnsembleKalman(DEnKF(), 20),
     ParticleFilter(50),
 ]
+NOWHERE = Localisation(2.0, [np.nan, np.nan], {"probe": [0.0]})  # every reading reaches both states
 
 
 def space(law=None, stage=None):
@@ -81,6 +88,33 @@ def test_a_screened_reading_is_compared_and_changes_nothing(verdict, filter):
     assert info.log_evidence == pytest.approx(alone.log_evidence, abs=1e-12)
     here, there = info.innovation[where["camera"]], info.innovation[where["probe"]]
     assert there - here == pytest.approx(4.0 - 3.0)  # both read x, so they expect the same
+
+
+EVERY = [
+    *FILTERS,
+    *(EnsembleKalman(scheme(), 20) for scheme in (Stochastic, ETKF, Serial)),
+    EnsembleKalman(LETKF(NOWHERE), 20),
+    EnKS(EnsembleKalman(ETKF(), 20)),
+    IEnKS(20, lag=0),
+    IEnKS(20, lag=2),
+    WholeStream(size=20),
+    GaussianSum(128),
+]
+
+
+@pytest.mark.parametrize("filter", EVERY, ids=lambda f: type(f).__name__)
+@pytest.mark.parametrize("mark", [None, Verdict.EVALUATED])
+def test_a_lone_reading_that_is_not_used_changes_nothing_and_prints_nothing(mark, filter, capfd):
+    """LAPACK writes to the process's own stream when it is handed a matrix of no size."""
+    reading = Observation(0.0, "probe", "amount", np.nan if mark is None else 4.0, mark=mark)
+    plain = linear_gaussian.space(start_sd=1.0)
+    learning = augment(plain, {"inflow": Unknown(2.0, 0.5)})  # which a Gaussian sum is for
+    followed = follow(filter, learning if isinstance(filter, GaussianSum) else plain, THETA, [reading])
+    assert list(followed.infos[0].verdicts) == [Verdict.MISSING if mark is None else mark]
+    assert followed.infos[0].log_evidence == 0.0
+    assert followed.filtered[0].mean == pytest.approx(followed.first.mean, rel=1e-13)
+    assert followed.filtered[0].sd == pytest.approx(followed.first.sd, rel=1e-13)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_reading_within_every_limit_is_left_as_it_is():

@@ -10,9 +10,23 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Quantity
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import ParameterError
+from mscale_uq.filters.denkf import DEnKF
+from mscale_uq.filters.enks import EnKS
+from mscale_uq.filters.ensemble import EnsembleKalman
+from mscale_uq.filters.etkf import ETKF
 from mscale_uq.filters.extended import ExtendedKalman
+from mscale_uq.filters.follow import follow
+from mscale_uq.filters.ienks import IEnKS
+from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.laplace import LaplaceKalman
+from mscale_uq.filters.letkf import LETKF
+from mscale_uq.filters.localisation import Localisation
 from mscale_uq.filters.records import GaussianState, Verdict
+from mscale_uq.filters.serial import Serial
+from mscale_uq.filters.sigma_point import SigmaPointKalman
+from mscale_uq.filters.square_root import SquareRootKalman
+from mscale_uq.filters.stochastic import Stochastic
+from mscale_uq.filters.whole import WholeStream
 from mscale_uq.macro.linear_sde import LinearSDE
 from mscale_uq.observe.fluorescence import Fluorescence
 
@@ -115,9 +129,9 @@ def still(x):
     return np.zeros((1, 1)), np.zeros(1), np.zeros((1, 1))
 
 
-def lamp(law):
+def lamp(law, mean=0.0, sd=0.0):
     """One unknown intensity, read as it is."""
-    constants = {"x": np.array(0.0), "light_initial": 0.0}
+    constants = {"x": np.array(0.0), "light_initial": mean, "light_initial_var": sd**2}
     dynamics = LinearSDE("lamp", (Quantity("light", "1"),), still)
     return StateSpace([], dynamics, {"camera": ObservationOperator("light", law)}, [], constants)
 
@@ -159,9 +173,42 @@ def test_a_saturated_reading_is_used_as_a_bound_by_the_filter_that_knows_laws():
     assert list(info.verdicts) == [Verdict.USED]
 
 
-def test_a_saturated_reading_is_set_aside_by_the_filters_that_know_two_moments():
-    state, info = updated(
-        ExtendedKalman(iterations=20), Fluorescence(20.0, saturation=255.0), 255.0, 240.0, 30.0
+TWO_MOMENTS = [
+    Kalman(),
+    SquareRootKalman(),
+    ExtendedKalman(iterations=20),
+    SigmaPointKalman(iterations=20),
+    *(EnsembleKalman(scheme(), 20) for scheme in (Stochastic, ETKF, DEnKF, Serial)),
+    EnsembleKalman(LETKF(Localisation(2.0, [0.0], {"camera": [0.0]})), 20),
+    EnKS(EnsembleKalman(ETKF(), 20)),
+    IEnKS(20, lag=0),
+    IEnKS(20, lag=2),
+    WholeStream(size=20),
+]
+
+
+@pytest.mark.parametrize("filter", TWO_MOMENTS, ids=lambda f: type(f).__name__)
+def test_a_saturated_reading_is_set_aside_by_the_filters_that_know_two_moments(filter):
+    # The prior says 5 +- 1, so that a reading of 4 that is taken as exact would move it far.
+    space = lamp(Fluorescence(0.3, saturation=4.0), 5.0, 1.0)
+    followed = follow(filter, space, {}, [Observation(0.0, "camera", "light", 4.0)])
+    assert list(followed.infos[0].verdicts) == [Verdict.CENSORED]
+    assert followed.infos[0].log_evidence == 0.0
+    after = followed.filtered[0]
+    assert after.mean == pytest.approx(followed.first.mean, abs=1e-12)
+    assert after.sd == pytest.approx(followed.first.sd, abs=1e-12)
+
+
+# The first two refuse a law that saturates so near the forecast: it is not normal there.
+@pytest.mark.parametrize("filter", TWO_MOMENTS[2:], ids=lambda f: type(f).__name__)
+def test_the_readings_beside_a_saturated_one_are_used_as_if_it_were_missing(filter):
+    space = lamp(Fluorescence(0.3, saturation=4.0), 3.5, 1.0)
+    rest = [Observation(1.0, "camera", "light", 3.0), Observation(2.0, "camera", "light", 2.8)]
+    cut, gone = (
+        follow(filter, space, {}, [Observation(0.0, "camera", "light", value), *rest])
+        for value in (4.0, np.nan)
     )
-    assert list(info.verdicts) == [Verdict.CENSORED]
-    assert state.mean[0] == 240.0
+    assert [list(info.verdicts) for info in cut.infos] == [[Verdict.CENSORED], [Verdict.USED], [Verdict.USED]]
+    for one, two in zip(cut.filtered, gone.filtered, strict=True):
+        assert one.mean == pytest.approx(two.mean, abs=1e-12)
+    assert abs(cut.filtered[-1].mean[0] - 3.5) > 0.3
