@@ -82,7 +82,7 @@ class Chain:
             reason = f"{type(error).__name__}: {error}"
             raise SolveFailed(stage.name, self._scalars(known), reason) from error
         for name in stage.outputs:
-            if not np.all(np.isfinite(made[name])):
+            if not np.isfinite(made[name]).all():
                 raise SolveFailed(
                     stage.name, self._scalars(known), f"made a value of {name!r} that is not finite"
                 )

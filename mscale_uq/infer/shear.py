@@ -10,7 +10,7 @@ map is a chain of shears, so its determinant is one and a density needs no corre
 Bounded unknowns are not sheared: their logarithm is no coordinate.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -21,15 +21,19 @@ from mscale_uq.infer.coordinates import COORDINATES, LogStandard
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.target import Target
-from mscale_uq.stats.effective import EffectiveLog, effective_logs, in_proportion
+from mscale_uq.stats.effective import effective_logs, in_proportion
+from mscale_uq.stats.flat import FlatPosterior
 from mscale_uq.stats.posterior import Posterior
+
+# theta ``(n,)`` -> the log of an effective quantity, and its gradient ``(n,)``
+Log = Callable[[Array], tuple[float, Array]]
 
 
 @final
 class Shift:
     """(log Q - log Q_0) / b of one entry with its gradient; zero where there is no Q, which is as exact."""
 
-    def __init__(self, log: EffectiveLog, middle: Array, scale: float) -> None:
+    def __init__(self, log: Log, middle: Array, scale: float) -> None:
         self._log, self._scale, self._level = log, scale, 0.0
         self._latest: tuple[bytes, tuple[float, Array]] = (b"", (0.0, middle))
         self._level = self(middle)[0]
@@ -67,7 +71,7 @@ class Shear:
         Unknowns in proportion to it.
     """
 
-    def __init__(self, target: Target, logs: Mapping[str, list[EffectiveLog]], along: set[str]) -> None:
+    def __init__(self, target: Target, logs: Mapping[str, Sequence[Log]], along: set[str]) -> None:
         self._target = target
         scales = {name: _log_scale(target, name) for name in [*logs, *along]}
         self._ratios = {
@@ -119,16 +123,19 @@ class Shear:
 
 def find_shear(target: Target) -> tuple[Shear | None, str]:
     """Return the shear of a target, None if it has none, and a sentence on its coordinates."""
-    if not isinstance(target, Posterior) or target.scale is None:
+    posterior = target.posterior if isinstance(target, FlatPosterior) else target
+    if not isinstance(posterior, Posterior) or posterior.scale is None:
         return None, ""
-    scale = target.scale
-    logs = effective_logs(target, scale)
+    scale = posterior.scale
+    logs: Mapping[str, Sequence[Log]] = effective_logs(posterior, scale)
+    if isinstance(target, FlatPosterior):
+        logs = target.effective_logs(scale)
     if not logs:
         return None, f"plain coordinates: {scale.parameter} is no unknown of its own here"
     for name in logs:
         if trouble := _trouble(target, name):
             return None, f"plain coordinates: {name} {trouble}"
-    along = {name for name in in_proportion(target, scale) - set(logs) if not _trouble(target, name)}
+    along = {name for name in in_proportion(posterior, scale) - set(logs) if not _trouble(target, name)}
     said = f"effective coordinates: the logarithm of {scale.effective} in the place of {', '.join(logs)}"
     return Shear(target, logs, along), said
 

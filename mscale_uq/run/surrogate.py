@@ -11,6 +11,7 @@ from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.surrogate import sample_corrected
 from mscale_uq.results.candidate import pareto_smoothed
 from mscale_uq.run.model_error import target
+from mscale_uq.stats.flat import flattened
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.surrogate import surrogate_of
 from mscale_uq.stats.surrogate_store import cache_folder
@@ -33,7 +34,7 @@ def draw(
     if settings.sampler != "surrogate":
         return sample(target(case, posterior), settings, folder, case.hash, tell), None
     built = surrogate_of(posterior, case.system.stretches, cache_folder(), case.identity["system"])
-    levels = Levels(posterior, [built.posterior], SUBCHAIN)
+    levels = Levels(posterior, [flattened(built.posterior)], SUBCHAIN)
     found = sample_corrected(levels, settings, pareto_smoothed, folder, case.hash, tell)
     return found.samples, {
         "lines": [*map(str, built.parts), str(found)],

@@ -101,8 +101,13 @@ class ProductPolynomial:
 
         Outside the box the value is that of the nearest point inside, with no slope outwards.
         """
-        made: Array = _contract(self._flat, self._nodes, self._periodic, self._ends, x)
+        made: Array = contract(*self.arrays, x)
         return made
+
+    @property
+    def arrays(self) -> tuple[Array, Array, Array, Array]:
+        """What `contract` takes before x."""
+        return self._flat, self._nodes, self._periodic, self._ends
 
 
 def _to_coefficients(axis: Axis) -> Array:
@@ -143,7 +148,7 @@ def _basis(x: float, low: float, high: float, periodic: bool, basis: Array, slop
 
 
 @numba.njit(**FAST)
-def _contract(flat: Array, nodes: Array, periodic: Array, ends: Array, x: Array) -> Array:
+def contract(flat: Array, nodes: Array, periodic: Array, ends: Array, x: Array) -> Array:
     """Sum over one axis after the other; row 0 is the value, row 1 + a the slope along axis a."""
     left = flat.reshape(1, flat.size)
     for axis in range(nodes.size):

@@ -35,13 +35,13 @@ class Part:
         known, chain = self.model.linearize_named(theta)
         (name,) = self.model.outputs
         quantity = known[name]
-        seen = _seen(quantity)
-        if not np.all(quantity[seen] > 0):
+        mask = seen(quantity)
+        if not np.all(quantity[mask] > 0):
             raise Infeasible("effective coordinates", {}, f"{name!r} is not positive")
-        share = np.divide(weight / seen.sum(), quantity, out=np.zeros(quantity.shape), where=seen)
+        share = np.divide(weight / mask.sum(), quantity, out=np.zeros(quantity.shape), where=mask)
         for parameter, slope in chain.vjp({name: share}).items():
             self.bindings[parameter].scatter(total, slope)
-        return float(np.log(quantity[seen]).mean())
+        return float(np.log(quantity[mask]).mean())
 
 
 @final
@@ -91,7 +91,7 @@ def in_proportion(posterior: Posterior, scale: Scale) -> set[str]:
     return inside - outside
 
 
-def _seen(quantity: Array) -> np.ndarray:
+def seen(quantity: Array) -> np.ndarray:
     """Say which entries count: the diagonals of tensors ``(..., d, d)``, all of other arrays."""
     if quantity.ndim > 1 and quantity.shape[-1] == quantity.shape[-2]:
         return np.broadcast_to(np.eye(quantity.shape[-1], dtype=bool), quantity.shape)

@@ -1,5 +1,6 @@
 """`Posterior`: priors and experiments, as one log-density of all unknowns with its exact gradient."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol, final
 
@@ -75,6 +76,16 @@ class Posterior:
         """One label per entry of theta: ``a``, ``b[0]``, ``b[1]``, ..."""
         return tuple(label for name, shape in self.variables.items() for label in _labels(name, shape))
 
+    @lazy
+    def _places(self) -> list[tuple[str, slice, tuple[int, ...]]]:
+        """Where each unknown stands in theta, and its shape."""
+        places, start = [], 0
+        for name, shape in self.variables.items():
+            stop = start + math.prod(shape)
+            places.append((name, slice(start, stop), shape))
+            start = stop
+        return places
+
     @property
     def size(self) -> int:
         """Length of theta."""
@@ -87,12 +98,7 @@ class Posterior:
             raise ParameterError(
                 explain(f"theta of shape {vector.shape}", f"({self.size},): {', '.join(self.names)}")
             )
-        named, start = {}, 0
-        for name, shape in self.variables.items():
-            stop = start + int(np.prod(shape))
-            named[name] = vector[start:stop].reshape(shape)
-            start = stop
-        return named
+        return {name: vector[place].reshape(shape) for name, place, shape in self._places}
 
     def pack(self, values: Values) -> Array:
         """Return named arrays as theta ``(n,)``."""

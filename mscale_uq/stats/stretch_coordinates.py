@@ -14,12 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.stretch import Stretch
-from mscale_uq.errors import OutOfLimits, WiringError, explain
+from mscale_uq.errors import WiringError, explain
+
+FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
+RATIO, LOGIT, PLAIN = 0, 1, 2  # how a number becomes a coordinate
 
 
 @final
@@ -32,7 +36,7 @@ class Place:
     x, slope
         Coordinates ``(d,)`` and their derivative to the flattened reads ``(d, n)``.
     log_scale, log_slope
-        Logarithm of the scale, and its derivative ``(n,)``.
+        Logarithm of the scale, and its derivative ``(n,)``. NaN if something scaled is not positive.
     """
 
     x: Array
@@ -52,6 +56,13 @@ class StretchCoordinates:
     shapes
         Name read -> its shape.
 
+    Attributes
+    ----------
+    head
+        Number of entries of the scale: 0 if there is none, 1, or those of a tensor.
+    kinds
+        How each number after it becomes a coordinate.
+
     Raises
     ------
     WiringError
@@ -60,93 +71,93 @@ class StretchCoordinates:
 
     def __init__(self, stretch: Stretch, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.stretch = stretch
-        tensor = shapes[stretch.scaled[0]] if stretch.scaled else ()
+        self.shapes = {name: tuple(shapes[name]) for name in stretch.reads}
+        tensor = self.shapes[stretch.scaled[0]] if stretch.scaled else ()
         square = len(tensor) == 2 and tensor[0] == tensor[1]
-        arrays = [name for name in stretch.reads if shapes[name] != ()]
+        arrays = [name for name in stretch.reads if self.shapes[name] != ()]
         if arrays and not (square and arrays == [stretch.scaled[0]]):
             given = f"a stretch to {stretch.made!r} that reads arrays: {', '.join(arrays)}"
             raise WiringError(explain(given, "numbers, and one square tensor as its scale"))
-        self._tensor = tensor[0] if tensor else 0
-        # Independent entries of a symmetric tensor of given trace: (row, column), the last diagonal one left.
-        rows = range(self._tensor)
-        self._entries = [(i, j) for i in rows for j in rows if i <= j][:-1]
-        self._head = self._tensor**2 if self._tensor else min(1, len(stretch.scaled))
+        self.rows = tensor[0] if tensor else min(1, len(stretch.scaled))
+        self.head = self.rows**2
+        self.entries = max(0, self.rows * (self.rows + 1) // 2 - 1)
+        kinds = {**dict.fromkeys(stretch.scaled, RATIO), **dict.fromkeys(stretch.logit, LOGIT)}
+        self._after = stretch.reads[min(1, len(stretch.scaled)) :]
+        self.kinds = np.array([kinds.get(name, PLAIN) for name in self._after], dtype=np.int64)
 
     @property
     def periods(self) -> list[float | None]:
         """Of every coordinate; None where it does not come back."""
-        stretch = self.stretch
-        before = len(self._entries) + max(0, len(stretch.scaled) - 1)
-        after = len(stretch.logit) + len(stretch.plain)
-        return [*[None] * before, *stretch.periods.values(), *[None] * after]
+        return [*[None] * self.entries, *(self.stretch.periods.get(name) for name in self._after)]
 
-    def place(self, values: Values) -> Place:
-        """Return coordinates and scale at what is read.
+    @property
+    def bounded(self) -> list[bool]:
+        """Whether a coordinate is that of a logit, between -1 and 1."""
+        return [*[False] * self.entries, *(kind == LOGIT for kind in self.kinds)]
 
-        Raises
-        ------
-        OutOfLimits
-            If something scaled is not positive.
-        """
-        stretch, head = self.stretch, self._head
-        size = head + len(stretch.reads) - min(1, len(stretch.scaled))
-        x, slope, log_slope = np.empty(len(self.periods)), np.zeros((len(self.periods), size)), np.zeros(size)
-        log_scale, at = self._scale(values, x, slope, log_slope), len(self._entries)
-        for column, name in enumerate(stretch.reads[1 if stretch.scaled else 0 :], start=head):
-            value = float(values[name])
-            if name in stretch.scaled:
-                x[at], slope[at, column] = self._log(name, value, values) - log_scale, 1.0 / value
-                slope[at] -= log_slope
-            elif name in stretch.logit:
-                x[at] = math.tanh(0.5 * value)
-                slope[at, column] = 0.5 * (1.0 - x[at] ** 2)
-            else:
-                x[at], slope[at, column] = value, 1.0
-            at += 1
-        return Place(x, slope, log_scale, log_slope)
+    def flat(self, values: Values) -> Array:
+        """Return what is read as one vector ``(n,)``."""
+        return np.concatenate([np.ravel(values[name]) for name in self.stretch.reads]).astype(float)
+
+    def place(self, flat: Array) -> Place:
+        """Return coordinates and scale at what is read ``(n,)``."""
+        return Place(*place(flat, self.rows, self.kinds))
 
     def values(self, x: Array) -> Named:
         """Return what is read at coordinates ``(d,)`` inside the box, of scale one."""
-        stretch, made, rest = self.stretch, {}, list(x[len(self._entries) :])
-        if stretch.scaled:
-            made[stretch.scaled[0]] = self._unit_tensor(x) if self._tensor else np.asarray(1.0)
-        for name in stretch.reads[1 if stretch.scaled else 0 :]:
-            value = rest.pop(0)
-            if name in stretch.scaled:
+        made: Named = {}
+        if self.stretch.scaled:
+            tensor = self.shapes[self.stretch.scaled[0]] != ()
+            made[self.stretch.scaled[0]] = self._unit_tensor(x) if tensor else np.asarray(1.0)
+        for name, kind, value in zip(self._after, self.kinds, x[self.entries :], strict=True):
+            if kind == RATIO:
                 value = math.exp(value)
-            elif name in stretch.logit:
+            elif kind == LOGIT:
                 value = 2.0 * math.atanh(value)
             made[name] = np.asarray(value)
         return made
 
-    def _scale(self, values: Values, x: Array, slope: Array, log_slope: Array) -> float:
-        """Return the log of the scale; write its slope, and the coordinates of a tensor."""
-        if not self._head:
-            return 0.0
-        name = self.stretch.scaled[0]
-        if not self._tensor:
-            value = float(values[name])
-            log_slope[0] = 1.0 / value
-            return self._log(name, value, values)
-        n, tensor = self._tensor, np.asarray(values[name])
-        mean = float(np.trace(tensor)) / n
-        log_slope[: n * n : n + 1] = 1.0 / (n * mean)
-        for at, (i, j) in enumerate(self._entries):
-            x[at] = 0.5 * (tensor[i, j] + tensor[j, i]) / mean
-            slope[at] = -x[at] * log_slope
-            slope[at, n * i + j] += 0.5 / mean
-            slope[at, n * j + i] += 0.5 / mean
-        return self._log(name, mean, values)
-
     def _unit_tensor(self, x: Array) -> Array:
-        n = self._tensor
-        tensor = np.zeros((n, n))
-        for entry, (i, j) in zip(x, self._entries, strict=False):
-            tensor[i, j] = tensor[j, i] = entry
-        tensor[-1, -1] = n - np.trace(tensor)
+        """Return the symmetric tensor of these entries whose diagonal has the mean one."""
+        tensor, upper = np.zeros((self.rows, self.rows)), np.triu_indices(self.rows)
+        tensor[upper] = [*x[: self.entries], 0.0]
+        tensor = tensor + np.triu(tensor, 1).T
+        tensor[-1, -1] = self.rows - np.trace(tensor)
         return tensor
 
-    def _log(self, name: str, value: float, values: Values) -> float:
-        if not value > 0:
-            raise OutOfLimits(f"surrogate of {self.stretch.made}", values, f"{name!r} is {value:g}")
-        return math.log(value)
+
+@numba.njit(**FAST)
+def place(u: Array, rows: int, kinds: Array) -> tuple[Array, Array, float, Array]:
+    """Return x ``(d,)``, its slope ``(d, n)``, the log of the scale and its slope ``(n,)``."""
+    head, n = rows * rows, u.size
+    entries = max(0, rows * (rows + 1) // 2 - 1)
+    x, slope = np.empty(entries + kinds.size), np.zeros((entries + kinds.size, n))
+    log_scale, log_slope = 0.0, np.zeros(n)
+    if rows:
+        mean = 0.0
+        for i in range(rows):
+            mean += u[i * rows + i] / rows
+        for i in range(rows):
+            log_slope[i * rows + i] = 1.0 / (rows * mean)
+        log_scale = np.log(mean) if mean > 0.0 else np.nan
+        at = 0
+        for i in range(rows):
+            for j in range(i, rows):
+                if at < entries:
+                    x[at] = 0.5 * (u[i * rows + j] + u[j * rows + i]) / mean
+                    slope[at] = -x[at] * log_slope
+                    slope[at, i * rows + j] += 0.5 / mean
+                    slope[at, j * rows + i] += 0.5 / mean
+                at += 1
+    for k in range(kinds.size):
+        at, value = entries + k, u[head + k]
+        if kinds[k] == RATIO:
+            x[at] = (np.log(value) if value > 0.0 else np.nan) - log_scale
+            slope[at] = -log_slope
+            slope[at, head + k] = 1.0 / value
+        elif kinds[k] == LOGIT:
+            x[at] = np.tanh(0.5 * value)
+            slope[at, head + k] = 0.5 * (1.0 - x[at] * x[at])
+        else:
+            x[at], slope[at, head + k] = value, 1.0
+    return x, slope, log_scale, log_slope

@@ -79,7 +79,7 @@ class Surrogate:
     Attributes
     ----------
     posterior
-        With polynomials in its models.
+        With polynomials in its models; a sampler takes it `flattened`.
     parts
         One per stretch and experiment.
     """
@@ -159,7 +159,7 @@ class _Build:
         coordinates = StretchCoordinates(
             self.stretch, {n: np.shape(states[0][n]) for n in self.stretch.reads}
         )
-        box = _box(coordinates, np.array([coordinates.place(state).x for state in states]))
+        box = _box(coordinates, np.array([coordinates.place(coordinates.flat(state)).x for state in states]))
         solve = _Solve(solver, coordinates, self.map)
         probes = solve.arrays([_inside(box, shares) for shares in PROBES])
         key = fingerprint(self.stretch, box, np.array(probes), self.budget, identity)
@@ -251,8 +251,7 @@ def _error(approximate: Array, exact: Array) -> float:
 
 def _box(coordinates: StretchCoordinates, places: Array) -> list[Axis]:
     """Return the box of the places, with a margin; its nodes are not chosen yet."""
-    axes, first = [], len(coordinates.periods) - len(coordinates.stretch.plain)
-    logits = range(first - len(coordinates.stretch.logit), first)
+    axes, bounded = [], coordinates.bounded
     for number, (column, period) in enumerate(zip(places.T, coordinates.periods, strict=True)):
         low, high = float(column.min()), float(column.max())
         margin = MARGIN * (high - low)
@@ -260,7 +259,7 @@ def _box(coordinates: StretchCoordinates, places: Array) -> list[Axis]:
             axes.append(Axis(low, high, 1))
         elif period is not None:
             axes.append(Axis(0.0, period, 1, periodic=True))
-        elif number in logits:
+        elif bounded[number]:
             axes.append(Axis(EDGE - 1.0, 1.0 - EDGE, 1))
         else:
             axes.append(Axis(low - margin, high + margin, 1))

@@ -1,14 +1,17 @@
-"""A polynomial in the place of stages: the same names read and made, a thousandth of the work."""
+"""A polynomial in the place of stages: the same names read and made, a hundredth of the work."""
 
+import math
 from dataclasses import dataclass
 from typing import final
 
+import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
-from mscale_uq.solve.product_polynomial import ProductPolynomial
-from mscale_uq.stats.stretch_coordinates import StretchCoordinates
+from mscale_uq.errors import OutOfLimits
+from mscale_uq.solve.product_polynomial import ProductPolynomial, contract
+from mscale_uq.stats.stretch_coordinates import StretchCoordinates, place
 
 
 @final
@@ -37,23 +40,54 @@ class SurrogateStage(Stage):
 
     def value(self, values: Values) -> Named:
         """Return the quantity; raises `OutOfLimits` if something scaled is not positive."""
-        place = self.coordinates.place(values)
-        return self._made(self.polynomial(place.x)[0], place.log_scale)
+        made, _ = self.flat(self.coordinates.flat(values))
+        return {self.outputs[0]: made.reshape(self.shape)}
 
     def linearize(self, values: Values) -> tuple[Named, Linearization]:
         """Return the quantity and its derivative."""
-        place = self.coordinates.place(values)
-        degree, made = self.coordinates.stretch.degree, self.polynomial(place.x)
-        factor = np.exp(degree * place.log_scale)
-        slope = place.slope.T @ made[1:]
-        if self.coordinates.stretch.scaled:
-            slope += np.outer(degree * place.log_slope, made[0])
-        shapes = {name: np.shape(values[name]) for name in self.inputs}
-        return self._made(made[0], place.log_scale), _Slope(self, factor * slope, shapes)
+        made, slope = self.flat(self.coordinates.flat(values))
+        return {self.outputs[0]: made.reshape(self.shape)}, _Slope(self, slope)
 
-    def _made(self, flat: Array, log_scale: float) -> Named:
-        factor = np.exp(self.coordinates.stretch.degree * log_scale)
-        return {self.outputs[0]: (factor * flat).reshape(self.shape)}
+    def flat(self, read: Array) -> tuple[Array, Array]:
+        """Return the flattened quantity ``(m,)`` and its derivative ``(n, m)`` at what is read ``(n,)``.
+
+        Raises
+        ------
+        OutOfLimits
+            If something scaled is not positive.
+        """
+        kinds, rows = self.coordinates.kinds, self.coordinates.rows
+        both = _evaluate(read, rows, kinds, self.coordinates.stretch.degree, *self.polynomial.arrays)
+        if not np.isfinite(both[0]).all():
+            given = dict(zip(self.inputs, read, strict=False))
+            raise OutOfLimits(self.name, given, "what scales is not positive, or nothing finite is read")
+        return both[0], both[1:]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _evaluate(
+    read: Array,
+    rows: int,
+    kinds: Array,
+    degree: float,
+    flat: Array,
+    nodes: Array,
+    periodic: Array,
+    ends: Array,
+) -> Array:
+    """Return the flattened quantity and its slopes ``(1 + n, m)``; NaN where there is no place for it."""
+    x, slope, log_scale, log_slope = place(read, rows, kinds)
+    there = contract(flat, nodes, periodic, ends, x)
+    made = np.empty((1 + read.size, there.shape[1]))
+    factor = np.exp(degree * log_scale)
+    for k in range(there.shape[1]):
+        made[0, k] = factor * there[0, k]
+        for i in range(read.size):
+            total = degree * log_slope[i] * there[0, k]
+            for a in range(x.size):
+                total += slope[a, i] * there[1 + a, k]
+            made[1 + i, k] = factor * total
+    return made
 
 
 @final
@@ -63,18 +97,18 @@ class _Slope(Linearization):
 
     stage: SurrogateStage
     slope: Array
-    shapes: dict[str, tuple[int, ...]]
 
     def jvp(self, tangents: Values) -> Named:
         """Carry changes of what is read to the quantity."""
-        parts = [np.ravel(tangents.get(name, np.zeros(shape))) for name, shape in self.shapes.items()]
+        shapes = self.stage.coordinates.shapes.items()
+        parts = [np.ravel(tangents.get(name, np.zeros(shape))) for name, shape in shapes]
         return {self.stage.outputs[0]: (np.concatenate(parts) @ self.slope).reshape(self.stage.shape)}
 
     def vjp(self, cotangents: Values) -> Named:
         """Carry sensitivities of the quantity back to what is read."""
         flat, start, back = self.slope @ np.ravel(cotangents[self.stage.outputs[0]]), 0, {}
-        for name, shape in self.shapes.items():
-            stop = start + int(np.prod(shape))
+        for name, shape in self.stage.coordinates.shapes.items():
+            stop = start + math.prod(shape)
             back[name] = flat[start:stop].reshape(shape)
             start = stop
         return back

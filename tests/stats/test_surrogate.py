@@ -9,9 +9,12 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter
 from mscale_uq.core.stage import Stage
 from mscale_uq.core.stretch import Stretch
+from mscale_uq.core.system import Scale
 from mscale_uq.errors import InputError, OutOfLimits, SolveFailed, WiringError
 from mscale_uq.observe.laws import Gaussian
+from mscale_uq.stats.effective import effective_logs
 from mscale_uq.stats.experiment import Experiment
+from mscale_uq.stats.flat import FlatPosterior, flattened
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.priors import LogNormal, Normal
 from mscale_uq.stats.stretch_coordinates import StretchCoordinates
@@ -58,6 +61,7 @@ PRIORS = {
     "angle": Normal(0.5, 0.3),
 }
 TO_TENSOR = Stretch("K", scaled=("k2", "k1"), periods={"angle": np.pi}, logit=("share_logit",))
+SCALE = Scale("k2", "K", along=("k1",))
 TO_FLUX = Stretch("flux", scaled=("K",), degree=-1)
 
 
@@ -93,7 +97,7 @@ def test_coordinates_lead_there_and_back(stretch):
         known = posterior.experiments[0].model.trace(posterior.pack(state))
         read = {name: known[name] for name in stretch.reads}
         coordinates = StretchCoordinates(stretch, {name: np.shape(read[name]) for name in read})
-        place = coordinates.place(read)
+        place = coordinates.place(coordinates.flat(read))
         back = coordinates.values(place.x)
         for name in stretch.reads:
             scale = np.exp(place.log_scale) if name in stretch.scaled else 1.0
@@ -107,14 +111,14 @@ def test_the_slopes_of_coordinates_are_those_of_differences(stretch):
     known = posterior.experiments[0].model.trace(posterior.pack(state))
     read = {name: np.array(known[name], dtype=float) for name in stretch.reads}
     coordinates = StretchCoordinates(stretch, {name: np.shape(read[name]) for name in read})
-    place, column = coordinates.place(read), 0
+    place, column = coordinates.place(coordinates.flat(read)), 0
     for name in stretch.reads:
         for index in np.ndindex(read[name].shape):
             ends = []
             for sign in (1, -1):
                 moved = {other: np.array(value) for other, value in read.items()}
                 moved[name][index] += sign * step
-                ends.append(coordinates.place(moved))
+                ends.append(coordinates.place(coordinates.flat(moved)))
             assert np.allclose((ends[0].x - ends[1].x) / (2 * step), place.slope[:, column], atol=1e-8)
             slope = (ends[0].log_scale - ends[1].log_scale) / (2 * step)
             assert slope == pytest.approx(place.log_slope[column], abs=1e-8)
@@ -122,9 +126,29 @@ def test_the_slopes_of_coordinates_are_those_of_differences(stretch):
 
 
 def test_a_scale_that_is_not_positive_is_outside_the_model():
-    coordinates = StretchCoordinates(TO_TENSOR, dict.fromkeys(TO_TENSOR.reads, ()))
-    with pytest.raises(OutOfLimits, match="k2"):
-        coordinates.place({"k1": 1.0, "k2": -1.0, "angle": 0.0, "share_logit": 0.0})
+    cheap = surrogate_of(laminate(), [TO_TENSOR], budget=400).posterior.experiments[0].model
+    with pytest.raises(OutOfLimits, match="k2=-1"):
+        cheap.value(cheap.theta(k2=-1.0))
+
+
+def test_without_names_on_the_way_a_posterior_is_the_same():
+    cheap = surrogate_of(laminate(), [TO_TENSOR, TO_FLUX], budget=400).posterior
+    flat, rng = flattened(cheap), np.random.default_rng(12)
+    assert isinstance(flat, FlatPosterior)
+    for _ in range(20):
+        theta = cheap.sample_prior(rng)
+        value, slope = cheap.log_likelihood_gradient(theta)
+        flat_value, flat_slope = flat.log_likelihood_gradient(theta)
+        assert flat_value == pytest.approx(value, rel=1e-12)
+        assert np.allclose(flat_slope, slope, rtol=1e-10, atol=1e-10 * np.abs(slope).max())
+        (one,), (other,) = (logs["k2"] for logs in (effective_logs(cheap, SCALE), flat.effective_logs(SCALE)))
+        assert np.allclose(one(theta)[1], other(theta)[1], rtol=1e-10)
+        assert other(theta)[0] == pytest.approx(one(theta)[0], rel=1e-12)
+
+
+def test_a_posterior_with_another_stage_keeps_its_names():
+    cheap = surrogate_of(laminate(), [TO_TENSOR], budget=400).posterior
+    assert flattened(cheap) is cheap
 
 
 def test_more_nodes_make_smaller_errors_and_the_reported_ones_are_those_of_other_draws():
