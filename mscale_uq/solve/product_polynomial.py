@@ -105,7 +105,7 @@ class ProductPolynomial:
         return made
 
     @property
-    def arrays(self) -> tuple[Array, Array, Array, Array]:
+    def arrays(self) -> tuple[np.ndarray, ...]:
         """What `contract` takes before x."""
         return self._flat, self._nodes, self._periodic, self._ends
 

@@ -14,16 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.stretch import Stretch
 from mscale_uq.errors import WiringError, explain
-
-FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
-RATIO, LOGIT, PLAIN = 0, 1, 2  # how a number becomes a coordinate
+from mscale_uq.solve.stretch_kernels import LOGIT, PLAIN, RATIO, place
 
 
 @final
@@ -124,40 +121,3 @@ class StretchCoordinates:
         tensor = tensor + np.triu(tensor, 1).T
         tensor[-1, -1] = self.rows - np.trace(tensor)
         return tensor
-
-
-@numba.njit(**FAST)
-def place(u: Array, rows: int, kinds: Array) -> tuple[Array, Array, float, Array]:
-    """Return x ``(d,)``, its slope ``(d, n)``, the log of the scale and its slope ``(n,)``."""
-    head, n = rows * rows, u.size
-    entries = max(0, rows * (rows + 1) // 2 - 1)
-    x, slope = np.empty(entries + kinds.size), np.zeros((entries + kinds.size, n))
-    log_scale, log_slope = 0.0, np.zeros(n)
-    if rows:
-        mean = 0.0
-        for i in range(rows):
-            mean += u[i * rows + i] / rows
-        for i in range(rows):
-            log_slope[i * rows + i] = 1.0 / (rows * mean)
-        log_scale = np.log(mean) if mean > 0.0 else np.nan
-        at = 0
-        for i in range(rows):
-            for j in range(i, rows):
-                if at < entries:
-                    x[at] = 0.5 * (u[i * rows + j] + u[j * rows + i]) / mean
-                    slope[at] = -x[at] * log_slope
-                    slope[at, i * rows + j] += 0.5 / mean
-                    slope[at, j * rows + i] += 0.5 / mean
-                at += 1
-    for k in range(kinds.size):
-        at, value = entries + k, u[head + k]
-        if kinds[k] == RATIO:
-            x[at] = (np.log(value) if value > 0.0 else np.nan) - log_scale
-            slope[at] = -log_slope
-            slope[at, head + k] = 1.0 / value
-        elif kinds[k] == LOGIT:
-            x[at] = np.tanh(0.5 * value)
-            slope[at, head + k] = 0.5 * (1.0 - x[at] * x[at])
-        else:
-            x[at], slope[at, head + k] = value, 1.0
-    return x, slope, log_scale, log_slope

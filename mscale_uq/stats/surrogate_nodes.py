@@ -8,8 +8,8 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 from mscale_uq.solve.product_polynomial import Axis, ProductPolynomial
 
-LINE = 17  # nodes of a scan, and the most a direction gets
-SCANNED = (0.5, 0.85)  # where in the box the lines lie, as shares of the other directions
+LINE = 33  # nodes of a scan, and the most a direction gets
+SCANNED = (0.5, 0.75)  # where in the box the lines lie, as shares of the other directions
 ENOUGH = 1e-9  # a tail that needs no further node
 
 # Places ``(d,)`` -> values ``(places, m)``.

@@ -4,14 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import OutOfLimits
-from mscale_uq.solve.product_polynomial import ProductPolynomial, contract
-from mscale_uq.stats.stretch_coordinates import StretchCoordinates, place
+from mscale_uq.solve.product_polynomial import ProductPolynomial
+from mscale_uq.solve.stretch_kernels import evaluate
+from mscale_uq.stats.stretch_coordinates import StretchCoordinates
 
 
 @final
@@ -57,37 +57,11 @@ class SurrogateStage(Stage):
             If something scaled is not positive.
         """
         kinds, rows = self.coordinates.kinds, self.coordinates.rows
-        both = _evaluate(read, rows, kinds, self.coordinates.stretch.degree, *self.polynomial.arrays)
+        both = evaluate(read, rows, kinds, self.coordinates.stretch.degree, *self.polynomial.arrays)
         if not np.isfinite(both[0]).all():
             given = dict(zip(self.inputs, read, strict=False))
             raise OutOfLimits(self.name, given, "what scales is not positive, or nothing finite is read")
         return both[0], both[1:]
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _evaluate(
-    read: Array,
-    rows: int,
-    kinds: Array,
-    degree: float,
-    flat: Array,
-    nodes: Array,
-    periodic: Array,
-    ends: Array,
-) -> Array:
-    """Return the flattened quantity and its slopes ``(1 + n, m)``; NaN where there is no place for it."""
-    x, slope, log_scale, log_slope = place(read, rows, kinds)
-    there = contract(flat, nodes, periodic, ends, x)
-    made = np.empty((1 + read.size, there.shape[1]))
-    factor = np.exp(degree * log_scale)
-    for k in range(there.shape[1]):
-        made[0, k] = factor * there[0, k]
-        for i in range(read.size):
-            total = degree * log_slope[i] * there[0, k]
-            for a in range(x.size):
-                total += slope[a, i] * there[1 + a, k]
-            made[1 + i, k] = factor * total
-    return made
 
 
 @final

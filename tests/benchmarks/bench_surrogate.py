@@ -1,9 +1,9 @@
 """What a surrogate with exact weights is worth on `inclusions`: `python bench_surrogate.py [--draws N]`.
 
-Cost of a log-likelihood with its gradient on the surrogate, against the exact one, by interleaved medians; then
-the effective draws per CPU second of NUTS in plain and in effective coordinates, with the exact model, and of
-the surrogate with everything charged: its building, NUTS on it, the exact likelihoods. Compiling is left out of
-all three by a short run before. Before any figure: the means agree within four Monte Carlo errors.
+Cost of a log-likelihood with its gradient on the surrogate, against the exact one, by interleaved medians;
+then the effective draws per CPU second of NUTS in plain and in effective coordinates, with the exact model,
+and of the surrogate with everything charged: its building, NUTS on it, the exact likelihoods. Compiling is
+left out of all three by a short run before. The means must agree within four Monte Carlo errors.
 """
 
 import argparse
@@ -83,7 +83,8 @@ def main() -> None:
     )
     middle, spread = ratio(found, "surrogate", "exact")
     print(
-        f"log-likelihood and gradient: {middle:.1f} times as fast (spread {spread:.0%}); built in {offline:.1f} s\n"
+        f"log-likelihood and gradient: {middle:.1f} times as fast (spread {spread:.0%}); "
+        f"built in {offline:.1f} s\n"
     )
     print("| | min ESS | CPU s | ESS / CPU s | compiling, s, not counted |\n|---|---|---|---|---|")
     common = {"draws": given.draws, "tune": given.tune, "chains": given.chains, "cores": 0, "seed": 11}
@@ -102,8 +103,8 @@ def main() -> None:
     print(f"\n{verdicts[-1]}")
     print(f"effective draws per exact likelihood: {ess / verdicts[-1].exact:.2f}")
     print(
-        f"building charged: {charged:.1f} per CPU s, {charged / plain[2]:.0f} times NUTS in plain coordinates, "
-        f"{charged / good[2]:.1f} times in effective ones"
+        f"building charged: {charged:.1f} per CPU s, {charged / plain[2]:.0f} times NUTS in plain "
+        f"coordinates, {charged / good[2]:.1f} times in effective ones"
     )
 
 
