@@ -1,6 +1,11 @@
 """The shipped sampler of a cheap shipped case, on 200 simulated data sets; by hand with 1000:
 
 CALIBRATION_RUNS=1000 pytest -m slow --timeout 7200 tests/diagnose/test_calibration_of_a_case.py
+
+On 27 November 2026, `mscale sbc biofilm_layers --runs 1000 --draws 60 --tune 60 --kept 19` took 36 minutes of
+one core, without a failed solve. Ranks against uniform, p of the chi-square and of the band: 0.62 and 0.38
+(cluster_diffusivity), 0.60 and 0.94 (uptake_rate), 0.49 and 0.62 (log-likelihood; the misfit has the same
+ranks under a Gaussian law).
 """
 
 import os

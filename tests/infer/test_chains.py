@@ -209,12 +209,13 @@ def test_a_solver_that_holds_the_interpreter_does_not_keep_a_chain_alive(tmp_pat
     (tmp_path / "hold.py").write_text(HOLDING)
     command = [sys.executable, str(tmp_path / "hold.py"), str(tmp_path / "told")]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    child = int(parent.stdout.readline())
-    waited_for(lambda: (tmp_path / "told").exists(), 60)
-    time.sleep(0.2)
-    parent.kill()
-    parent.communicate()
+    with parent.stdout as said:
+        child = int(said.readline())
     try:
+        waited_for(lambda: (tmp_path / "told").exists(), 60)
+        time.sleep(0.2)
+        parent.kill()
+        parent.wait()
         waited_for(lambda: not alive(child), 5)
     finally:
         if alive(child):
