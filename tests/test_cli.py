@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from known_line import CASE, write_case
@@ -16,7 +17,9 @@ from typer.testing import CliRunner
 
 from mscale_uq.case.bare import bare_numbers
 from mscale_uq.case.read import read_case
+from mscale_uq.catalog import find_case
 from mscale_uq.cli import fit as cli_fit
+from mscale_uq.cli.check import check_case
 from mscale_uq.cli.commands import app
 from mscale_uq.run import calibrate
 
@@ -256,6 +259,14 @@ def test_on_a_terminal_bars_show_cores_memory_and_time():
         said = terminal.file.getvalue()
     for words in (r"2 cores, \d+ MiB", r"75/200", "chain 0, tuning", "chain 1, drawing", r"0:00:0\d"):
         assert re.search(words, said), words
+
+
+def test_a_system_that_is_not_smooth_is_said_not_to_be_judged():
+    case = read_case(find_case("biofilm_layers"))
+    rough = replace(case, system=replace(case.system, smoothness="piecewise"))
+    found = {finding.what: finding for finding in check_case(rough)}
+    assert "a piecewise system has not" in found["identifiability"].found
+    assert found["identifiability"].good is None
 
 
 @pytest.mark.parametrize(("sampler", "then"), [("nuts", "goes on from here"), ("smc", "chains start over")])

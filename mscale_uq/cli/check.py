@@ -68,6 +68,9 @@ def check_case(case: Case) -> Iterator[Finding]:
     yield from prior_against_data(posterior, rng)
     if case.smoothness == "smooth":
         yield from _identified(posterior, rng)
+    else:
+        text = f"not judged: that takes derivatives, which a {case.smoothness} system has not"
+        yield Finding(None, "identifiability", f"{text}; after a fit, compare prior and posterior")
 
 
 def _learned(plan: Approximating) -> Finding:
