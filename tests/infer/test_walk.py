@@ -9,6 +9,7 @@ from known_posteriors import limit_with_mass_above, straight
 
 from mscale_uq.errors import RunError
 from mscale_uq.files import read_records
+from mscale_uq.infer import store
 from mscale_uq.infer.chain import run_chain
 from mscale_uq.infer.job import Job
 from mscale_uq.infer.ledger import Failure
@@ -188,3 +189,19 @@ def test_every_failure_is_a_row_and_no_draw_lies_where_solves_fail(whole):
     assert all(isinstance(row, Failure) and row.theta[0] > limit for row in record.failures)
     assert [row.evaluation for row in record.failures] == sorted(row.evaluation for row in record.failures)
     assert record.checkpoint.evaluations <= record.checkpoint.requests
+
+
+def test_the_disk_is_waited_for_at_most_once_a_second(tmp_path, monkeypatch):
+    """By a clock that stands still but for 30 ms a draw: a run of 5.7 s."""
+    now, waited = [100.0], []
+    monkeypatch.setattr(store.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(os, "fsync", lambda descriptor: waited.append(now[0]))
+
+    def tick(draw, tuning, stats):
+        now[0] += 0.03
+        return True
+
+    run_chain(job("slice", tmp_path, checkpoint_seconds=Settings().checkpoint_seconds), tick)
+    between = np.diff(sorted(set(waited))[:-1])  # the end is waited for whenever it comes
+    assert len(between) == 5
+    assert between.min() >= 1.0
