@@ -50,9 +50,10 @@ test-all: install ## every test: also the built wheel, the notebooks and a quick
 bench: install ## kernels against SciPy and scikit-fem, in one process, under two minutes
 	@$(BIN)/python tests/benchmarks/bench_kernels.py
 
-bench-full: bench ## and what a gradient costs, and steps a draw in plain and in effective coordinates
+bench-full: bench ## and what a gradient costs, steps a draw in both coordinates, and a surrogate
 	@$(BIN)/python tests/benchmarks/bench_gradient.py
 	@$(BIN)/python tests/benchmarks/bench_coordinates.py
+	@$(BIN)/python tests/benchmarks/bench_surrogate.py
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ import pytest
 from known_line import CASE, exact_posterior, write_case
 
 from mscale_uq.case.read import read_case
+from mscale_uq.cli.fit import verdict_lines
 from mscale_uq.errors import CaseError, RunError
 from mscale_uq.results.result import read_result
 from mscale_uq.run.calibrate import fit
@@ -193,6 +194,16 @@ def short(toys, tmp_path_factory):
         return replace(result, folder=result.folder.absolute()), seen
     finally:
         os.chdir(home)
+
+
+@pytest.mark.slow
+def test_a_sampler_that_nobody_asked_for_is_told_with_the_reason(line_run, tmp_path):
+    settings = {"sampler": "auto", "draws": 10, "tune": 10, "chains": 1, "cores": 0}
+    result = fit(write_case(tmp_path), out=tmp_path / "run", **settings)
+    why = "nuts was chosen: the system has exact derivatives"
+    assert why in verdict_lines(result)
+    assert why in result.report.read_text(encoding="utf-8")
+    assert not any("was chosen" in line for line in verdict_lines(line_run))
 
 
 def test_runs_go_into_a_folder_of_the_cases_name(short):

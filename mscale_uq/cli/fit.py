@@ -127,12 +127,12 @@ def verdict_lines(result: Result) -> list[str]:
     verdict = result.diagnostics
     solves = f"{verdict.failures} failed solves in {verdict.evaluations} evaluations"
     counts = f"{verdict.divergences} divergences, {solves}, {verdict.infeasible} infeasible points"
-    said = result.facts.get("coordinates")
     data = measured(result)
     warned = (f"WARNING: {sentence}" for sentence in surprises(data))
     error = model_error(result)
     surrogate = (result.facts.get("surrogate") or {}).get("lines", ())
-    model = [*warned, *filter(None, (said, coverage(data))), *surrogate, *error["assumed"], *error["scale"]]
+    said = [result.facts.get("chosen"), result.facts.get("coordinates"), coverage(data)]
+    model = [*warned, *filter(None, said), *surrogate, *error["assumed"], *error["scale"]]
     if verdict.ok:
         return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes), *model]
     bad = "diagnostics not met: do not trust these draws yet"

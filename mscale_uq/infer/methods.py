@@ -87,6 +87,13 @@ DEFAULTS: dict[Smoothness, str] = {
     "stochastic": "demetropolisz",
 }
 
+# Why that one.
+REASONS: dict[Smoothness, str] = {
+    "smooth": "the system has exact derivatives",
+    "piecewise": "the system is smooth in pieces only, and this sampler needs no derivative",
+    "stochastic": "the system is random, and this sampler needs no derivative",
+}
+
 
 def choose(smoothness: Smoothness, wanted: str | None = None) -> str:
     """Return the sampler for a system of the given smoothness class.

@@ -22,7 +22,7 @@ from mscale_uq.catalog import find_case, summaries
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round
 from mscale_uq.errors import CaseError, explain, near_match
-from mscale_uq.infer.methods import METHODS, choose
+from mscale_uq.infer.methods import METHODS, REASONS, choose
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.shear import coordinates_said
@@ -84,6 +84,7 @@ def fit(
     """
     if not isinstance(case, Case):
         case = read_case(find_case(case))
+    why = REASONS[case.smoothness] if (changes.get("sampler") or case.method.sampler) == "auto" else ""
     case = with_changes(case, changes)
     folder = Path(out) if out is not None else Path("runs") / case.name
     prepare(folder, case, fresh)
@@ -93,7 +94,7 @@ def fit(
             posterior, rounds = Learning(case, settings, folder, tell).corrected(case.posterior())
             samples, said = draw(case, posterior, settings, folder / CHAINS, tell)
             without = sampled_without(case, posterior, settings, folder, tell)
-        _finish(folder, case, settings, Sampled(posterior, rounds, samples, without, said), predictions)
+        _finish(folder, case, settings, Sampled(posterior, rounds, samples, without, said, why), predictions)
     result = read_result(folder)
     write_report(result)
     return result
@@ -163,6 +164,8 @@ class Sampled:
         Draws from it, and from the same without any model error, if it has one.
     said
         What there is to say of a surrogate, if one was used.
+    why
+        Why this sampler; empty if it was asked for.
     """
 
     posterior: Posterior
@@ -170,6 +173,7 @@ class Sampled:
     samples: Samples
     without: Samples | None
     said: dict[str, Any] | None = None
+    why: str = ""
 
 
 def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: int) -> None:
@@ -189,6 +193,7 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     facts = _facts(case, settings, samples)
     facts["coordinates"] = coordinates_said(posterior, settings)
     facts["surrogate"] = done.said
+    facts["chosen"] = f"{settings.sampler} was chosen: {done.why}" if done.why else ""
     facts["model_error"] = sorted(case.discrepancies)
     facts["approximation"] = learned_facts(case, done.rounds)
     facts["scale"] = scale_facts(case, posterior, thetas)
