@@ -36,7 +36,7 @@ def test_a_system_without_stretches_says_so_in_one_line():
 @pytest.mark.slow
 def test_the_posterior_of_the_benchmark_is_met_by_one_exact_likelihood_a_draw(tmp_path, monkeypatch):
     monkeypatch.setenv("MSCALE_UQ_CACHE", str(tmp_path / "cache"))
-    settings = {"sampler": "surrogate", "draws": 150, "tune": 150, "chains": 2, "predictions": 20}
+    settings = {"sampler": "surrogate", "draws": 300, "tune": 150, "chains": 1, "cores": 0, "predictions": 10}
     result = fit("inclusions", out=tmp_path / "run", **settings)
     about = result.facts["surrogate"]
     assert not about["fell_back"]
