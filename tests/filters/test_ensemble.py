@@ -9,6 +9,7 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Quantity
 from mscale_uq.core.statespace import StateSpace
+from mscale_uq.diagnose.innovations import consistency, nees
 from mscale_uq.errors import InputError
 from mscale_uq.filters.denkf import DEnKF
 from mscale_uq.filters.ensemble import EnsembleKalman
@@ -176,26 +177,50 @@ def test_another_key_gives_other_members():
     assert not np.any(one.members == other.members)
 
 
-def ranks(narrowing, steps=2400, size=39):
-    """Ranks of the truth among the forecast members at every third time, in ten classes."""
+@pytest.mark.parametrize(("told", "honest"), [(1.0, True), (0.5, False)])
+def test_nees_of_an_etkf_of_many_members_is_in_its_band_unless_it_is_told_too_small_a_noise(told, honest):
+    path, readings = stream(7, 1200)
+    plain = turning()
+    laws = {"left": Gaussian((0.5 * told, 1.0 * told)), "right": Gaussian(0.3 * told)}
+    states = [state for state, _ in run(EnsembleKalman(ETKF(), 100), plain.with_laws(laws), {}, readings)]
+    sparse, truth = states[4::5], path[4::5]  # so far apart errors are independent
+    terms = nees(truth, np.array([s.mean for s in sparse]), np.array([s.cov for s in sparse]))
+    found = consistency(terms.sum(), truth.size)
+    assert found.ok == honest
+    assert honest or found.ratio > 1.5
+
+
+FORTY_RANKS = {
+    "stochastic": EnsembleKalman(Stochastic(), 39),
+    "etkf": EnsembleKalman(ETKF(), 39, rotation=True),
+    "serial": EnsembleKalman(Serial(), 39, rotation=True),
+}
+
+
+def ranks(filter, narrowing, steps=1500):
+    """Ranks of the truth among the forecast members at every third time, in ten classes, for each state."""
     path, readings = stream(4, steps)
-    now, found = start(EnsembleKalman(Stochastic(), size), turning(), {}, key=6), []
+    now, found = start(filter, turning(), {}, key=6), []
     for together in simultaneous(readings):
         time = together[0].time
         now = now.predict_to(time)
         members = narrowing(now.state.members)
         if time % 3 == 0:
-            found.append((members[:, 0] < path[int(time) - 1][0]).sum())
+            found.append((members < path[int(time) - 1]).sum(axis=0))
         now, _ = replace(now, state=EnsembleState(time, members)).update(*together)
-    return np.bincount(np.array(found) // 4, minlength=(size + 1) // 4)
+    return [np.bincount(each // 4, minlength=10) for each in np.array(found).T]
 
 
-def test_the_rank_histogram_is_flat_under_a_perfect_model():
-    assert chisquare(ranks(lambda members: members)).pvalue > 1e-3
+@pytest.mark.parametrize("name", FORTY_RANKS)
+def test_the_rank_histogram_is_flat_under_a_perfect_model(name):
+    # The third state is read every second time only.
+    for counts in ranks(FORTY_RANKS[name], lambda members: members):
+        assert chisquare(counts).pvalue > 1e-3
 
 
-def test_a_filter_that_is_too_sure_of_itself_has_a_rank_histogram_that_is_not_flat():
-    counts = ranks(lambda members: widened(members, 0.6))
+@pytest.mark.parametrize("name", FORTY_RANKS)
+def test_a_filter_that_is_too_sure_of_itself_has_a_rank_histogram_that_is_not_flat(name):
+    counts = ranks(FORTY_RANKS[name], lambda members: widened(members, 0.6), 900)[0]
     assert chisquare(counts).pvalue < 1e-6
     assert counts[0] + counts[-1] > 1.3 * counts.sum() * 2 / counts.size
 
