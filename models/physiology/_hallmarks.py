@@ -57,9 +57,9 @@ NETWORK_STATE = (
     Quantity("suppressor", "1", "x_p, activity of the tumour suppressor"),
     Quantity("inflammation", "1", "I"),
     Quantity("instability", "1", "G, of the genome, from 0 to 1"),
-    Quantity("log_independence", "1", "logarithm of the factor on the independence of growth signals"),
-    Quantity("log_function", "1", "logarithm of the factor on the function of the suppressor"),
-    Quantity("log_drive", "1", "logarithm of the factor on the angiogenic drive"),
+    Quantity("independence_shift", "1", "logarithm of the factor on the independence of growth signals"),
+    Quantity("function_shift", "1", "logarithm of the factor on the function of the suppressor"),
+    Quantity("drive_shift", "1", "logarithm of the factor on the angiogenic drive"),
     Quantity("mutations_expected", "1", "number found, expected"),
 )
 TISSUE = ("stimulation", "inhibition", "angiostatin_effect", "endostatin_effect", "angiostatin_clearance",
@@ -75,9 +75,9 @@ NETWORK = (
     "independence_drift", "function_drift", "drive_drift", "mutation_rate",
 )  # fmt: skip
 PORTS = {
-    "log_independence": "independence",
-    "log_function": "suppressor_function",
-    "log_drive": "angiogenic_drive",
+    "independence_shift": "independence",
+    "function_shift": "suppressor_function",
+    "drive_shift": "angiogenic_drive",
 }
 MOVED = tuple(NETWORK.index(parameter) for parameter in PORTS.values())
 # Places in the state, in its order.

@@ -70,10 +70,13 @@ SEEN = {
     "frozen": ("volume", "vessel_density", "marker"),
     "drifting": ("volume", "vessel_density", "marker", "mutations"),
 }
-AT_ZERO = ("angiostatin", "endostatin", "inflammation", "instability", "log_independence", "log_function",
-           "log_drive", "mutations_expected")  # fmt: skip
+AT_ZERO = ("angiostatin", "endostatin", "inflammation", "instability", "independence_shift", "function_shift",
+           "drive_shift", "mutations_expected")  # fmt: skip
 SMALL = (1e-11, 1e-11, 1e-17, 1e-17)  # doses are about 1e-5
 TIGHT = {"tissue": Tolerances(1e-9, SMALL), "network": Tolerances(1e-9, (*SMALL, *(1e-11,) * 8))}
+# How sure a filter is of the state at first.
+UNSURE = {"log_volume_initial_var": 0.04, "log_capacity_initial_var": 0.1, "effector_initial_var": 0.005,
+          "suppressor_initial_var": 0.01}  # fmt: skip
 TIMES = (4.0, 7.0, 10.0, 13.0, 16.0, 19.0)
 
 
@@ -148,7 +151,7 @@ def space(model="tissue", angiostatin=0.0, endostatin=0.0, interval=1.0, treatme
         name: ObservationOperator(name, LAWS[name], Formula(READINGS[name], name)) for name in SEEN[model]
     }
     before = [Formula(logarithms, ("log_volume_initial", "log_capacity_initial"))]
-    return StateSpace(before, dynamics, sources, KNOWN[model], constants(model))
+    return StateSpace(before, dynamics, sources, KNOWN[model], constants(model) | UNSURE)
 
 
 def _off(expected, where, name="volume", **options):

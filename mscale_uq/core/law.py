@@ -12,6 +12,7 @@ import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Stage, Values
+from mscale_uq.errors import NoGradient
 
 
 @final
@@ -72,6 +73,18 @@ class Law(ABC):
     def mean(self, prediction: Array, values: Values) -> Array:
         """Return the expected data, shaped like the prediction."""
 
+    def mean_slope(self, prediction: Array, values: Values) -> Array | float:
+        """Return the derivative of each expected datum to its prediction: one, unless a law says so.
+
+        Raises
+        ------
+        NoGradient
+            If the mean is not the prediction, and the law does not say how it moves.
+        """
+        if not np.array_equal(self.mean(prediction, values), prediction):
+            raise NoGradient(f"a {type(self).__name__} law: its mean is not the prediction")
+        return 1.0
+
     @abstractmethod
     def cov(self, prediction: Array, variance: Array, values: Values) -> Array:
         """Return the covariance of the flattened data, ``(n, n)``."""
@@ -114,6 +127,10 @@ class ObservationOperator:
     def mean(self, values: Values) -> Array:
         """Return the expected datum at named values that hold the quantity."""
         return self.law.mean(np.asarray(values[self.quantity]), values)
+
+    def mean_slope(self, values: Values) -> Array | float:
+        """Return the derivative of the expected datum to the quantity; see `Law`."""
+        return self.law.mean_slope(np.asarray(values[self.quantity]), values)
 
     def cov(self, values: Values) -> Array:
         """Return the covariance ``(n, n)`` of the datum given the named values."""

@@ -19,7 +19,7 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import DataError, NoGradient, explain, near_match
+from mscale_uq.errors import DataError, explain, near_match
 from mscale_uq.filters.plain import fixed_cov
 from mscale_uq.filters.reading_slope import derivative, places
 from mscale_uq.filters.records import Verdict
@@ -153,9 +153,11 @@ class Sight:
             self._density(o, operator, made)
             for (o, operator), (made, _) in zip(self._pairs(), parts, strict=True)
         ]
-        return Survey(
-            *self._stacked(parts), sum(density for density, _ in terms), _stack([score for _, score in terms])
+        gains = (
+            operator.mean_slope(made) for (_, operator), (made, _) in zip(self._pairs(), parts, strict=True)
         )
+        scores = [score / np.ravel(gain) for (_, score), gain in zip(terms, gains, strict=True)]
+        return Survey(*self._stacked(parts), sum(density for density, _ in terms), _stack(scores))
 
     def members(self, states: Array) -> Array:
         """Return the expected readings ``(N, m)`` of every member ``(N, n)``."""
@@ -186,19 +188,18 @@ class Sight:
         return made
 
     def _linear(self, state: Array) -> Iterator[tuple[Named, Array]]:
-        """Yield what each observation's operator makes, and its derivative to the state."""
+        """Yield what each operator makes, and the derivative to the state of what it expects."""
         for observation, operator in self._pairs():
             made, slope = self._slope(operator, state)
             self._check_size(observation, made[operator.quantity])
-            if not np.array_equal(operator.mean(made), made[operator.quantity]):
-                raise NoGradient(f"law of source {observation.source!r}: its mean is not the prediction")
-            yield made, slope
+            gain = operator.mean_slope(made)
+            yield made, slope if isinstance(gain, float) else np.reshape(gain, (-1, 1)) * slope
 
     def _stacked(self, parts: Iterable[tuple[Named, Array]]) -> tuple[Array, Array, Array]:
         """Return expected readings, derivative and covariance of all observations."""
         means, slopes, covs = [], [np.zeros((0, self.space.dynamics.size))], []
         for (observation, operator), (made, slope) in zip(self._pairs(), parts, strict=True):
-            means.append(made[operator.quantity].ravel())
+            means.append(operator.mean(made).ravel())
             slopes.append(slope)
             covs.append(self._cov(observation, operator, made))
         return _stack(means), np.vstack(slopes), _blocks(covs)

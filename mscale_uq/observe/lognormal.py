@@ -93,6 +93,10 @@ class Lognormal(Law):
         """Return the expected reading; the prediction is the median, which is less."""
         return np.asarray(prediction * np.exp(0.5 * look_up(self.relative, values) ** 2))
 
+    def mean_slope(self, prediction: Array, values: Values) -> Array:
+        """Return the ratio of the expected reading to the median."""
+        return np.broadcast_to(np.exp(0.5 * look_up(self.relative, values) ** 2), np.shape(prediction))
+
     def cov(self, prediction: Array, variance: Array, values: Values) -> Array:
         """Return the diagonal covariance."""
         m = np.asarray(prediction, dtype=float)

@@ -14,6 +14,7 @@ from typing import Any, final
 import numba
 import numpy as np
 from numba import types
+from numba.extending import typeof_impl
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import NoGradient, explain
@@ -116,11 +117,35 @@ class Level:
         return level_slopes(self.complex, float(t), y, p)
 
 
+@final
+class Compiled(types.WrapperAddressProtocol):  # type: ignore[misc]  # numba has no types
+    """A compiled function, as kernels take it: numba works out the type of its own anew at every call."""
+
+    def __init__(self, function: Any, type_: Any) -> None:
+        self.type = type_
+        self._function = function
+        self._address = function.address
+
+    def __wrapper_address__(self) -> int:
+        """Return where it is."""
+        return int(self._address)
+
+    def signature(self) -> Any:
+        """Return what it takes and gives."""
+        return self.type.signature
+
+
+@typeof_impl.register(Compiled)
+def _type_of(value: Compiled, _context: Any) -> Any:
+    return value.type
+
+
 @cache
-def _compiled(function: Callable[..., Any], signature: Any) -> Any:
+def _compiled(function: Callable[..., Any], signature: Any) -> Compiled:
     plain = getattr(function, "py_func", function)  # a function that numba has compiled already
     stored = Path(plain.__code__.co_filename).is_file()  # else there is no place for a cache
-    return numba.cfunc(signature, cache=stored, error_model="numpy")(plain)
+    made = numba.cfunc(signature, cache=stored, error_model="numpy")(plain)
+    return Compiled(made, types.FunctionType(signature))
 
 
 @numba.njit(cache=True, error_model="numpy")

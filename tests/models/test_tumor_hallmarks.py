@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
+from mscale_uq.run.assimilate import take_in
 
 TABLE = Path(__file__).parents[2] / "data/tumor_hallmarks"
 DAYS = (10.0, 30.0, 60.0, 90.0)
@@ -75,11 +76,11 @@ def test_the_network_takes_the_known_course(model, expected):
 def test_independence_drifts_as_known_and_by_the_integral_of_the_instability():
     here = forward(time=DAYS, model="drifting")
     known = here.trace(here.theta())
-    assert 0.2 * np.exp(known["log_independence"]) == pytest.approx(
+    assert 0.2 * np.exp(known["independence_shift"]) == pytest.approx(
         [0.202204, 0.248398, 0.511330, 1.321511], abs=5e-7
     )
     damage = known["mutations_expected"] / 3.0  # counted at the rate 3 G
-    for name, drift in (("log_independence", 0.05), ("log_function", -0.05), ("log_drive", 0.03)):
+    for name, drift in (("independence_shift", 0.05), ("function_shift", -0.05), ("drive_shift", 0.03)):
         assert known[name] == pytest.approx(drift * damage, rel=1e-9)
 
 
@@ -109,7 +110,8 @@ def test_the_network_is_that_of_an_independent_integrator():
     model = forward([6.0], "drifting", angiostatin=2e-5, endostatin=1e-5)
     known = model.trace(model.theta())
     names = ("log_volume", "log_capacity", "angiostatin", "endostatin", "effector", "suppressor",
-             "inflammation", "instability", "log_independence", "log_function", "log_drive")  # fmt: skip
+             "inflammation", "instability", "independence_shift", "function_shift",
+             "drive_shift")  # fmt: skip
     assert [known[name][0] for name in names] == pytest.approx(y, rel=1e-7)
 
 
@@ -205,3 +207,55 @@ def test_the_case_reads_zeros_as_not_detected():
     case = read_case(find_case("tumor_hallmarks"))
     law, volumes = case.plans[4].operators["volume"].law, table("both_20")[1]
     assert list(volumes[law.censored(volumes)]) == [0, 0, 0]
+
+
+def watched(folder, *changes):
+    """Take in a watched tumour: the case, with some of its text changed."""
+    text = find_case("tumor_hallmarks_drift").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "tumor_hallmarks_drift.toml"
+    path.write_text(text)
+    return take_in(read_case(path))
+
+
+def interval(result, name, row=-1):
+    """The 95 % interval of what is learned, by default in the end."""
+    columns = [c for c in result.steps.columns if c.startswith(name) and ("lower" in c or "upper" in c)]
+    return tuple(result.steps[columns].iloc[row])
+
+
+STABLE = ("drifting.csv", "stable.csv")
+STILL = ("independence = 0.01, angiogenic_drive = 0.004, suppressor_function = 0.01", "independence = 0.0")
+
+
+def test_a_filter_finds_what_drifts_and_where_it_is(tmp_path):
+    """A model without drift, whose unknowns may walk: they leave where they began for the truth."""
+    result = watched(tmp_path)
+    for name, first, last in (("independence", 0.2, 2.0414), ("angiogenic_drive", 1.0, 4.2227)):
+        low, high = interval(result, name)
+        assert first < low < last < high
+    low, high = interval(result, "suppressor_function")  # seen hardly at all: as wide as a factor of 20
+    assert high / low > 10
+    found = result.consistency
+    assert found.lower < found.total / found.freedom < found.upper
+
+
+def test_a_filter_finds_no_drift_where_there_is_none(tmp_path):
+    result = watched(tmp_path, STABLE)
+    for name, truth in (("independence", 0.2), ("angiogenic_drive", 1.0), ("suppressor_function", 1.0)):
+        for row in (9, 19, 32):
+            low, high = interval(result, name, row)
+            assert low < truth < high
+
+
+def test_the_evidence_is_for_drift_where_there_is_drift_and_against_it_where_there_is_none(tmp_path):
+    def gain(*changes):
+        walking, still = (
+            watched(tmp_path, *changes, *more).steps["log_evidence"].sum() for more in ((), (STILL,))
+        )
+        return walking - still
+
+    assert gain() > 100
+    assert gain(STABLE) < 0
