@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mscale_uq.case.filter_names import FILTERS
 from mscale_uq.case.schema import AssimilateSpec
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CaseError, explain, near_match
@@ -47,7 +48,6 @@ ANALYSES: Mapping[str, Callable[..., Analysis]] = {
     "serial": Serial,
     "letkf": LETKF,
 }
-FILTERS = (*GAUSSIAN, "gaussian_sum", *ANALYSES, "ienks", "esmda", "particle")
 NOT_SMOOTHED = ("gaussian_sum", "ienks", "particle")
 WIDENING = {
     "inflation_on_anomalies": "on_anomalies",

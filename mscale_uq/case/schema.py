@@ -19,11 +19,16 @@ from mscale_uq.case.fields import (
     Shape,
     Switch,
 )
+from mscale_uq.case.filter_names import FILTERS
 
 MOST_SEED = 2**63 - 1  # what a file of results can hold
 
 
 Size = Annotated[int, Field(ge=1, strict=True)]
+# Told to editors; the reader has a better message than pydantic's for a name that is none.
+FilterName = Annotated[
+    str, Field(json_schema_extra={"oneOf": [{"const": n, "description": d} for n, d in FILTERS.items()]})
+]
 
 
 class Section(BaseModel):
@@ -149,7 +154,7 @@ class MethodSpec(Section):
 class AssimilateSpec(Section):
     """How the data are taken in one after the other by a filter."""
 
-    filter: str
+    filter: FilterName
     experiment: Names | None = None
     members: Annotated[int, Field(ge=2, strict=True)] | None = None
     learn: list[str] = []

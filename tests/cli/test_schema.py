@@ -8,6 +8,8 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner
 
+from mscale_uq.case.filter_names import FILTERS
+from mscale_uq.case.filters import ANALYSES, GAUSSIAN, OTHERS
 from mscale_uq.catalog import cases, find_case
 from mscale_uq.cli.commands import app
 
@@ -44,6 +46,16 @@ def test_a_mistake_of_form_is_marked(editor, mistake):
     messages = [one.message for one in editor.iter_errors(tables)]
     inner = [c.message for one in editor.iter_errors(tables) for c in one.context]
     assert any(said in message for message in messages + inner), messages + inner
+
+
+def test_every_filter_of_a_case_is_offered_with_what_it_is_for(editor):
+    one = editor.schema["$defs"]["AssimilateSpec"]["properties"]["filter"]
+    assert [choice["const"] for choice in one["oneOf"]] == list(FILTERS)
+    assert set(FILTERS) == {*GAUSSIAN, *ANALYSES, *OTHERS}
+    assert all(choice["description"] for choice in one["oneOf"])
+    section = editor.evolve(schema={**one, "$defs": editor.schema["$defs"]})
+    assert section.is_valid("etkf")
+    assert not section.is_valid("etk")
 
 
 def test_it_is_written_into_a_file_too(tmp_path):
