@@ -24,7 +24,6 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 
 EXACT = 1e-9  # of the last step of a corrector, after which the error is its square
-ROUGH = 1e-2  # the same, as a share of the step along the branch, where the branch is only followed
 Family = Callable[[Array, float], tuple[Array, Array, Array]]
 
 
@@ -103,23 +102,32 @@ class Curve:
         The solution where the branch begins.
     reach
         Range of s that is of interest: its sign says which way to go, its size is the unit of s.
+    size
+        Unit of the unknowns; None takes how far each would move over that range if it went on as it begins.
     """
 
     def __init__(
-        self, family: Family, unknown: Array, parameter: float, reach: float, stride: Stride = Stride()
+        self,
+        family: Family,
+        unknown: Array,
+        parameter: float,
+        reach: float,
+        stride: Stride = Stride(),
+        size: float | None = None,
     ) -> None:
         self._family, self._stride = family, stride
         _, J, slope = family(unknown, parameter)
         ahead = np.append(-_solved(J, slope * reach), reach) if np.all(np.isfinite(J)) else np.zeros(1)
-        self._units = np.append(_units(ahead[:-1], unknown), abs(reach))
+        units = _units(ahead[:-1], unknown) if size is None else np.full(unknown.size, size)
+        self._units = np.append(units, abs(reach))
         ahead = ahead / self._units
         self.first = Point(unknown, parameter, J, slope, ahead / np.linalg.norm(ahead))
 
     def points(self) -> Iterator[tuple[Point, bool]]:
         """Yield points along the branch, the first one first, and whether each is a fold.
 
-        Between two of them s rises or falls. Folds and the first are exact to round-off, the others as near
-        to the branch as following it takes. Ends where no step succeeds, or after the most steps allowed.
+        Between two of them s rises or falls. All are exact to round-off: where the tangent has hardly a part
+        along s, nothing less tells a fold. Ends where no step succeeds, or after the most steps allowed.
         """
         point, length, bend = self.first, self._stride.first, None
         yield point, False
@@ -153,7 +161,7 @@ class Curve:
     def _step(self, point: Point, length: float, bend: Array | None) -> Point | None:
         """Predict along the tangent and correct across it; None if that ends nowhere, or turns too far."""
         start = self._joined(point) + length * point.tangent
-        moved = self._correct(start, point.tangent, point, 0.5 * length, ROUGH * length)
+        moved = self._correct(start, point.tangent, point, 0.5 * length)
         if moved is None or bend is None:
             return moved
         swerved = np.linalg.norm(moved.tangent - point.tangent - length * bend)
@@ -168,13 +176,8 @@ class Curve:
         return None if behind else here
 
     @np.errstate(over="ignore", invalid="ignore")  # a trial that overflows is a step that was too long
-    def _correct(
-        self, start: Array, across: Array, near: Point, furthest: float, rough: float = 0.0
-    ) -> Point | None:
-        """Newton's method in the plane through `start` across a direction; None where it leads too far.
-
-        It ends with a step below `rough`, or at round-off.
-        """
+    def _correct(self, start: Array, across: Array, near: Point, furthest: float) -> Point | None:
+        """Newton's method in the plane through `start` across a direction; None where it leads too far."""
         x = start.copy()
         for _ in range(self._stride.iterations):
             r, J, slope = self._family((x * self._units)[:-1], float(x[-1] * self._units[-1]))
@@ -184,33 +187,34 @@ class Curve:
             x = x + step
             if np.linalg.norm(x - start) > furthest:
                 return None
-            if np.linalg.norm(step) <= max(rough, EXACT * (1.0 + float(np.linalg.norm(x)))):
-                if not rough:
-                    _, J, slope = self._family((x * self._units)[:-1], float(x[-1] * self._units[-1]))
-                return self._point(x, J, slope, near)
+            if np.linalg.norm(step) <= EXACT * (1.0 + np.linalg.norm(x)):
+                return self._point(x, near)
         return None
 
-    def _point(self, x: Array, J: Array, slope: Array, near: Point) -> Point | None:
+    def _point(self, x: Array, near: Point) -> Point | None:
+        u, s = (x * self._units)[:-1], float(x[-1] * self._units[-1])
+        _, J, slope = self._family(u, s)
         tangent = _bordered(J, slope, self._units, near.tangent, np.eye(x.size)[-1])
         if tangent is None:
             return None
         tangent = tangent / np.linalg.norm(tangent)
         if np.linalg.norm(tangent - near.tangent) > self._stride.turn:
             return None
-        return Point((x * self._units)[:-1], float(x[-1] * self._units[-1]), J, slope, tangent)
+        return Point(u, s, J, slope, tangent)
 
     def _locate(self, one: Point, other: Point, height: Callable[[Point], float]) -> Point:
         """Return the point between two where a height, of unlike signs at both, is zero."""
         low, high, f_low, f_high = self._joined(one), self._joined(other), height(one), height(other)
-        furthest, best = float(np.linalg.norm(high - low)), one
+        furthest, best, flat = float(np.linalg.norm(high - low)), one, 1e-10 * max(abs(f_low), abs(f_high))
         for _ in range(60):  # regula falsi; an end that stays has its height halved (Illinois)
             start = low + f_low / (f_low - f_high) * (high - low)
+            moved = float(np.linalg.norm(start - high))  # since the last try, less and less
             here = self._correct(start, one.tangent, one, furthest)
             if here is None:
-                return best
+                break
             best, x, f = here, self._joined(here), height(here)
-            if abs(f) < 1e-13 or np.linalg.norm(high - low) < 1e-11 * furthest:
-                return best
+            if abs(f) <= flat or moved < 1e-11 * furthest:
+                break
             if f * f_high < 0:
                 low, f_low = high, f_high
             else:

@@ -80,7 +80,7 @@ class Fold(Stage):
     def point(self, values: Values) -> Point:
         """Return the fold with the unknown there."""
         settled = self._coupling.settle({**values, self._branch.along: np.asarray(self._branch.since)})
-        curve = begin(self._coupling, settled, self._branch.since, self._latest, self._settings, self.name)
+        curve = begin(self._coupling, settled, self._branch, self._latest, self._settings, self.name)
         fold = first_fold(curve, self._latest)
         if fold is None:
             shown = {name: values[name] for name in self.inputs}

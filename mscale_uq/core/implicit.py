@@ -28,10 +28,14 @@ class Branch:
         Name of a scalar input of the stages: a load, a field, a supply.
     since
         Its value where the branch begins, with the solution that Newton's method finds from the start.
+    size
+        About how far the unknown moves until it matters, in its unit; None takes what it would move on the
+        whole way if it went on as it begins, which is too little where it begins exponentially.
     """
 
     along: str
     since: float = 0.0
+    size: float | None = None
 
 
 @final
@@ -116,7 +120,7 @@ class Implicit(Stage):
             raise WiringError(explain(given, hint="Implicit(.., branch=Branch('field', since=0.0))"))
         target = float(values[self._branch.along])
         settled = self.coupling.settle(values)
-        curve = begin(self.coupling, settled, self._branch.since, target, self._settings, self.name)
+        curve = begin(self.coupling, settled, self._branch, target, self._settings, self.name)
         return crossings(curve, target, low, high)
 
     def _solve(self, values: Values, settled: Named) -> Array:
@@ -134,7 +138,7 @@ class Implicit(Stage):
 
     def _along(self, values: Values, settled: Named, branch: Branch) -> Array:
         target = float(values[branch.along])
-        curve = begin(self.coupling, settled, branch.since, target, self._settings, self.name)
+        curve = begin(self.coupling, settled, branch, target, self._settings, self.name)
         if target == branch.since:
             return curve.first.unknown
         found, fold = arrive(curve, target)
@@ -151,20 +155,21 @@ class Implicit(Stage):
 
 
 def begin(
-    coupling: Coupling, settled: Named, since: float, until: float, settings: NewtonSettings, name: str
+    coupling: Coupling, settled: Named, branch: Branch, until: float, settings: NewtonSettings, name: str
 ) -> Curve:
-    """Return the branch of solutions that begins at `since` and goes towards `until`.
+    """Return the branch of solutions that goes towards `until`.
 
     Raises
     ------
     Infeasible, SolveFailed
-        If no solution is found at `since`.
+        If no solution is found where it begins.
     """
+    since = branch.since
     root = find_root(lambda u: coupling.at(settled, u, since)[:2], np.ravel(coupling.start), settings)
     if not root.converged:
         failure = Infeasible if root.fold else SolveFailed
         raise failure(name, settled, f"no solution at {coupling.along} = {since:g}, where the branch begins")
-    return Curve(partial(coupling.at, settled), root.unknown, since, (until - since) or 1.0)
+    return Curve(partial(coupling.at, settled), root.unknown, since, (until - since) or 1.0, size=branch.size)
 
 
 def near_fold(coupling: Coupling, settled: Named, u: Array, jacobian: Array) -> bool:

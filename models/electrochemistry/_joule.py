@@ -1,0 +1,111 @@
+"""A body of a solid electrolyte that carries current: hopping conductivity, Joule's heat and its way out.
+
+Rates of the overheating at the nodes of a `SymmetricBody`, for `Ode`. Source of the conductivity: bonds in
+series along a chain, G = G_0 exp(-E/kT) with E normal of mean E_m and deviation s, conduct as the harmonic
+mean; its average over bonds is exp(-E_m/kT - s^2/(2 k^2 T^2)), and the Nernst-Einstein relation adds 1/T.
+"""
+
+import numba
+import numpy as np
+
+HOPPING = ("conductivity_ref", "migration_energy", "disorder", "boltzmann", "reference")
+LOADS = ("furnace_temperature", "drive")
+LOSSES = ("thermal_conductivity", "heat_transfer", "emissivity", "heat_capacity", "stefan_boltzmann")
+BODY = ("half_width", "surface", "weights", "stiffness")
+NAMES = (*LOADS, *HOPPING, *LOSSES, *BODY)  # the order of p in the rates
+
+
+@numba.njit(cache=True)
+def hopping(T, ref, Em, s, kB, T_ref):
+    """Conductivity at T, given that at T_ref."""
+    barrier = Em / kB * (1 / T - 1 / T_ref)
+    scatter = (s / kB) ** 2 / 2 * (1 / T**2 - 1 / T_ref**2)
+    return ref * T_ref / T * np.exp(-barrier - scatter)
+
+
+@numba.njit(cache=True)
+def lose(y, p, dy):
+    """Turn heating per volume into rates: conduction to the surface, convection and radiation from there."""
+    T_0, k, h, emissivity, C, radiation, a, surface = p[0], p[7], p[8], p[9], p[10], p[11], p[12], p[13]
+    n = y.size
+    for i in range(n):
+        w, flow = p[14 + i], 0 * y[0]
+        for j in range(n):
+            flow += p[14 + n + n * i + j] * y[j]
+        dy[i] -= k / a**2 * flow / w
+    lost = h * y[n - 1] + emissivity * radiation * ((T_0 + y[n - 1]) ** 4 - T_0**4)
+    dy[n - 1] -= surface / a * lost / p[14 + n - 1]
+    for i in range(n):
+        dy[i] /= C
+
+
+def along(t, y, p, dy):  # noqa: ARG001  (autonomous)
+    """The field, whose square is the drive, runs along the surface and is the same everywhere."""
+    for i in range(y.size):
+        dy[i] = p[1] * hopping(p[0] + y[i], p[2], p[3], p[4], p[5], p[6])
+    lose(y, p, dy)
+
+
+def across(t, y, p, dy):  # noqa: ARG001
+    """Electrodes on both faces of a slab: one current everywhere; the drive is the mean field squared."""
+    resistivity = 0 * y[0]
+    for i in range(y.size):
+        dy[i] = 1 / hopping(p[0] + y[i], p[2], p[3], p[4], p[5], p[6])
+        resistivity += p[14 + i] * dy[i]
+    for i in range(y.size):
+        dy[i] *= p[1] / resistivity**2
+    lose(y, p, dy)
+
+
+def driven(t, y, p, dy):  # noqa: ARG001
+    """The same slab, where a source holds the current density, whose square is the drive."""
+    for i in range(y.size):
+        dy[i] = p[1] / hopping(p[0] + y[i], p[2], p[3], p[4], p[5], p[6])
+    lose(y, p, dy)
+
+
+RATES = {"along": along, "across": across, "driven": driven}
+
+
+def conductivity(temperature, conductivity_ref, migration_energy, disorder, boltzmann, reference):
+    """The same law as a formula: Arrhenius with 1/T, bent by the scatter of the barriers."""
+    u = (1 / temperature - 1 / reference) / boltzmann
+    v = (1 / temperature**2 - 1 / reference**2) / boltzmann**2
+    return conductivity_ref * reference / temperature * np.exp(-migration_energy * u - disorder**2 / 2 * v)
+
+
+class Readings:
+    """What instruments see of an overheated body: mean current density, its surface and its middle."""
+
+    __name__ = "readings"
+
+    def __init__(self, body, electrodes):
+        self.weights, self.middle = body.weights, body.at(np.zeros(1))[0]
+        self.electrodes = electrodes
+
+    def __call__(
+        self, overheating, furnace_temperature, field, conductivity_ref, migration_energy, disorder,
+        boltzmann, reference,
+    ):  # fmt: skip
+        """Return current density, temperature of the surface and of the middle."""
+        local = conductivity(
+            furnace_temperature + overheating,
+            conductivity_ref,
+            migration_energy,
+            disorder,
+            boltzmann,
+            reference,
+        )
+        mean = 1 / ((1 / local) @ self.weights) if self.electrodes else local @ self.weights
+        surface = furnace_temperature + overheating[-1]
+        return mean * field, surface, furnace_temperature + overheating @ self.middle
+
+
+def squared(field):
+    """What heats."""
+    return field**2
+
+
+def root(critical_drive):
+    """The field of a critical drive."""
+    return np.sqrt(critical_drive)
