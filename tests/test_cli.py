@@ -274,7 +274,7 @@ def test_a_stopped_run_says_whether_it_can_be_gone_on_with(sampler, then, tmp_pa
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(calibrate, "sample", stop)
+    monkeypatch.setattr(calibrate, "draw", stop)
     done = mscale("fit", write_case(tmp_path), "--out", tmp_path / "run", "--sampler", sampler)
     assert (done.exit_code, then in done.output) == (1, True), done.output
 

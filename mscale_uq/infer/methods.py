@@ -76,7 +76,7 @@ METHODS: dict[str, Method] = {
         ),
     ),
     "surrogate": Method(
-        gradient=True, resumable=False, tunes=True, shears=True, stats=("log_ratio", "diverging")
+        gradient=True, resumable=True, tunes=True, shears=True, stats=("log_ratio", "diverging")
     ),
 }  # fmt: skip
 

@@ -110,7 +110,7 @@ def test_a_chain_of_nothing_but_impossible_draws_is_caught(tmp_path):
 @pytest.mark.slow
 def test_a_bad_surrogate_gives_the_exact_posterior_all_the_same(tmp_path):
     target = Levels(known.straight(), [moved(known.straight(), 0.6)], length=3)
-    settings = Settings(sampler="surrogate", draws=2000, tune=500, chains=2, cores=0, seed=5)
+    settings = Settings(sampler="surrogate", draws=1200, tune=300, chains=2, cores=0, seed=5)
     found = sample_corrected(target, settings, pareto_smoothed, tmp_path)
     assert found.fell_back
     assert found.samples.sampler == "mlda"
