@@ -109,18 +109,18 @@ def main():
     T = np.arange(250.0, 451.0, 20.0)
     seen = sigma(T) * (1 + 0.02 * rng.standard_normal(T.size))
     write("impedance", "temperature [K],conductivity [S/m]", (T, seen))
-    field = np.array([5e3, 10e3, 15e3, 18e3, 2e3, 4e3, 6e3, 7.5e3])
-    T_0 = np.repeat([300.0, 340.0], 4)
+    field = np.array([10e3, 15e3, 18e3, 4e3, 6e3, 7.5e3])
+    T_0 = np.repeat([300.0, 340.0], 3)
     seen = np.array([between_electrodes(sigma, *one) for one in zip(field, T_0, strict=True)]).T
-    noisy = seen[0] * (1 + 0.01 * rng.standard_normal(8)), seen[1] + 0.5 * rng.standard_normal(8)
+    noisy = seen[0] * (1 + 0.01 * rng.standard_normal(6)), seen[1] + 0.5 * rng.standard_normal(6)
     header = "field [V/m],furnace_temperature [K],current_density [A/m^2],middle_temperature [K]"
     write("joule", header, (field, T_0, *noisy))
     times = np.arange(30.0, 451.0, 30.0)
     surface = warming(sigma, 1000.0, 340.0, times) + 0.5 * rng.standard_normal(times.size)
     write("warming", "time [s],surface_temperature_in_time [K]", (times, surface))
-    fields = np.array([500.0, 700.0, 1000.0, 1500.0])
+    fields = np.array([700.0, 1500.0])
     clean = np.array([onset(sigma, one) for one in fields])
-    write("onset", "field [V/m],onset_temperature [K]", (fields, clean + 5 * rng.standard_normal(4)))
+    write("onset", "field [V/m],onset_temperature [K]", (fields, clean + 5 * rng.standard_normal(2)))
     print(seen.T.tolist(), clean.tolist())
 
 

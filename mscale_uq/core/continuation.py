@@ -24,6 +24,7 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 
 EXACT = 1e-9  # of the last step of a corrector, after which the error is its square
+NEAR = 1e-6  # the same, where the branch is only followed
 Family = Callable[[Array, float], tuple[Array, Array, Array]]
 
 
@@ -126,8 +127,9 @@ class Curve:
     def points(self) -> Iterator[tuple[Point, bool]]:
         """Yield points along the branch, the first one first, and whether each is a fold.
 
-        Between two of them s rises or falls. All are exact to round-off: where the tangent has hardly a part
-        along s, nothing less tells a fold. Ends where no step succeeds, or after the most steps allowed.
+        Between two of them s rises or falls. Folds are exact to round-off, and the others nearly: where the
+        tangent has hardly a part along s, nothing less tells a fold. Ends where no step succeeds, or after
+        the most steps allowed.
         """
         point, length, bend = self.first, self._stride.first, None
         yield point, False
@@ -161,7 +163,7 @@ class Curve:
     def _step(self, point: Point, length: float, bend: Array | None) -> Point | None:
         """Predict along the tangent and correct across it; None if that ends nowhere, or turns too far."""
         start = self._joined(point) + length * point.tangent
-        moved = self._correct(start, point.tangent, point, 0.5 * length)
+        moved = self._correct(start, point.tangent, point, 0.5 * length, NEAR)
         if moved is None or bend is None:
             return moved
         swerved = np.linalg.norm(moved.tangent - point.tangent - length * bend)
@@ -176,7 +178,9 @@ class Curve:
         return None if behind else here
 
     @np.errstate(over="ignore", invalid="ignore")  # a trial that overflows is a step that was too long
-    def _correct(self, start: Array, across: Array, near: Point, furthest: float) -> Point | None:
+    def _correct(
+        self, start: Array, across: Array, near: Point, furthest: float, last: float = EXACT
+    ) -> Point | None:
         """Newton's method in the plane through `start` across a direction; None where it leads too far."""
         x = start.copy()
         for _ in range(self._stride.iterations):
@@ -187,7 +191,7 @@ class Curve:
             x = x + step
             if np.linalg.norm(x - start) > furthest:
                 return None
-            if np.linalg.norm(step) <= EXACT * (1.0 + np.linalg.norm(x)):
+            if np.linalg.norm(step) <= last * (1.0 + np.linalg.norm(x)):
                 return self._point(x, near)
         return None
 
