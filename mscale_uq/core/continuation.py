@@ -37,14 +37,10 @@ class Stride:
     ----------
     first
         Length of the first step, as a share of the range of s.
-    longest, shortest
-        Of any step; a branch on which even the shortest fails ends there.
-    most
-        Steps before giving up.
+    longest, shortest, most, iterations
+        Of any step, where even the shortest fails the branch ends; number of steps, and of the corrector.
     turn, swerve
         By how much the unit tangent may change in one step, and how differently from the step before.
-    iterations
-        Of the corrector.
     """
 
     first: float = 0.25
@@ -127,9 +123,8 @@ class Curve:
     def points(self) -> Iterator[tuple[Point, bool]]:
         """Yield points along the branch, the first one first, and whether each is a fold.
 
-        Between two of them s rises or falls. Folds are exact to round-off, and the others nearly: where the
-        tangent has hardly a part along s, nothing less tells a fold. Ends where no step succeeds, or after
-        the most steps allowed.
+        Between two of them s rises or falls. Folds are exact to round-off, and the others nearly, since
+        nothing less tells a fold. Ends where no step succeeds, or after the most steps allowed.
         """
         point, length, bend = self.first, self._stride.first, None
         yield point, False
