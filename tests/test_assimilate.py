@@ -298,8 +298,12 @@ def test_a_prior_becomes_the_law_of_its_coordinate():
     assert (float(exact.centre), float(exact.sd)) == pytest.approx((0.5, np.pi / 3**0.5), rel=1e-3)
 
 
-# What a model reads only where it is told to: single sites, and cells of a dish with their sizes.
-READ_WHEN_TOLD = {"reference/lorenz96": {"site": [0]}, "cells/cell_state_fusion": {"size_factor": (1.0,)}}
+# What a model reads only where it is told to: single sites, cells of a dish with their sizes, the network.
+READ_WHEN_TOLD = {
+    "reference/lorenz96": {"site": [0]},
+    "cells/cell_state_fusion": {"size_factor": (1.0,)},
+    "physiology/tumor_hallmarks": {"model": "drifting"},
+}
 
 
 @pytest.mark.parametrize("name", [name for name in names() if load_system(name).space is not None])

@@ -148,7 +148,8 @@ class Journal:
     def texts(self, after: float, until: float) -> Iterator[tuple[float, str]]:
         """Yield time and text of the records to be taken in, ``after < time < until``, in order of time."""
         query = "SELECT time, text FROM record WHERE verdict = 0 AND time > ? AND time < ? ORDER BY time"
-        yield from self._db.execute(query, (after, until))
+        # Not the cursor itself: a reader who stops half-way would close it, perhaps behind the database.
+        yield from iter(self._db.execute(query, (after, until)).fetchone, None)
 
     def refused(self, first: int) -> list[tuple[str, int, str]]:
         """Return text, verdict and reason of the records that were refused, from the `first` on."""

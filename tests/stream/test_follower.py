@@ -15,6 +15,7 @@ from mscale_uq.filters.records import Verdict
 from mscale_uq.stream.dead_letters import FILE as DEAD
 from mscale_uq.stream.dead_letters import write_dead_letters
 from mscale_uq.stream.follow import follow
+from mscale_uq.stream.journal import Journal
 from mscale_uq.stream.policy import Policy
 from mscale_uq.stream.records import Objects
 from mscale_uq.stream.view import View
@@ -237,3 +238,12 @@ def test_an_impossible_policy_is_refused(wrong):
 
 def test_a_state_is_counted_from_the_start_before_any_record(tmp_path):
     assert same(followed(tmp_path, []), begin().state)
+
+
+def test_a_reader_who_stops_halfway_may_outlive_the_journal(tmp_path):
+    with Journal(tmp_path) as journal:
+        for number in range(3):
+            journal.add_record(str(number), "digest", "text", time=float(number))
+        texts = journal.texts(-1.0, 9.0)
+        assert next(texts) == (0.0, "text")
+    texts.close()  # used to complain of the closed database, out of sight, whenever memory was tidied
