@@ -1,6 +1,6 @@
 """The system of a case, whose own mistakes are told as its own."""
 
-from mscale_uq.catalog import load_system, sources
+from mscale_uq.catalog import load_system
 from mscale_uq.core.system import System
 from mscale_uq.io.mistakes import Several
 from mscale_uq.io.units import check_unit
@@ -21,9 +21,9 @@ def system_of(name: str) -> System:
     units = {quantity.name: quantity.unit for quantity in quantities}
     units |= {parameter.name: parameter.unit for parameter in system.parameters}
     units |= {option.name: option.unit or "1" for option in system.options}
-    wrong = Several()
+    wrong, file = Several(), f"{system.name.rpartition('/')[2]}.py"
     for name, unit in units.items():
         with wrong.noted():
-            check_unit(unit, f"{sources(system.name)[0].name}: {name}")
+            check_unit(unit, f"{file}: {name}")
     wrong.stop()
     return system

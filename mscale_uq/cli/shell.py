@@ -13,6 +13,7 @@ import typer
 from mscale_uq.errors import InputError, MscaleError
 
 FAILED, BAD_INPUT, NOT_MET = 1, 3, 4
+GOES_ON = "the same command goes on from here"
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -35,9 +36,6 @@ def tell(findings: Iterable[Finding]) -> bool:
         mark = {True: "ok   ", False: "BAD  ", None: "     "}[finding.good]
         typer.echo(f"{mark}{finding.what + ': ' if finding.what else ''}{finding.found}")
     return not bad
-
-
-GOES_ON = "the same command goes on from here"
 
 
 @contextmanager

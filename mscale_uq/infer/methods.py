@@ -26,6 +26,8 @@ class Method:
         Makes one draw, however many are asked for.
     shears
         Walks in effective coordinates, where a system declares a scale.
+    composed
+        Made of chains of other methods, for one data set; has no step of its own.
     """
 
     gradient: bool
@@ -34,10 +36,11 @@ class Method:
     stats: tuple[str, ...]
     single: bool = False
     shears: bool = False
+    composed: bool = False
 
 
-# A method's code is `run(job, store, report)` in the module of its name beside this one. `surrogate` is made
-# of chains of other methods, and is asked for by `sample_corrected` there.
+# A method's code is `run(job, store, report)` in the module of its name beside this one; that of the composed
+# `surrogate` is `sample_corrected` there.
 METHODS: dict[str, Method] = {
     "nuts": Method(
         gradient=True,
@@ -76,7 +79,12 @@ METHODS: dict[str, Method] = {
         ),
     ),
     "surrogate": Method(
-        gradient=True, resumable=True, tunes=True, shears=True, stats=("log_ratio", "diverging")
+        gradient=True,
+        resumable=True,
+        tunes=True,
+        shears=True,
+        composed=True,
+        stats=("log_ratio", "diverging"),
     ),
 }  # fmt: skip
 

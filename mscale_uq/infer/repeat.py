@@ -71,8 +71,7 @@ class Repeated:
     """
 
     def __init__(self, target: Target, settings: Settings) -> None:
-        # A surrogate is built for one data set's run of several chains.
-        walking = [name for name, method in METHODS.items() if method.resumable and name != "surrogate"]
+        walking = [name for name, method in METHODS.items() if method.resumable and not method.composed]
         if settings.sampler not in walking:
             given = f"sampler {settings.sampler!r} for many data sets"
             raise CaseError(explain(given, ", ".join(walking), "the others compile anew for every one"))

@@ -49,8 +49,9 @@ class OdeRate(Stage):
             ode.rate.check_analytic(0.0, y, p)
             self._seen_analytic = True
         made = self._named(ode.rate.at(0.0, y, p))
-        slopes = np.hstack(ode.rate.slopes(0.0, y, p)[:2])
         columns, rows = _places(values, self.inputs), _places(made, self.outputs)
+        moved = np.concatenate([np.arange(y.size + p.size)[columns[name]] for name in self._moved])
+        slopes = np.hstack(ode.rate.slopes(0.0, y, p, moved[moved >= y.size] - y.size)[:2])
         shapes = {name: np.shape(values[name]) for name in self._moved}
         blocks = {
             (output, name): slopes[rows[output], columns[name]].reshape(np.shape(array) + shape)

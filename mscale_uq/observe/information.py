@@ -5,10 +5,10 @@ For a normal law with mean m and covariance S, both depending on the unknowns,
     F_ab = dm_a' S^-1 dm_b + 1/2 tr(S^-1 dS_a S^-1 dS_b)
 
 For a Student-t law with df degrees of freedom and squared scale s, F_ab = (df + 1)/(df + 3) dm_a dm_b / s
-+ df/(df + 3) ds_a ds_b / (2 s^2), reading by reading. A
-lognormal law counts on the logarithm, less what its detection limit is expected to hide. A law without a
-formula of its own counts as the normal law of the same covariance, whose information on the mean is the least
-that any law of this covariance has. So do followed individuals: what their scatter tells is not counted.
++ df/(df + 3) ds_a ds_b / (2 s^2), reading by reading. A lognormal law counts on the logarithm, less what its
+detection limit is expected to hide. A law without a formula of its own counts as the normal law of the same
+covariance, whose information on the mean is the least that any law of this covariance has. So do followed
+individuals: what their scatter tells is not counted.
 """
 
 from collections.abc import Iterator

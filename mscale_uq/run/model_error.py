@@ -173,8 +173,8 @@ def flat(posterior: Posterior, samples: Samples) -> Array:
 
 def _beside(settings: Settings, draws: int, seed: int) -> Settings:
     # An optimum has no spread to learn over; the normal law around it has. A short run pays for no surrogate.
-    sampler = "laplace" if METHODS[settings.sampler].single else settings.sampler
-    sampler = "nuts" if sampler == "surrogate" else sampler
+    method, sampler = METHODS[settings.sampler], settings.sampler
+    sampler = "laplace" if method.single else "nuts" if method.composed else sampler
     return replace(settings, sampler=sampler, draws=draws, seed=seed)
 
 

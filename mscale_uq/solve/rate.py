@@ -59,9 +59,14 @@ class Rate:
         """Return dy/dt ``(n,)``."""
         return evaluated(self.real, float(t), y, p)
 
-    def slopes(self, t: float, y: Array, p: Array) -> tuple[Array, Array, Array]:
-        """Return the derivatives to the state ``(n, n)``, the parameters ``(n, m)`` and time ``(n,)``."""
-        return rate_slopes(self.complex, float(t), y, p)
+    def slopes(
+        self, t: float, y: Array, p: Array, active: np.ndarray | None = None
+    ) -> tuple[Array, Array, Array]:
+        """Return the derivatives to the state ``(n, n)``, the parameters ``(n, m)`` and time ``(n,)``.
+
+        Those to parameters that are not `active` (their places; all, unless said) are left at zero.
+        """
+        return rate_slopes(self.complex, float(t), y, p, np.arange(p.size) if active is None else active)
 
     def check_analytic(self, t: float, y: Array, p: Array) -> None:
         """Refuse a function whose complex step disagrees with central differences at this point.
@@ -194,15 +199,15 @@ def fill_slopes(fc, t, y, p, active, by_parameters, by_time):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def rate_slopes(rate, t, y, p):
-    """Return the derivatives of the rate to state, parameters and time."""
+def rate_slopes(rate, t, y, p, active):
+    """Return the derivatives of the rate to state, `active` parameters and time."""
     by_state, by_parameters, by_time = (
         np.empty((y.size, y.size)),
-        np.empty((y.size, p.size)),
+        np.zeros((y.size, p.size)),
         np.empty(y.size),
     )
     fill_jacobian(rate, t, y, p, by_state)
-    fill_slopes(rate, t, y, p, np.arange(p.size), by_parameters, by_time)
+    fill_slopes(rate, t, y, p, active, by_parameters, by_time)
     return by_state, by_parameters, by_time
 
 
@@ -243,7 +248,7 @@ def level_slopes(level, t, y, p):
 def first_difference(f, fc, t, y, p):
     """Return the first argument (states, then parameters) whose complex step is not its difference, or -1."""
     n, both = y.size, np.concatenate((y, p))
-    by_state, by_parameters, _ = rate_slopes(fc, t, y, p)
+    by_state, by_parameters, _ = rate_slopes(fc, t, y, p, np.arange(p.size))
     exact, terms = np.hstack((by_state, by_parameters)), np.abs(evaluated(f, t, y, p))
     size = np.where(both == 0, 1e-3, np.abs(both))
     for i in range(n):

@@ -1,13 +1,12 @@
 """A polynomial in the place of stages: the same names read and made, a hundredth of the work."""
 
 import math
-from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Linearization, Named, Stage, Values
+from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import OutOfLimits
 from mscale_uq.solve.product_polynomial import ProductPolynomial
 from mscale_uq.solve.stretch_kernels import evaluate
@@ -46,7 +45,11 @@ class SurrogateStage(Stage):
     def linearize(self, values: Values) -> tuple[Named, Linearization]:
         """Return the quantity and its derivative."""
         made, slope = self.flat(self.coordinates.flat(values))
-        return {self.outputs[0]: made.reshape(self.shape)}, _Slope(self, slope)
+        (output,), shapes = self.outputs, self.coordinates.shapes
+        ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
+        parts = zip(shapes.items(), np.split(slope, ends[:-1]), strict=True)
+        blocks = {(output, name): rows.T.reshape(self.shape + shape) for (name, shape), rows in parts}
+        return {output: made.reshape(self.shape)}, MatrixLinearization(blocks, shapes, {output: self.shape})
 
     def flat(self, read: Array) -> tuple[Array, Array]:
         """Return the flattened quantity ``(m,)`` and its derivative ``(n, m)`` at what is read ``(n,)``.
@@ -62,27 +65,3 @@ class SurrogateStage(Stage):
             given = dict(zip(self.inputs, read, strict=False))
             raise OutOfLimits(self.name, given, "what scales is not positive, or nothing finite is read")
         return both[0], both[1:]
-
-
-@final
-@dataclass(frozen=True)
-class _Slope(Linearization):
-    """The matrix `slope` ``(n, m)`` from flattened reads to the flattened quantity."""
-
-    stage: SurrogateStage
-    slope: Array
-
-    def jvp(self, tangents: Values) -> Named:
-        """Carry changes of what is read to the quantity."""
-        shapes = self.stage.coordinates.shapes.items()
-        parts = [np.ravel(tangents.get(name, np.zeros(shape))) for name, shape in shapes]
-        return {self.stage.outputs[0]: (np.concatenate(parts) @ self.slope).reshape(self.stage.shape)}
-
-    def vjp(self, cotangents: Values) -> Named:
-        """Carry sensitivities of the quantity back to what is read."""
-        flat, start, back = self.slope @ np.ravel(cotangents[self.stage.outputs[0]]), 0, {}
-        for name, shape in self.stage.coordinates.shapes.items():
-            stop = start + math.prod(shape)
-            back[name] = flat[start:stop].reshape(shape)
-            start = stop
-        return back
