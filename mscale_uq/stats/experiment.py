@@ -115,6 +115,15 @@ class Experiment:
         self.bindings: dict[str, Binding] = {
             read: (bindings or {}).get(read, Shared(read)) for read in self.reads
         }
+        self._counted = {q: o for q, o in self.operators.items() if np.isfinite(self.observed[q]).any()}
+        self._needed = self._model_of(self._counted) if self._counted else None
+
+    def _model_of(self, operators: Mapping[str, ObservationOperator]) -> ForwardModel:
+        """Return the model of what these operators read, without what is only predicted."""
+        read = [name for operator in operators.values() for name in operator.law.reads]
+        asked = dict.fromkeys([*operators, *(f"{quantity}_var" for quantity in operators), *read])
+        needed = self.model.only([name for name in asked if name in self.model.chain.made])
+        return needed if len(needed.chain.stages) < len(self.model.chain.stages) else self.model
 
     @property
     def unknowns(self) -> tuple[str, ...]:
@@ -145,15 +154,26 @@ class Experiment:
 
     def terms(self, values: Values) -> dict[str, LawTerms]:
         """Return each quantity's log-density terms, without the derivative through the model."""
-        return self._terms(self.trace(values))
+        return self._terms(self.trace(values), self.operators)
+
+    def density(self, values: Values) -> float:
+        """Return the log-likelihood; what no reading sees is not computed, and cannot fail."""
+        if self._needed is None:
+            return 0.0
+        made = self._needed.trace(self._needed.pack(self._bound(values, self._needed.names)))
+        terms = self._terms({**self._bound(values, self.reads), **made}, self._counted)
+        return sum(law_terms.total for law_terms in terms.values())
 
     def gradient(self, values: Values, total: Named) -> float:
-        """Return the log-likelihood and add its derivative to the unknowns into `total`."""
-        known, chain = self.model.linearize_named(self.theta(values))
+        """Return `density` and add its derivative to the unknowns into `total`."""
+        if self._needed is None:
+            return 0.0
+        theta = self._needed.pack(self._bound(values, self._needed.names))
+        known, chain = self._needed.linearize_named(theta)
         known = {**self._bound(values, self.reads), **known}
-        terms = self._terms(known)
+        terms = self._terms(known, self._counted)
         back = chain.vjp(self._cotangents(terms))
-        for name in self.model.names:
+        for name in self._needed.names:
             self.bindings[name].scatter(total, back[name])
         for law_terms in terms.values():
             for name, weight in law_terms.d_values.items():
@@ -166,12 +186,13 @@ class Experiment:
         known = self.trace(values)
         return {quantity: operator.sample(known, rng) for quantity, operator in self.operators.items()}
 
-    def _terms(self, known: Values) -> dict[str, LawTerms]:
-        for quantity, data in self.observed.items():
+    def _terms(self, known: Values, operators: Mapping[str, ObservationOperator]) -> dict[str, LawTerms]:
+        for quantity in operators:
+            data = self.observed[quantity]
             if np.shape(known[quantity]) != data.shape:
                 shapes = f"data of shape {data.shape}, prediction of shape {np.shape(known[quantity])}"
                 raise DataError(explain(f"{self.name}: {quantity}: {shapes}", "equal shapes"))
-        return {q: operator.logpdf(self.observed[q], known) for q, operator in self.operators.items()}
+        return {q: operator.logpdf(self.observed[q], known) for q, operator in operators.items()}
 
     def _cotangents(self, terms: Mapping[str, LawTerms]) -> Named:
         made = self.model.chain.made

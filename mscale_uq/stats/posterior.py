@@ -138,9 +138,7 @@ class Posterior:
             If a model gives no prediction here.
         """
         values = self.split(theta)
-        return sum(
-            term.total for experiment in self.experiments for term in experiment.terms(values).values()
-        )
+        return sum(experiment.density(values) for experiment in self.experiments)
 
     def log_likelihood_gradient(self, theta: ArrayLike) -> tuple[float, Array]:
         """Return the log-likelihood and its exact gradient; one solve serves both.

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Values
 from mscale_uq.errors import ForwardFailure
+from mscale_uq.stats.experiment import Experiment
 from mscale_uq.stats.posterior import Posterior
 
 Key = tuple[str, str]  # (experiment, quantity)
@@ -33,7 +35,7 @@ class Predictions:
     made
         What the stages make on the way, where it is small enough.
     failures
-        Per draw: None, or why there is no prediction.
+        Per draw: None, or why there is no prediction of some experiment.
     """
 
     predicted: Table
@@ -56,43 +58,49 @@ def predict(
     """
     rows = np.atleast_2d(np.asarray(thetas, dtype=float))
     draws = list(map(partial(_attempt, posterior, largest), rows, rng.spawn(len(rows))))
-    good = [tables for tables, _ in draws if tables is not None]
-    missing = [_all_nan(table) for table in good[0]] if good else [{}, {}, {}, {}]
-    filled = [missing if tables is None else tables for tables, _ in draws]
-    predicted, replicated, pointwise, made = (
-        {key: np.array([tables[kind][key] for tables in filled]) for key in missing[kind]}
-        for kind in range(4)
-    )
-    return Predictions(predicted, replicated, pointwise, made, tuple(failure for _, failure in draws))
+    tables: list[dict[Key, Array]] = [{}, {}, {}, {}]
+    for own in zip(*draws, strict=True):  # one experiment's
+        good = [one for one in own if not isinstance(one, ForwardFailure)]
+        missing = [_all_nan(table) for table in good[0]] if good else [{}, {}, {}, {}]
+        filled = [missing if isinstance(one, ForwardFailure) else one for one in own]
+        for kind, table in enumerate(tables):
+            table |= {key: np.array([one[kind][key] for one in filled]) for key in missing[kind]}
+    reasons = [[one for one in draw if isinstance(one, ForwardFailure)] for draw in draws]
+    failures = tuple(found[0] if found else None for found in reasons)
+    return Predictions(tables[0], tables[1], tables[2], tables[3], failures)
 
 
 def _attempt(
     posterior: Posterior, largest: int, theta: Array, rng: np.random.Generator
-) -> tuple[list[dict[Key, Array]] | None, ForwardFailure | None]:
-    try:
-        return _one(posterior, largest, theta, rng), None
-    except ForwardFailure as failure:
-        return None, failure
+) -> list[list[dict[Key, Array]] | ForwardFailure]:
+    """Return each experiment's tables, or why it has none: one that is only predicted spoils no other."""
+    values = posterior.split(theta)
+    found: list[list[dict[Key, Array]] | ForwardFailure] = []
+    for experiment in posterior.experiments:
+        try:
+            found.append(_one(experiment, largest, values, rng))
+        except ForwardFailure as failure:
+            found.append(failure)
+    return found
 
 
 def _one(
-    posterior: Posterior, largest: int, theta: Array, rng: np.random.Generator
+    experiment: Experiment, largest: int, values: Values, rng: np.random.Generator
 ) -> list[dict[Key, Array]]:
-    values = posterior.split(theta)
+    known = experiment.trace(values)
     predicted: dict[Key, Array] = {}
     replicated: dict[Key, Array] = {}
     pointwise: dict[Key, Array] = {}
-    made: dict[Key, Array] = {}
-    for experiment in posterior.experiments:
-        known = experiment.trace(values)
-        for quantity, operator in experiment.operators.items():
-            key = (experiment.name, quantity)
-            predicted[key] = np.asarray(known[quantity])
-            replicated[key] = np.asarray(operator.sample(known, rng))
-            pointwise[key] = operator.held_out(experiment.observed[quantity], known)
-        for name in experiment.model.chain.made:
-            if np.size(known[name]) <= largest and name not in experiment.operators:
-                made[experiment.name, name] = np.asarray(known[name])
+    for quantity, operator in experiment.operators.items():
+        key = (experiment.name, quantity)
+        predicted[key] = np.asarray(known[quantity])
+        replicated[key] = np.asarray(operator.sample(known, rng))
+        pointwise[key] = operator.held_out(experiment.observed[quantity], known)
+    made = {
+        (experiment.name, name): np.asarray(known[name])
+        for name in experiment.model.chain.made
+        if np.size(known[name]) <= largest and name not in experiment.operators
+    }
     return [predicted, replicated, pointwise, made]
 
 

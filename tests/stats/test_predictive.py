@@ -54,6 +54,30 @@ def test_each_draw_is_solved_once_and_a_failed_one_is_a_row_of_nan():
     assert np.isclose(found.pointwise["one", "half"][0], exact)
 
 
+def test_what_no_reading_sees_is_neither_run_nor_fails_in_the_density_and_is_predicted_all_the_same():
+    """Half is seen; the dear square beside it, and a second experiment without a reading, are not."""
+    seen, unseen = (Picky() for _ in range(2))
+
+    def own(x):
+        return x / 2
+
+    operator = {"half": ObservationOperator("half", Gaussian(0.1))}
+    beside = ForwardModel([Formula(own, "half"), seen], [Parameter("x", "m", 0.5)], ["half", "square"])
+    alone = ForwardModel([unseen, Formula(half, "half")], [Parameter("x", "m", 0.5)], ["half"])
+    experiments = [
+        Experiment("one", beside, {"half": 0.9}, operator),
+        Experiment("two", alone, {"half": np.nan}, operator),
+    ]
+    target = Posterior({"x": Normal(0.0, 1.0)}, experiments)
+    density, slope = target.log_likelihood_gradient([2.0])  # where both would fail
+    assert density == target.log_likelihood([2.0])
+    assert np.isclose(density, -0.5 - np.log(0.1 * np.sqrt(2 * np.pi)))
+    assert np.allclose(slope, -0.5 / 0.1)
+    assert seen.solves == unseen.solves == 0
+    found = predict(target, [[0.5], [2.0]], np.random.default_rng(0))
+    assert np.allclose(found.predicted["two", "half"], [0.125, np.nan], equal_nan=True)
+
+
 def test_replicated_data_scatter_as_the_law_says():
     found = predict(posterior(Picky()), np.full((4000, 1), 0.4), np.random.default_rng(1))
     spread = found.replicated["one", "half"] - 0.08
