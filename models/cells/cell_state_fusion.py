@@ -28,6 +28,7 @@ from mscale_uq.core.system import Limit, System
 from mscale_uq.errors import InputError, explain
 from mscale_uq.macro.cells import FollowedCells, MomentPath, Population
 from mscale_uq.macro.linear_sde import LinearSDE, matrix
+from mscale_uq.macro.network import Reaction, ReactionNetwork
 from mscale_uq.macro.side_by_side import SideBySide
 from mscale_uq.observe.counts import poisson
 from mscale_uq.observe.fluorescence import Fluorescence
@@ -58,15 +59,17 @@ OFFSETS = Parameter(
     dims=("dish",),
 )
 SPECIES = (Quantity("mrna", "1", "mRNA in a cell"), Quantity("protein", "1", "protein in a cell"))
-STOICHIOMETRY = ((1, -1, 0, 0), (0, 0, 1, -1))
+NETWORK = ReactionNetwork(
+    "gene expression",
+    SPECIES,
+    (
+        Reaction("transcription", "transcription_rate", makes={"mrna": 1}),
+        Reaction("decay of mRNA", "mrna_decay", takes={"mrna": 1}),
+        Reaction("translation", "translation_rate", takes={"mrna": 1}, makes={"mrna": 1, "protein": 1}),
+        Reaction("decay of protein", "protein_decay", takes={"protein": 1}),
+    ),
+)
 TIMES, CELLS = (grid.ravel() for grid in np.meshgrid([5.0, 15.0, 60.0], [1.0, 2.0], indexing="ij"))
-
-
-def rates(transcription_rate, mrna_decay, translation_rate, protein_decay):
-    """Rates of the four reactions, W x + w."""
-    none = 0 * transcription_rate
-    W = matrix([[0, 0], [mrna_decay, 0], [translation_rate, 0], [0, protein_decay]])
-    return W, np.stack([transcription_rate, none, none, none])
 
 
 def light(protein_mean, gain, background, bleaching, frame):
@@ -107,7 +110,7 @@ def resting(transcription_rate, mrna_decay):
 
 def population():
     """Return the reactions, in cells that begin with nothing."""
-    return Population(SPECIES, STOICHIOMETRY, rates)
+    return Population(SPECIES, NETWORK.stoichiometry, NETWORK.linear_rates)
 
 
 def effective():

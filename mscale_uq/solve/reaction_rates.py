@@ -1,0 +1,144 @@
+"""The rates of reactions: among whole numbers of molecules, and as smooth functions of many.
+
+Reaction r happens at the rate a_r = c prod_j binom(x_j, o_j) h, with h a Hill factor or one; among many
+molecules binom(x, o) becomes x^o / o!. A network is arrays, so that one compiled kernel serves all of them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+
+class Structure(NamedTuple):
+    """A network as arrays; R reactions, entries that are not used have order or step zero.
+
+    Attributes
+    ----------
+    constant
+        Place of each rate constant among the parameters ``(R,)``.
+    taken, order
+        Species that the rate depends on, and how many of them meet ``(R, K)``.
+    regulator, half, steepness, sign
+        Species of the Hill factor or -1, places of its two parameters, +1 activates or -1 represses ``(R,)``.
+    moved, step
+        Species that a reaction changes, and by how much ``(R, L)``.
+    first, heard
+        Reaction r changes the rates of ``heard[first[r]:first[r + 1]]``.
+    """
+
+    constant: np.ndarray
+    taken: np.ndarray
+    order: np.ndarray
+    regulator: np.ndarray
+    half: np.ndarray
+    steepness: np.ndarray
+    sign: np.ndarray
+    moved: np.ndarray
+    step: np.ndarray
+    first: np.ndarray
+    heard: np.ndarray
+
+
+@njit(cache=True, error_model="numpy")
+def hill(s, r, x, p):
+    """Return the Hill factor of a reaction and its derivative to the regulator's number."""
+    K, n = p[s.half[r]], p[s.steepness[r]]
+    u, w = x**n, K**n
+    share = u / (w + u) if s.sign[r] > 0 else w / (w + u)
+    return share, s.sign[r] * n * x ** (n - 1) * w / (w + u) ** 2
+
+
+@njit(cache=True, error_model="numpy")
+def chance(s, r, x, p):
+    """Return the rate of a reaction among whole numbers x of molecules."""
+    a = p[s.constant[r]]
+    for k in range(s.order.shape[1]):
+        number = x[s.taken[r, k]]
+        for i in range(s.order[r, k]):
+            a *= (number - i) / (i + 1)
+    if s.regulator[r] >= 0:
+        a *= hill(s, r, x[s.regulator[r]], p)[0]
+    return a
+
+
+@njit(cache=True, error_model="numpy")
+def power(x, order):
+    """Return x^order / order!, what the number of combinations becomes among many."""
+    made = 1.0 + 0 * x
+    for i in range(order):
+        made = made * x / (i + 1)
+    return made
+
+
+@njit(cache=True, error_model="numpy")
+def smooth_rate(s, r, x, p, without):
+    """Return the rate of a reaction among many molecules; with derivative in place of factor `without`.
+
+    The factors are the species taken, in order, then the Hill factor (number K); -1: the rate itself.
+    """
+    a, K = p[s.constant[r]] + 0 * x[0], s.order.shape[1]
+    for k in range(K):
+        o = s.order[r, k]
+        if o > 0:
+            number = x[s.taken[r, k]]
+            a = a * (power(number, o - 1) if k == without else power(number, o))
+    if s.regulator[r] >= 0:
+        value, slope = hill(s, r, x[s.regulator[r]], p)
+        a = a * (slope if without == K else value)
+    return a
+
+
+@njit(cache=True, error_model="numpy")
+def drift(s, x, p, dx):
+    """Fill dx = S a(x): the equation of the mean among many molecules."""
+    dx[:] = 0
+    for r in range(s.constant.size):
+        a = smooth_rate(s, r, x, p, -1)
+        for k in range(s.step.shape[1]):
+            dx[s.moved[r, k]] += s.step[r, k] * a
+
+
+@njit(cache=True, error_model="numpy")
+def add_slope(s, r, species, slope, C, dC):
+    """Add to dC what a reaction's rate does by its slope to one species: S_r slope C' and its mirror."""
+    for k in range(s.step.shape[1]):
+        i = s.moved[r, k]
+        for j in range(C.shape[0]):
+            gain = s.step[r, k] * slope * C[species, j]
+            dC[i, j] += gain
+            dC[j, i] += gain
+
+
+@njit(cache=True, error_model="numpy")
+def spread(s, x, C, p, dC):
+    """Fill dC = J C + C J' + S diag(a) S' with J the derivative of the drift: linear noise."""
+    dC[:] = 0
+    for r in range(s.constant.size):
+        for k in range(s.order.shape[1]):
+            if s.order[r, k] > 0:
+                add_slope(s, r, s.taken[r, k], smooth_rate(s, r, x, p, k), C, dC)
+        if s.regulator[r] >= 0:
+            add_slope(s, r, s.regulator[r], smooth_rate(s, r, x, p, s.order.shape[1]), C, dC)
+        a = smooth_rate(s, r, x, p, -1)
+        for k in range(s.step.shape[1]):
+            for m in range(s.step.shape[1]):
+                dC[s.moved[r, k], s.moved[r, m]] += s.step[r, k] * s.step[r, m] * a
+
+
+@njit(cache=True, error_model="numpy")
+def drift_and_spread(s, n, z, p, dz):
+    """Fill the rate of z = (mean, lower triangle of the covariance row by row)."""
+    C, dC = np.empty((n, n), z.dtype), np.empty((n, n), z.dtype)
+    place = n
+    for i in range(n):
+        for j in range(i + 1):
+            C[i, j] = C[j, i] = z[place]
+            place += 1
+    drift(s, z[:n], p, dz[:n])
+    spread(s, z[:n], C, p, dC)
+    place = n
+    for i in range(n):
+        for j in range(i + 1):
+            dz[place] = dC[i, j]
+            place += 1
