@@ -156,18 +156,21 @@ def _fit(case: str, out: Path | None, fresh: bool, quiet: bool, settings: dict[s
     from mscale_uq.catalog import find_case
     from mscale_uq.cli.fit import Bars, LogLines, silent
     from mscale_uq.run.calibrate import fit as run
-    from mscale_uq.run.calibrate import settings_of, with_changes
+    from mscale_uq.run.choice import kept
+    from mscale_uq.run.method import settings_of, with_changes
 
-    read = with_changes(_read(find_case(case)), settings)
-    total, cores = read.method.draws + read.method.tune, settings_of(read).cores
+    read = _read(find_case(case))
+    long = settings_of(with_changes(read, settings))
+    total = long.draws + long.tune
     on_terminal = sys.stderr.isatty()
-    shown = Bars(total, read.method.chains, cores) if on_terminal else LogLines(total, cores)
+    shown = Bars(total, long.chains, long.cores) if on_terminal else LogLines(total, long.cores)
     watch: Any = nullcontext(silent) if quiet else shown
     with watch as on_progress:
         try:
-            return run(read, out=out, fresh=fresh, on_progress=on_progress)
+            return run(read, out=out, fresh=fresh, on_progress=on_progress, **settings)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(_after_a_stop(read.method.sampler)) from None
+            begun = kept(out or Path("runs") / read.name)
+            raise KeyboardInterrupt(_after_a_stop(begun.sampler) if begun else GOES_ON) from None
 
 
 def _after_a_stop(sampler: str) -> str:

@@ -33,8 +33,8 @@ def sbc(
     with told(debug, GOES_ON):
         from mscale_uq.case.read import read_case
         from mscale_uq.catalog import find_case
-        from mscale_uq.run.calibrate import with_changes
         from mscale_uq.run.calibration import calibrate_sampler
+        from mscale_uq.run.method import with_changes
 
         read = with_changes(read_case(find_case(case)), changes)
         with _bar(quiet) as on_run:

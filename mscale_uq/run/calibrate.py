@@ -2,35 +2,31 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
 
 import numpy as np
-from pydantic import ValidationError
 
-from mscale_uq.case.better import check_stretches
-from mscale_uq.case.form import nearest_word
 from mscale_uq.case.read import Case, read_case
-from mscale_uq.case.schema import MOST_SEED, MethodSpec
 from mscale_uq.catalog import find_case, summaries
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round
-from mscale_uq.errors import CaseError, explain, near_match
-from mscale_uq.infer.methods import METHODS, REASONS, choose
+from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.shear import coordinates_said
 from mscale_uq.report.page import write_report
 from mscale_uq.results.idata import inference_data
 from mscale_uq.results.result import Result, is_finished, read_result, write_result
+from mscale_uq.run.choice import decide
 from mscale_uq.run.folder import CHAINS, PROGRESS, prepare
 from mscale_uq.run.memory import held
+from mscale_uq.run.method import settings_of
 from mscale_uq.run.model_error import Learning, learned_facts, sampled_without, scale_facts
 from mscale_uq.run.surrogate import draw
 from mscale_uq.stats.posterior import Posterior
@@ -84,10 +80,9 @@ def fit(
     """
     if not isinstance(case, Case):
         case = read_case(find_case(case))
-    why = REASONS[case.smoothness] if (changes.get("sampler") or case.method.sampler) == "auto" else ""
-    case = with_changes(case, changes)
     folder = Path(out) if out is not None else Path("runs") / case.name
-    prepare(folder, case, fresh)
+    case, why = decide(case, changes, folder, fresh)
+    prepare(folder, case, fresh, why)
     settings = settings_of(case)
     if not is_finished(folder, settings.draws, settings.chains):
         with ProgressFile(folder / PROGRESS, settings.cores, on_progress) as tell:
@@ -98,55 +93,6 @@ def fit(
     result = read_result(folder)
     write_report(result)
     return result
-
-
-def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
-    """Return the case with another seed or method, and its sampler chosen.
-
-    Raises
-    ------
-    CaseError
-        If a setting is unknown or impossible, or the sampler needs a derivative the system does not have.
-    """
-    given = {name: value for name, value in changes.items() if value is not None}
-    seed = given.pop("seed", case.seed)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MOST_SEED:
-        raise CaseError(explain(f"seed = {seed!r}", f"a whole number, zero or more, at most {MOST_SEED}"))
-    for name in given:
-        if name not in MethodSpec.model_fields:
-            allowed = [*MethodSpec.model_fields, "seed"]
-            raise CaseError(explain(f"{name!r} is no setting{near_match(name, allowed)}", ", ".join(allowed)))
-    try:
-        method = MethodSpec.model_validate({**case.method.model_dump(), **given})
-    except ValidationError as error:
-        one = error.errors()[0]
-        impossible = f"{one['loc'][0]} = {one['input']!r}{nearest_word(one)}"
-        raise CaseError(explain(impossible, one["msg"].removeprefix("Input should be "))) from None
-    wanted = None if method.sampler == "auto" else method.sampler
-    sampler = choose(case.smoothness, wanted)
-    if sampler == "mlda" and not method.levels:
-        hint = "levels = [{ elements = 8 }] in the section [method]"
-        raise CaseError(explain("sampler 'mlda' with one level only", "a case with coarse levels", hint))
-    if sampler == "surrogate":
-        check_stretches(case.system)
-    levels = {} if sampler == "mlda" else {"levels": None, "subchain": None}
-    return replace(case, seed=seed, method=method.model_copy(update={"sampler": sampler, **levels}))
-
-
-def settings_of(case: Case) -> Settings:
-    """Return how a case, its sampler chosen, is sampled on this machine."""
-    method = case.method
-    cores = method.cores if method.cores is not None else len(os.sched_getaffinity(0))
-    return Settings(
-        sampler=method.sampler,
-        draws=method.draws,
-        tune=method.tune,
-        chains=method.chains,
-        cores=min(cores, method.chains),
-        seed=case.seed,
-        target_accept=method.target_accept,
-        coordinates=method.coordinates,
-    )
 
 
 @final

@@ -18,8 +18,8 @@ from mscale_uq.infer.cluster import dask_cluster
 from mscale_uq.infer.pool import process_pool
 from mscale_uq.infer.settings import Settings
 from mscale_uq.report.calibration import render
-from mscale_uq.run.calibrate import settings_of
 from mscale_uq.run.folder import CALIBRATION, RANK_TABLE, holds, prepare
+from mscale_uq.run.method import settings_of
 from mscale_uq.run.model_error import Learning, learned_facts, target
 
 # Draws for one that is nearly independent of the one before, on posteriors like those of the shipped cases.

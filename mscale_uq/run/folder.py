@@ -21,8 +21,10 @@ OURS = (
 )
 
 
-def prepare(folder: Path, case: Case, fresh: bool) -> None:
+def prepare(folder: Path, case: Case, fresh: bool, chosen: str = "") -> None:
     """Make the folder ready for a case, or refuse; a refused folder is not touched.
+
+    `chosen` says why its sampler, if nobody asked for one.
 
     Raises
     ------
@@ -36,7 +38,19 @@ def prepare(folder: Path, case: Case, fresh: bool) -> None:
         _refuse_another(folder, found, case.identity)
         if is_finished(folder, case.method.draws, case.method.chains):
             return  # what it holds is at least as long, and its case says how long
-    write_case(folder, case, {"hash": case.hash, "identity": case.identity})
+    about = {"hash": case.hash, "identity": case.identity}
+    write_case(folder, case, {**about, "chosen": chosen} if chosen else about)
+
+
+def started(folder: Path) -> bool:
+    """Whether the folder holds a run, of whatever case.
+
+    Raises
+    ------
+    RunError
+        If it holds anything else.
+    """
+    return _identity(folder) is not None
 
 
 def holds(folder: Path, case: Case) -> bool:

@@ -13,7 +13,7 @@ from mscale_uq.results.candidate import pareto_smoothed
 from mscale_uq.run.model_error import target
 from mscale_uq.stats.flat import flattened
 from mscale_uq.stats.posterior import Posterior
-from mscale_uq.stats.surrogate import surrogate_of
+from mscale_uq.stats.surrogate import Surrogate, surrogate_of
 from mscale_uq.stats.surrogate_store import cache_folder
 
 SUBCHAIN = 20  # steps on the surrogate for one exact solve, where delayed acceptance has to take over
@@ -33,8 +33,7 @@ def draw(
     """
     if settings.sampler != "surrogate":
         return sample(target(case, posterior), settings, folder, case.hash, tell), None
-    built = surrogate_of(posterior, case.system.stretches, cache_folder(), case.identity["system"])
-    levels = Levels(posterior, [flattened(built.posterior)], SUBCHAIN)
+    levels, built = levels_of(case, posterior)
     found = sample_corrected(levels, settings, pareto_smoothed, folder, case.hash, tell)
     return found.samples, {
         "lines": [*map(str, built.parts), str(found)],
@@ -43,3 +42,15 @@ def draw(
         "exact": found.exact,
         "fell_back": found.fell_back,
     }
+
+
+def levels_of(case: Case, posterior: Posterior) -> tuple[Levels, Surrogate]:
+    """Return the posterior over its surrogate, and what that is made of; built, or found in the cache.
+
+    Raises
+    ------
+    InputError
+        If there is no surrogate.
+    """
+    built = surrogate_of(posterior, case.system.stretches, cache_folder(), case.identity["system"])
+    return Levels(posterior, [flattened(built.posterior)], SUBCHAIN), built

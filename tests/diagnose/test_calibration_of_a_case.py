@@ -14,8 +14,8 @@ import pytest
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
-from mscale_uq.run.calibrate import with_changes
 from mscale_uq.run.calibration import calibrate_sampler
+from mscale_uq.run.method import with_changes
 
 RUNS = int(os.environ.get("CALIBRATION_RUNS", "200"))
 

@@ -10,8 +10,8 @@ from known_line import write_case
 from mscale_uq.case.read import read_case
 from mscale_uq.errors import InputError
 from mscale_uq.infer.cluster import dask_cluster
-from mscale_uq.run.calibrate import with_changes
 from mscale_uq.run.calibration import calibrate_sampler
+from mscale_uq.run.method import with_changes
 
 pytestmark = pytest.mark.usefixtures("toys")
 distributed = pytest.importorskip("distributed")
