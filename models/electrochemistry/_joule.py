@@ -75,7 +75,10 @@ def conductivity(temperature, conductivity_ref, migration_energy, disorder, bolt
 
 
 class Readings:
-    """What instruments see of an overheated body: mean current density, its surface and its middle."""
+    """What instruments see of an overheated body: mean current density, its surface and its middle.
+
+    Its nodes are the last axis, before which there may be one of readings.
+    """
 
     __name__ = "readings"
 
@@ -88,17 +91,10 @@ class Readings:
         boltzmann, reference,
     ):  # fmt: skip
         """Return current density, temperature of the surface and of the middle."""
-        local = conductivity(
-            furnace_temperature + overheating,
-            conductivity_ref,
-            migration_energy,
-            disorder,
-            boltzmann,
-            reference,
-        )
-        mean = 1 / ((1 / local) @ self.weights) if self.electrodes else local @ self.weights
-        surface = furnace_temperature + overheating[-1]
-        return mean * field, surface, furnace_temperature + overheating @ self.middle
+        T = furnace_temperature + overheating.T  # a row of readings for each node
+        local = conductivity(T, conductivity_ref, migration_energy, disorder, boltzmann, reference)
+        mean = 1 / (self.weights @ (1 / local)) if self.electrodes else self.weights @ local
+        return mean * field, T[-1], furnace_temperature + self.middle @ overheating.T
 
 
 def squared(field):

@@ -107,20 +107,20 @@ def forward(
     body, given = settings(shape, supply, nodes, half_width, (boltzmann, reference, stefan_boltzmann))
     thermal = THERMAL if supply == "along" else THERMAL[:2]
     drive = PointwiseFormula(squared, "drive")
-    readings, in_time = (Formula(Readings(body, supply == "across"), names) for names in (READ, IN_TIME))
+    seen_of = Readings(body, supply == "across")
     if seen == "conductivity":
         law, given = Formula(conductivity, "conductivity"), {name: given[name] for name in HOPPING[3:]}
         return ForwardModel([law], MATERIAL, ["conductivity"], given | {"temperature": temperature})
     if seen == "rest":
-        one = Together([balance(supply, nodes, "drive", 0.0), readings], READ, "body at rest")
-        stages = [drive, Each(one, ("drive", "field", "furnace_temperature"))]
+        rest = Each(balance(supply, nodes, "drive", 0.0), ("drive", "furnace_temperature"))
+        stages = [drive, rest, PointwiseFormula(seen_of, READ)]
         given |= {"field": field, "furnace_temperature": furnace_temperature}
         return ForwardModel(stages, (*MATERIAL, *thermal), READ, given)
     if seen == "warming":
         given |= {"field": applied, "furnace_temperature": furnace, "overheating_initial": 0.0}
         del given["heat_capacity"]
         path = OdePath(heated(supply, nodes), time)
-        stages = [Formula(squared, "drive"), path, Each(in_time, ("overheating",))]
+        stages = [Formula(squared, "drive"), path, PointwiseFormula(seen_of, IN_TIME)]
         return ForwardModel(stages, (*MATERIAL, *thermal, CAPACITY), IN_TIME, given)
     if seen == "onset":
         fold = balance(supply, nodes, "furnace_temperature", coldest, hottest, "onset_temperature")

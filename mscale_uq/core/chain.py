@@ -3,7 +3,7 @@
 The wiring is checked when the chain is made, so that a name nobody makes is found before the first solve.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -70,6 +70,20 @@ class Chain:
                 parts.append((stage, part))
         return known, ChainLinearization(tuple(parts), {name: np.shape(known[name]) for name in self.moving})
 
+    def holding(self, values: Values) -> "Chain":
+        """Return the chain that is given only what `values` lacks."""
+        rest = [name for name in self.given if name not in values]
+        return Chain([stage.holding(values) for stage in self.stages], rest, set(self.moving) & set(rest))
+
+    def moved_by(self, names: Collection[str]) -> "Chain":
+        """Return the chain where only these given names move."""
+        moved, stages = set(names), []
+        for stage in self.stages:
+            here = moved.intersection(stage.inputs)
+            stages.append(stage.moved_by(here) if here else stage)
+            moved |= set(stage.outputs) if here else set()
+        return Chain(stages, self.given, [name for name in self.moving if name in names])
+
     def _run(self, stage: Stage, known: Named, derivative: bool) -> tuple[Named, Linearization | None]:
         inputs = {name: known[name] for name in stage.inputs}
         try:
@@ -106,11 +120,18 @@ class ChainLinearization(Linearization):
 
     def jvp(self, tangents: Values) -> Named:
         """Carry changes of the given names forward to every name."""
+        return self._forward(tangents, lambda part, inputs: part.jvp(inputs))
+
+    def jvps(self, tangents: Values) -> Named:
+        """Carry several changes forward at once."""
+        return self._forward(tangents, lambda part, inputs: part.jvps(inputs))
+
+    def _forward(self, tangents: Values, carry: Callable[[Linearization, Named], Named]) -> Named:
         known: Named = {name: np.asarray(tangent, dtype=float) for name, tangent in tangents.items()}
         for stage, part in self._parts:
             inputs = {name: known[name] for name in stage.inputs if name in known}
             if inputs:
-                known.update(part.jvp(inputs))
+                known.update(carry(part, inputs))
         return known
 
     def vjp(self, cotangents: Values) -> Named:

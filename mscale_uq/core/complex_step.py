@@ -24,8 +24,8 @@ CANCELLED = 1e-13  # ... and to this share of the largest, since entries of a ma
 NO_SLOPE = 1e-30  # at zero: what is left of x^2 there
 TOO_LARGE = 1e-30  # an imaginary part that a step of 1e-40 does not explain, unless the value cancels
 
-# An input, and the entry of it that is moved; None moves all its points at once.
-Direction = tuple[str, tuple[int, ...] | None]
+# An input, and the entry or column of it that is moved; None moves all its points at once.
+Direction = tuple[str, tuple[int | slice, ...] | None]
 
 
 @final
@@ -152,7 +152,7 @@ def _check_branches(
     name, entry = direction
 
     def moved(step: Array) -> Named:
-        x = point[name] + _only(np.broadcast_to(step, point[name].shape), entry)
+        x = point[name] + (_placed(step, entry, point[name].shape) if entry else step)
         return plain([x if key == name else other for key, other in point.items()])
 
     x = point[name] if entry is None else point[name][entry]
@@ -188,11 +188,13 @@ def _size(x: Array) -> Array:
     return np.maximum(np.where(magnitude == 0, 1.0, magnitude) * STEP, SMALLEST)
 
 
-def _only(size: Array, entry: tuple[int, ...] | None) -> Array:
-    if not entry:  # all points, or a scalar
-        return size
-    direction = np.zeros(size.shape)
-    direction[entry] = size[entry]
+def _only(size: Array, entry: tuple[int | slice, ...] | None) -> Array:
+    return _placed(size[entry], entry, size.shape) if entry else size  # all points, or a scalar
+
+
+def _placed(step: Array, entry: tuple[int | slice, ...], shape: tuple[int, ...]) -> Array:
+    direction = np.zeros(shape)
+    direction[entry] = step
     return direction
 
 

@@ -187,12 +187,13 @@ class Curve:
             if np.linalg.norm(x - start) > furthest:
                 return None
             if np.linalg.norm(step) <= last * (1.0 + np.linalg.norm(x)):
-                return self._point(x, near)
+                return self._point(x, near, (J, slope) if last == NEAR else None)
         return None
 
-    def _point(self, x: Array, near: Point) -> Point | None:
+    def _point(self, x: Array, near: Point, slopes: tuple[Array, Array] | None) -> Point | None:
+        """Return the point, with the slopes there, unless those of the last step before it will do."""
         u, s = (x * self._units)[:-1], float(x[-1] * self._units[-1])
-        _, J, slope = self._family(u, s)
+        J, slope = self._family(u, s)[1:] if slopes is None else slopes
         tangent = _bordered(J, slope, self._units, near.tangent, np.eye(x.size)[-1])
         if tangent is None:
             return None
@@ -286,10 +287,13 @@ def _units(moved: Array, unknown: Array) -> Array:
 
 def _bordered(J: Array, slope: Array, units: Array, across: Array, right: Array) -> Array | None:
     """Solve [dr; across] x = right with dr = [dr/du, dr/ds] in the branch's units; None if singular."""
-    rows = np.vstack([np.column_stack([J, slope]) * units, across])
-    if not (np.all(np.isfinite(rows)) and np.all(np.isfinite(right))):
+    n = slope.size
+    rows = np.empty((n + 1, n + 1))
+    rows[:n, :n], rows[:n, n], rows[n] = J, slope, across
+    rows[:n] *= units
+    if not (np.isfinite(rows).all() and np.isfinite(right).all()):
         return None
-    size = np.linalg.norm(rows, axis=1)  # the equations may be in any unit
+    size = np.sqrt((rows * rows).sum(axis=1))  # the equations may be in any unit
     try:
         return np.asarray(np.linalg.solve(rows / size[:, None], right / size), dtype=float)
     except np.linalg.LinAlgError:

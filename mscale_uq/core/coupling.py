@@ -1,6 +1,8 @@
 """`Coupling`: stages as an equation r(u) = 0 in a named unknown, perhaps along a value that they read."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from copy import copy
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -50,12 +52,17 @@ class Coupling:
         # What the search does not move is run once, and it differentiates along what it moves alone.
         self._idle, self._live = split(self._chain, moving, fixed)
 
-    def settle(self, values: Values) -> Named:
-        """Return what the search does not move."""
-        return {
-            **self._idle.value(values),
-            **({} if self.along is None else {self.along: values[self.along]}),
-        }
+    def moved_by(self, names: Collection[str]) -> "Coupling":
+        """Return the same where only these inputs move, and the unknown."""
+        here = copy(self)
+        here._chain = self._chain.moved_by({*names, self.unknown})
+        return here
+
+    def settle(self, values: Values) -> "Settled":
+        """Return the equation with all that the search does not move."""
+        idle = self._idle.value(values)
+        along = {} if self.along is None else {self.along: np.asarray(values[self.along], dtype=float)}
+        return Settled(self._live.holding(idle), idle, along)
 
     def value(self, values: Values, u: Array) -> Named:
         """Return everything made at an unknown."""
@@ -66,15 +73,15 @@ class Coupling:
         known, inner = self._chain.linearize({**values, self.unknown: u.reshape(self.start.shape)})
         return known, inner, self._jacobian(inner)
 
-    def at(self, settled: Values, u: Array, s: float | None = None) -> tuple[Array, Array, Array]:
+    def at(self, settled: "Settled", u: Array, s: float | None = None) -> tuple[Array, Array, Array]:
         """Return r ``(n,)``, dr/du ``(n, n)`` and dr/ds ``(n,)`` at `along` = s; NaN where none is."""
-        point = {**settled, self.unknown: u.reshape(self.start.shape)}
+        point = {**settled.along, self.unknown: u.reshape(self.start.shape)}
         if s is not None and self.along is not None:
             point[self.along] = np.asarray(s)
         try:
-            known, inner = self._live.linearize(point)
+            known, inner = settled.live.linearize(point)
         except NoGradient:
-            return self._by_differences(point, u)
+            return self._by_differences(settled.live, point, u)
         except ForwardFailure:
             # A trial point outside the model's domain only means that the step was too long.
             return np.full(u.size, np.nan), np.full((u.size, u.size), np.nan), np.full(u.size, np.nan)
@@ -83,12 +90,12 @@ class Coupling:
             slope = np.ravel(inner.jvp({self.along: np.asarray(1.0)}).get(self.residual, slope))
         return np.ravel(known[self.residual]), self._jacobian(inner), slope
 
-    def _by_differences(self, point: Values, u: Array) -> tuple[Array, Array, Array]:
+    def _by_differences(self, live: Chain, point: Values, u: Array) -> tuple[Array, Array, Array]:
         """Newton needs only an approximate Jacobian; a derivative is never taken from it."""
 
         def at(v: Array, **moved: Array) -> Array:
             here = {**point, self.unknown: v.reshape(self.start.shape), **moved}
-            return np.ravel(self._live.value(here)[self.residual])
+            return np.ravel(live.value(here)[self.residual])
 
         r, steps, slope = at(u), 1e-7 * (np.abs(u) + 1e-7), np.zeros(u.size)
         J = np.stack([(at(u + step) - r) / step.sum() for step in np.diag(steps)], axis=1)
@@ -98,6 +105,26 @@ class Coupling:
         return r, J, slope
 
     def _jacobian(self, inner: ChainLinearization) -> Array:
-        columns = [inner.jvp({self.unknown: e.reshape(self.start.shape)}) for e in np.eye(self.start.size)]
-        zero = np.zeros(self.start.size)
-        return np.stack([np.ravel(column.get(self.residual, zero)) for column in columns], axis=1)
+        n = self.start.size
+        columns = inner.jvps({self.unknown: np.eye(n).reshape(n, *self.start.shape)})
+        return columns[self.residual].reshape(n, n).T if self.residual in columns else np.zeros((n, n))
+
+
+@final
+@dataclass(frozen=True)
+class Settled:
+    """An equation where only the unknown, and what it is followed along, can still move.
+
+    Attributes
+    ----------
+    live
+        The stages that these two move.
+    values
+        What the others have made, and what they were given.
+    along
+        The value of what solutions are followed along, by its name, if there is one.
+    """
+
+    live: Chain
+    values: Named
+    along: Named

@@ -1,6 +1,6 @@
 """`Each`: a stage for one reading, run for every reading of a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -32,6 +32,10 @@ class Each(Stage):
                 raise WiringError(explain(f"{stage.name} does not read {name!r}", ", ".join(stage.inputs)))
         self.stage, self.over = stage, tuple(over)
         self.name, self.inputs, self.outputs = stage.name, stage.inputs, stage.outputs
+
+    def moved_by(self, names: Collection[str]) -> "Each":
+        """Return the stage with the derivatives to these inputs alone."""
+        return Each(self.stage.moved_by(names), self.over)
 
     def value(self, values: Values) -> Named:
         """Return every output with the rows as first axis."""

@@ -1,6 +1,7 @@
 """`Fold`: the value of an input at which a branch of solutions turns back, as a stage with its derivative."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from copy import copy
 from typing import final
 
 import numpy as np
@@ -60,6 +61,12 @@ class Fold(Stage):
         self.name = name or f"fold along {branch.along}"
         self._branch, self._latest, self._settings = branch, float(latest), settings
 
+    def moved_by(self, names: Collection[str]) -> "Fold":
+        """Return the stage with the derivatives to these inputs alone."""
+        here = copy(self)
+        here._coupling = self._coupling.moved_by({*names, self._branch.along})
+        return here
+
     def value(self, values: Values) -> Named:
         """Return the value of the input at the first fold."""
         return {self.outputs[0]: np.asarray(self.point(values).parameter)}
@@ -73,8 +80,11 @@ class Fold(Stage):
         left = np.linalg.svd(point.jacobian / np.where(rows > 0, rows, 1.0)[:, None])[0][:, -1]
         weight = (left / np.where(rows > 0, rows, 1.0)).reshape(self._coupling.start.shape)
         back = inner.vjp({self._coupling.residual: weight})
-        output, shapes = self.outputs[0], {name: np.shape(values[name]) for name in self.inputs}
-        blocks = {(output, name): -back[name] / back[along] for name in self.inputs}
+        output, shapes = (
+            self.outputs[0],
+            {name: np.shape(values[name]) for name in self.inputs if name in back},
+        )
+        blocks = {(output, name): -back[name] / back[along] for name in shapes}
         return {output: here[along]}, MatrixLinearization(blocks, shapes, {output: ()})
 
     def point(self, values: Values) -> Point:

@@ -7,9 +7,17 @@ from typing import Any, final
 
 import numpy as np
 
-from mscale_uq.core.complex_step import Plain, slopes
+from mscale_uq.core.complex_step import Direction, Plain, slopes
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, PointwiseStage, Stage, Values
+from mscale_uq.core.stage import (
+    Linearization,
+    MatrixLinearization,
+    Named,
+    PointwiseStage,
+    Stage,
+    Values,
+    columns_of,
+)
 from mscale_uq.errors import WiringError, explain
 
 
@@ -81,7 +89,8 @@ class PointwiseFormula(PointwiseStage):
     """A formula that treats the first axis of its inputs as points, and never mixes points.
 
     All points are differentiated in one complex evaluation per input, whatever their number. Inputs are
-    ``(points,)`` or scalars shared by all points; outputs are ``(points,)``. Other arguments as in `Formula`.
+    ``(points,)``, scalars shared by all points, or ``(points, k)``, k evaluations; outputs are ``(points,)``.
+    Other arguments as in `Formula`.
 
     Raises
     ------
@@ -114,9 +123,11 @@ class PointwiseFormula(PointwiseStage):
         """Return the result and the derivatives ``(points, n_outputs, n_inputs)``."""
         point = self._points(values)
         made = self._made(point)
-        table = np.zeros((_count(point), len(self.outputs), len(self.inputs)))
-        found = slopes(self._plain, point, made, [(name, None) for name in self._moved])
-        columns = [self.inputs.index(name) for name in self._moved]
+        places = columns_of({name: array.shape for name, array in point.items()})
+        directions = [direction for name in self._moved for direction in _directions(name, point[name])]
+        found = slopes(self._plain, point, made, directions)
+        columns = [column for name in self._moved for column in range(places[name].start, places[name].stop)]
+        table = np.zeros((_count(point), len(self.outputs), max(place.stop for place in places.values())))
         for row, output in enumerate(self.outputs):
             table[:, row, columns] = found[output].T
         return made, table
@@ -125,10 +136,9 @@ class PointwiseFormula(PointwiseStage):
         point = {name: np.asarray(values[name], dtype=float) for name in self.inputs}
         count = _count(point)
         for name, array in point.items():
-            if array.ndim > 1 or (array.ndim == 1 and array.size != count):
-                raise WiringError(
-                    explain(f"{self.name}: {name!r} has shape {array.shape}", f"() or ({count},)")
-                )
+            if array.ndim > 2 or (array.ndim and len(array) != count):
+                allowed = f"(), ({count},) or ({count}, k)"
+                raise WiringError(explain(f"{self.name}: {name!r} has shape {array.shape}", allowed))
         return point
 
     def _made(self, point: Named) -> Named:
@@ -157,6 +167,11 @@ def arguments(function: Callable[..., Any]) -> tuple[str, ...]:
             explain(f"formula {function.__name__!r} takes *args or **options", "named arguments")
         )
     return tuple(p.name for p in parameters)
+
+
+def _directions(name: str, array: Array) -> list[Direction]:
+    """What is moved, all points at once: the input, or its columns."""
+    return [(name, (slice(None), j)) for j in range(array.shape[1])] if array.ndim == 2 else [(name, None)]
 
 
 def _count(point: Mapping[str, Array]) -> int:

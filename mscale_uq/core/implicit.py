@@ -1,6 +1,7 @@
 """`Implicit`: stages that must agree with each other, solved for an unknown and differentiated exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import final
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from mscale_uq.core.chain import ChainLinearization
 from mscale_uq.core.continuation import Curve, Point, arrive, crossings
-from mscale_uq.core.coupling import Coupling
+from mscale_uq.core.coupling import Coupling, Settled
 from mscale_uq.core.newton import NewtonSettings, find_root
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
@@ -86,6 +87,12 @@ class Implicit(Stage):
         self.name = name or f"implicit {unknown}"
         self._settings, self._branch = settings, branch
 
+    def moved_by(self, names: Collection[str]) -> "Implicit":
+        """Return the stage with the derivatives to these inputs alone."""
+        here = copy(self)
+        here.coupling = self.coupling.moved_by(names)
+        return here
+
     def value(self, values: Values) -> Named:
         """Return the unknown at which the residual vanishes, and everything made there."""
         known = self.coupling.value(values, self._solve(values, self.coupling.settle(values)))
@@ -123,7 +130,7 @@ class Implicit(Stage):
         curve = begin(self.coupling, settled, self._branch, target, self._settings, self.name)
         return crossings(curve, target, low, high)
 
-    def _solve(self, values: Values, settled: Named) -> Array:
+    def _solve(self, values: Values, settled: Settled) -> Array:
         if self._branch is not None:
             return self._along(values, settled, self._branch)
         coupling = self.coupling
@@ -136,7 +143,7 @@ class Implicit(Stage):
         where = f"{coupling.unknown} = {root.unknown}"
         raise SolveFailed(self.name, self._shown(values), f"Newton and homotopy stopped at {where}")
 
-    def _along(self, values: Values, settled: Named, branch: Branch) -> Array:
+    def _along(self, values: Values, settled: Settled, branch: Branch) -> Array:
         target = float(values[branch.along])
         curve = begin(self.coupling, settled, branch, target, self._settings, self.name)
         if target == branch.since:
@@ -155,7 +162,7 @@ class Implicit(Stage):
 
 
 def begin(
-    coupling: Coupling, settled: Named, branch: Branch, until: float, settings: NewtonSettings, name: str
+    coupling: Coupling, settled: Settled, branch: Branch, until: float, settings: NewtonSettings, name: str
 ) -> Curve:
     """Return the branch of solutions that goes towards `until`.
 
@@ -167,12 +174,12 @@ def begin(
     since = branch.since
     root = find_root(lambda u: coupling.at(settled, u, since)[:2], np.ravel(coupling.start), settings)
     if not root.converged:
-        failure = Infeasible if root.fold else SolveFailed
-        raise failure(name, settled, f"no solution at {coupling.along} = {since:g}, where the branch begins")
+        failure, shown = Infeasible if root.fold else SolveFailed, {**settled.values, **settled.along}
+        raise failure(name, shown, f"no solution at {coupling.along} = {since:g}, where the branch begins")
     return Curve(partial(coupling.at, settled), root.unknown, since, (until - since) or 1.0, size=branch.size)
 
 
-def near_fold(coupling: Coupling, settled: Named, u: Array, jacobian: Array) -> bool:
+def near_fold(coupling: Coupling, settled: Settled, u: Array, jacobian: Array) -> bool:
     """Whether a fold is so near that round-off in u ``(n,)`` takes the derivative's digits.
 
     At a distance D from the fold, in shares of u, the solution is known to about eps/D and the derivative to
@@ -216,4 +223,4 @@ class ImplicitLinearization(Linearization):
         load = np.ravel(direct[unknown]) + np.ravel(cotangents.get(unknown, zero))
         adjoint = -np.asarray(np.linalg.solve(self._jacobian.T, load)).reshape(self._shape)
         indirect = self._inner.vjp({self._coupling.residual: adjoint})
-        return {name: direct[name] + indirect[name] for name in self._coupling.inputs}
+        return {name: direct[name] + indirect[name] for name in direct if name != unknown}

@@ -31,6 +31,12 @@ class Linearization(ABC):
     def vjp(self, cotangents: Values) -> Named:
         """Carry sensitivities back; returns one array per input, shaped like it."""
 
+    def jvps(self, tangents: Values) -> Named:
+        """Carry several changes forward, which lie along a first axis of every array, as do the results."""
+        count = len(next(iter(tangents.values())))
+        rows = [self.jvp({name: array[row] for name, array in tangents.items()}) for row in range(count)]
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
 
 class Stage(ABC):
     """One arrow of a multiscale model.
@@ -74,17 +80,43 @@ class Stage(ABC):
         """Return the stage where only these inputs move; it may leave the other derivatives out."""
         return self
 
+    def holding(self, values: Values) -> "Stage":
+        """Return the stage that reads only what `values` lacks; what they decide may be worked out once."""
+        return Held(self, values)
+
+
+@final
+class Held(Stage):
+    """A stage some inputs of which stay as they are."""
+
+    def __init__(self, stage: Stage, values: Values) -> None:
+        self._stage, self._values = stage, {n: values[n] for n in stage.inputs if n in values}
+        self.name, self.outputs = stage.name, stage.outputs
+        self.inputs = tuple(name for name in stage.inputs if name not in values)
+
+    def value(self, values: Values) -> Named:
+        """Return what the stage makes."""
+        return self._stage.value({**self._values, **values})
+
+    def linearize(self, values: Values) -> tuple[Named, Linearization]:
+        """Return what the stage makes and its derivative."""
+        return self._stage.linearize({**self._values, **values})
+
 
 class PointwiseStage(Stage):
     """A stage that treats the first axis of every input as points and never mixes points.
 
-    Inputs and outputs have shape ``(points,)``; an input may also be a scalar shared by all points. A macro
-    problem that calls it at its quadrature points assembles its own tangent from `tangent`.
+    Inputs and outputs have shape ``(points,)``; an input may also be a scalar shared by all points, or have
+    ``(points, k)`` numbers. A macro problem that calls it at its quadrature points assembles its own tangent
+    from `tangent`.
     """
 
     @abstractmethod
     def tangent(self, values: Values) -> tuple[Named, Array]:
-        """Return the outputs and their derivatives ``(points, n_outputs, n_inputs)``."""
+        """Return the outputs and their derivatives ``(points, n_outputs, n_inputs)``.
+
+        An input of ``(points, k)`` numbers counts as k inputs.
+        """
 
     @final
     def linearize(self, values: Values) -> tuple[Named, Linearization]:
@@ -107,21 +139,33 @@ class PointwiseLinearization(Linearization):
     def jvp(self, tangents: Values) -> Named:
         """Contract each point's matrix with that point's input changes."""
         total = np.zeros(self.tangent.shape[:2])
-        for column, name in enumerate(self.inputs):
-            if name in tangents:
-                total += self.tangent[:, :, column] * np.asarray(tangents[name])[..., None]
+        for name, columns in self._columns.items():
+            if name in tangents and len(self.shapes[name]) == 2:
+                total += (self.tangent[:, :, columns] @ np.asarray(tangents[name])[:, :, None])[:, :, 0]
+            elif name in tangents:
+                total += self.tangent[:, :, columns.start] * np.asarray(tangents[name])[..., None]
         return {name: total[:, row] for row, name in enumerate(self.outputs)}
 
     def vjp(self, cotangents: Values) -> Named:
         """Contract each point's matrix with that point's output sensitivities; sum for shared scalars."""
-        back = np.zeros((self.tangent.shape[0], len(self.inputs)))
+        back = np.zeros((self.tangent.shape[0], self.tangent.shape[2]))
         for row, name in enumerate(self.outputs):
             if name in cotangents:
                 back += self.tangent[:, row, :] * np.asarray(cotangents[name])[:, None]
         return {
-            name: back[:, column] if self.shapes[name] else np.asarray(back[:, column].sum())
-            for column, name in enumerate(self.inputs)
+            name: back[:, columns].reshape(self.shapes[name]) if self.shapes[name] else back[:, columns].sum()
+            for name, columns in self._columns.items()
         }
+
+    @property
+    def _columns(self) -> dict[str, slice]:
+        return columns_of({name: self.shapes[name] for name in self.inputs})
+
+
+def columns_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:
+    """Return where each input of a pointwise stage lies among the columns of its tangent."""
+    ends = np.cumsum([0, *(shape[1] if len(shape) == 2 else 1 for shape in shapes.values())]).tolist()
+    return {name: slice(*ends[i : i + 2]) for i, name in enumerate(shapes)}
 
 
 @final
@@ -142,6 +186,17 @@ class MatrixLinearization(Linearization):
                 result[output] += (block.reshape(-1, change.size) @ change.ravel()).reshape(
                     result[output].shape
                 )
+        return result
+
+    def jvps(self, tangents: Values) -> Named:
+        """Multiply the stored matrices by all changes at once."""
+        count = len(next(iter(tangents.values())))
+        result = {name: np.zeros((count, *shape)) for name, shape in self.output_shapes.items()}
+        for (output, name), block in self.jacobians.items():
+            if name in tangents:
+                changes = np.reshape(tangents[name], (count, -1))
+                moved = changes @ block.reshape(-1, changes.shape[1]).T
+                result[output] += moved.reshape(result[output].shape)
         return result
 
     def vjp(self, cotangents: Values) -> Named:

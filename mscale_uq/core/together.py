@@ -1,6 +1,7 @@
 """`Together`: several stages as one, where a single stage is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from copy import copy
 from typing import final
 
 import numpy as np
@@ -31,6 +32,12 @@ class Together(Stage):
         self.name = name
         self._chain = Chain(stages, self.inputs)
 
+    def moved_by(self, names: Collection[str]) -> "Together":
+        """Return the stages with the derivatives to these inputs alone."""
+        here = copy(self)
+        here._chain = self._chain.moved_by(names)
+        return here
+
     def value(self, values: Values) -> Named:
         """Return the outputs."""
         known = self._chain.value(values)
@@ -60,4 +67,4 @@ class TogetherLinearization(Linearization):
     def vjp(self, cotangents: Values) -> Named:
         """Carry sensitivities of the outputs back to the inputs."""
         back = self._inner.vjp({name: cotangents[name] for name in self._outputs if name in cotangents})
-        return {name: back[name] for name in self._inputs}
+        return {name: back[name] for name in self._inputs if name in back}

@@ -1,6 +1,7 @@
 """Ordinary differential equations as stages: named right-hand sides, and their paths through given times."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import final
 
@@ -76,8 +77,8 @@ class Ode:
         """Return the parameters p ``(m,)``."""
         return np.concatenate([np.ravel(values[name]) for name in self.parameters] or [np.zeros(0)])
 
-    def seeds(self, values: Values) -> tuple[Array, Array]:
-        """Return dy ``(n, k)`` and dp ``(m, k)``: one column for each scalar of the inputs, in order."""
+    def seeds(self, values: Values, moved: Collection[str]) -> tuple[Array, Array]:
+        """Return dy ``(n, k)`` and dp ``(m, k)``: a column for each number of the moved inputs, in order."""
         sizes = [int(np.size(values[name])) for name in self.inputs]
         dy, dp = (
             np.zeros((self.start(values).size, sum(sizes))),
@@ -89,7 +90,8 @@ class Ode:
             dy[row : row + width, column : column + size] = np.eye(width) if size == width else 1.0
             row, column = row + width, column + size
         dp[:, column:] = np.eye(dp.shape[0])
-        return dy, dp
+        kept = np.repeat([name in moved for name in self.inputs], sizes)
+        return dy[:, kept], dp[:, kept]
 
     def path(self, state: Array, parameters: Array, start: float, stops: ArrayLike) -> DosedPath:
         """Return the path from `state` ``(n,)`` at `start` through the increasing times `stops` after it.
@@ -125,17 +127,15 @@ class Ode:
             first += size
         return named
 
-    def blocks(self, changes: Array, values: Values, prefix: str = "") -> dict[tuple[str, str], Array]:
-        """Return changes ``(..., n, k)`` as one derivative per pair of state variable and input."""
+    def blocks(self, changes: Array, values: Values, moved: Sequence[str]) -> dict[tuple[str, str], Array]:
+        """Return changes ``(..., n, k)`` as one derivative per pair of state variable and moved input."""
         blocks, lead = {}, changes.shape[:-2]
         rows = np.cumsum([0, *(int(np.prod(variable.shape)) for variable in self.state)])
-        columns = np.cumsum([0, *(int(np.size(values[name])) for name in self.inputs)])
+        columns = np.cumsum([0, *(int(np.size(values[name])) for name in moved)])
         for i, variable in enumerate(self.state):
-            for j, name in enumerate(self.inputs):
+            for j, name in enumerate(moved):
                 part = changes[..., rows[i] : rows[i + 1], columns[j] : columns[j + 1]]
-                blocks[prefix + variable.name, name] = part.reshape(
-                    lead + variable.shape + np.shape(values[name])
-                )
+                blocks[variable.name, name] = part.reshape(lead + variable.shape + np.shape(values[name]))
         return blocks
 
 
@@ -162,8 +162,15 @@ class OdePath(Stage):
         self.name = ode.name
         self.inputs = ode.inputs
         self.outputs = tuple(variable.name for variable in ode.state)
+        self._moved = self.inputs
         # A time may come twice, and may be the start.
         self._stops, self._rows = np.unique(self.times[self.times > self.start], return_inverse=True)
+
+    def moved_by(self, names: Collection[str]) -> "OdePath":
+        """Return the path with the derivatives to these inputs alone; each of their numbers is a column."""
+        here = copy(self)
+        here._moved = tuple(name for name in self.inputs if name in names)
+        return here
 
     def value(self, values: Values) -> Named:
         """Return the path of every state variable."""
@@ -173,15 +180,15 @@ class OdePath(Stage):
         """Return the path and its derivative to initial values and parameters."""
         ode = self.ode
         states, path = self._states(values)
-        dy, dp = ode.seeds(values)
+        dy, dp = ode.seeds(values, self._moved)
         changes = np.broadcast_to(dy, (len(self.times), *dy.shape)).copy()
         if path is not None:
             path.check_analytic()
             changes[self.times > self.start] = path.tangents(dy, dp)[self._rows]
         made = ode.split(states)
-        shapes = {name: np.shape(values[name]) for name in self.inputs}
+        shapes = {name: np.shape(values[name]) for name in self._moved}
         outputs = {name: np.shape(array) for name, array in made.items()}
-        return made, MatrixLinearization(ode.blocks(changes, values), shapes, outputs)
+        return made, MatrixLinearization(ode.blocks(changes, values, self._moved), shapes, outputs)
 
     def _states(self, values: Values) -> tuple[Array, DosedPath | None]:
         ode, y = self.ode, self.ode.start(values)

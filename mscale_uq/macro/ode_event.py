@@ -1,5 +1,7 @@
 """The time at which an ordinary differential equation reaches something, as a stage."""
 
+from collections.abc import Collection
+from copy import copy
 from typing import final
 
 import numpy as np
@@ -43,6 +45,13 @@ class OdeEvent(Stage):
         self.name = f"{event} of {ode.name}"
         self.inputs = ode.inputs
         self.outputs = (event, *(f"{variable.name}_at_{event}" for variable in ode.state))
+        self._moved = self.inputs
+
+    def moved_by(self, names: Collection[str]) -> "OdeEvent":
+        """Return the event with the derivatives to these inputs alone; each of their numbers is a column."""
+        here = copy(self)
+        here._moved = tuple(name for name in self.inputs if name in names)
+        return here
 
     def value(self, values: Values) -> Named:
         """Return the event's time and the state there."""
@@ -53,17 +62,17 @@ class OdeEvent(Stage):
         """Return time and state of the event and their derivatives."""
         found, ode = self._find(values), self.ode
         found.path.check_analytic()
-        dt, dy = found.tangents(*ode.seeds(values))
+        dt, dy = found.tangents(*ode.seeds(values, self._moved))
         made = self._named(found.time, found.state)
         time = self.outputs[0]
         blocks, first = {}, 0
-        for name in self.inputs:
+        for name in self._moved:
             size = int(np.size(values[name]))
             blocks[time, name] = dt[first : first + size].reshape(np.shape(values[name]))
             first += size
-        for (variable, name), block in ode.blocks(dy, values).items():
+        for (variable, name), block in ode.blocks(dy, values, self._moved).items():
             blocks[f"{variable}_at_{time}", name] = block
-        shapes = {name: np.shape(values[name]) for name in self.inputs}
+        shapes = {name: np.shape(values[name]) for name in self._moved}
         outputs = {name: np.shape(array) for name, array in made.items()}
         return made, MatrixLinearization(blocks, shapes, outputs)
 

@@ -1,6 +1,6 @@
 """The rate of change of an ordinary differential equation, as a stage: its zeros are the states at rest."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from copy import copy
 from typing import final
 
@@ -27,14 +27,20 @@ class OdeRate(Stage):
     def __init__(self, ode: Ode) -> None:
         self.ode = ode
         self.name = f"rate of {ode.name}"
-        self.inputs = (*(variable.name for variable in ode.state), *ode.parameters)
-        self.outputs = tuple(f"{variable.name}_rate" for variable in ode.state)
+        self._state = {variable.name: variable.shape for variable in ode.state}
+        self._shapes = self._state | {name: ode.shapes.get(name, ()) for name in ode.parameters}
+        self.inputs = tuple(self._shapes)
+        self.outputs = tuple(f"{name}_rate" for name in self._state)
+        self._places = _places(self._shapes)
+        self._size = sum(int(np.prod(shape)) for shape in self._state.values())
+        self._given = np.zeros(sum(int(np.prod(shape)) for shape in self._shapes.values()))
         self._moved = self.inputs
+        self._rate = ode.rate
         self._seen_analytic = False
 
     def value(self, values: Values) -> Named:
         """Return the rate of every state variable."""
-        return self._named(self.ode.rate.at(0.0, self._state(values), self.ode.vector(values)))
+        return self._named(self._rate.at(0.0, *self._point(values)))
 
     def moved_by(self, names: Collection[str]) -> "OdeRate":
         """Return the stage with the derivatives to these inputs alone."""
@@ -42,32 +48,55 @@ class OdeRate(Stage):
         here._moved = tuple(name for name in self.inputs if name in names)
         return here
 
+    def holding(self, values: Values) -> "OdeRate":
+        """Return the stage that reads only what `values` lacks."""
+        here = copy(self)
+        here._given = self._joined(values)
+        here.inputs = tuple(name for name in self.inputs if name not in values)
+        here._moved = tuple(name for name in self._moved if name not in values)
+        return here
+
     def linearize(self, values: Values) -> tuple[Named, Linearization]:
         """Return the rates and their derivatives to state and parameters."""
-        ode, y, p = self.ode, self._state(values), self.ode.vector(values)
+        rate, (y, p) = self._rate, self._point(values)
         if not self._seen_analytic:
-            ode.rate.check_analytic(0.0, y, p)
+            rate.check_analytic(0.0, y, p)
             self._seen_analytic = True
-        made = self._named(ode.rate.at(0.0, y, p))
-        columns, rows = _places(values, self.inputs), _places(made, self.outputs)
-        moved = np.concatenate([np.arange(y.size + p.size)[columns[name]] for name in self._moved])
-        slopes = np.hstack(ode.rate.slopes(0.0, y, p, moved[moved >= y.size] - y.size)[:2])
-        shapes = {name: np.shape(values[name]) for name in self._moved}
+        made = self._named(rate.at(0.0, y, p))
+        moved = [np.arange(p.size)[self._after(name)] for name in self._moved if name not in self._state]
+        slopes = np.hstack(rate.slopes(0.0, y, p, np.concatenate(moved or [np.zeros(0, int)]))[:2])
+        shapes = {name: self._shapes[name] for name in self._moved}
         blocks = {
-            (output, name): slopes[rows[output], columns[name]].reshape(np.shape(array) + shape)
-            for output, array in made.items()
+            (output, name): slopes[self._places[variable], self._places[name]].reshape(*rows, *shape)
+            for output, (variable, rows) in zip(self.outputs, self._state.items(), strict=True)
             for name, shape in shapes.items()
         }
-        return made, MatrixLinearization(blocks, shapes, {name: np.shape(a) for name, a in made.items()})
+        return made, MatrixLinearization(blocks, shapes, {name: array.shape for name, array in made.items()})
 
-    def _state(self, values: Values) -> Array:
-        return np.concatenate([np.ravel(values[variable.name]) for variable in self.ode.state])
+    def _after(self, name: str) -> slice:
+        """Where a parameter lies in p."""
+        place = self._places[name]
+        return slice(place.start - self._size, place.stop - self._size)
+
+    def _joined(self, values: Values) -> Array:
+        joined = self._given.copy()
+        for name in self.inputs:
+            if name in values:
+                joined[self._places[name]] = np.ravel(values[name])
+        return joined
+
+    def _point(self, values: Values) -> tuple[Array, Array]:
+        joined = self._joined(values)
+        return joined[: self._size], joined[self._size :]
 
     def _named(self, rate: Array) -> Named:
-        return dict(zip(self.outputs, self.ode.split(rate).values(), strict=True))
+        return {
+            output: rate[self._places[variable]].reshape(shape)
+            for output, (variable, shape) in zip(self.outputs, self._state.items(), strict=True)
+        }
 
 
-def _places(values: Values, names: Sequence[str]) -> dict[str, slice]:
+def _places(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:
     """Where each name's entries lie when all are put behind each other."""
-    ends = np.cumsum([0, *(np.size(values[name]) for name in names)]).tolist()
-    return {name: slice(*ends[i : i + 2]) for i, name in enumerate(names)}
+    ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes.values())]).tolist()
+    return {name: slice(*ends[i : i + 2]) for i, name in enumerate(shapes)}

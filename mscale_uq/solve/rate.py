@@ -16,6 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import typeof_impl
 
+from mscale_uq.core.lazy import lazy
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import NoGradient, explain
 
@@ -40,12 +41,16 @@ class Rate:
 
     function: Callable[..., None]
 
-    @property
+    def __getstate__(self) -> dict[str, Any]:
+        """What is compiled stays in its process."""
+        return {"function": self.function}
+
+    @lazy
     def real(self) -> Any:
         """The function compiled for real numbers."""
         return _compiled(self.function, RATE_OF_REALS)
 
-    @property
+    @lazy
     def complex(self) -> Any:
         """The function compiled for complex numbers."""
         return _compiled(self.function, RATE_OF_COMPLEX)
