@@ -315,3 +315,21 @@ def _steps(out):
             return view.count()
     except ValueError:
         return 0
+
+
+def test_each_sender_may_have_its_own_window(nile, tmp_path):
+    windows = 'reorder_window = { "live.csv flow" = "3 year", others = "365.25 day" }'
+    nile.write_text(nile.read_text().replace('reorder_window = "2 year"', windows))
+    policy = read_case(nile).live.policy
+    assert policy.window == pytest.approx(1.0, rel=1e-3)
+    assert policy.window_of("live.csv flow") == 3.0
+    done = mscale("assimilate", nile, "--out", tmp_path / "run", "--stop-when-idle", "0")
+    assert done.exit_code == 0, done.output
+    again = mscale(
+        "assimilate", tmp_path / "run" / "case.toml", "--out", tmp_path / "run", "--stop-when-idle", "0"
+    )
+    assert again.exit_code == 0, again.output
+    nile.write_text(nile.read_text().replace('"3 year"', '"3 km"'))
+    refused = mscale("assimilate", nile, "--out", tmp_path / "other")
+    assert refused.exit_code == 3
+    assert "reorder_window.live.csv flow: '3 km' has the dimension" in " ".join(refused.output.split())

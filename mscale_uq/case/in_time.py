@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mscale_uq.case.assimilate import Assimilating, plan_assimilation
 from mscale_uq.case.filters import check_name
-from mscale_uq.case.live import Live, form_of, plan_live
+from mscale_uq.case.live import Live, form_of, plan_live, windows_of
 from mscale_uq.case.model import Plan
 from mscale_uq.case.priors import Unknown
 from mscale_uq.case.schema import AssimilateSpec, CaseSpec, StreamSpec
@@ -76,11 +76,11 @@ def _look_at_stream(section: StreamSpec | None, system: System, mistakes: Mistak
         unit = time_of(system).unit
     except CaseError:
         return  # told where the filter is asked for
-    for key in ("reorder_window", "history"):
-        given = getattr(section, key)
-        if given is not None:
-            with mistakes.at("stream"):
-                to_unit(given, unit, key)
+    with mistakes.at("stream"):
+        windows_of(section, unit)
+    if section.history is not None:
+        with mistakes.at("stream"):
+            to_unit(section.history, unit, "history")
 
 
 def _check_limits(section: AssimilateSpec, system: System) -> None:

@@ -24,6 +24,7 @@ from mscale_uq.stream.source import Source
 from mscale_uq.stream.table import GrowingTable
 
 STANDARD_INPUT = "-"
+OTHERS = "others"  # the senders that a table of windows does not name
 
 
 @final
@@ -53,15 +54,17 @@ class Live:
 
     def section(self) -> dict[str, Any]:
         """Return the section with everything said."""
-        history = {} if self.policy.history == np.inf else {"history": self.policy.history}
+        policy = self.policy
+        history = {} if policy.history == np.inf else {"history": policy.history}
+        windows = {**policy.windows, OTHERS: policy.window} if policy.windows else policy.window
         return {
             "source": STANDARD_INPUT if self.path is None else str(self.path),
             "format": self.format,
             "columns": dict(self.columns),
-            "late": self.policy.late,
-            "reorder_window": self.policy.window,
+            "late": policy.late,
+            "reorder_window": windows,
             **history,
-            "checkpoint_every": self.policy.checkpoint_every,
+            "checkpoint_every": policy.checkpoint_every,
             "snapshots": list(self.snapshots),
         }
 
@@ -183,7 +186,7 @@ def plan_live(
 
 def _live(spec: StreamSpec, stream: Stream, folder: Path) -> Live:
     unit = stream.time.unit
-    window = to_unit(spec.reorder_window, unit, "reorder_window")
+    windows = windows_of(spec, unit)
     history = np.inf if spec.history is None else to_unit(spec.history, unit, "history")
     path = None if spec.source == STANDARD_INPUT else (folder / spec.source).absolute()
     form = form_of(spec)
@@ -192,9 +195,24 @@ def _live(spec: StreamSpec, stream: Stream, folder: Path) -> Live:
         if name not in names:
             hint = near_match(name, names)
             raise CaseError(explain(f"snapshots: no output {name!r}{hint}", ", ".join(names)))
-    policy = Policy(spec.late, window, float(history), spec.checkpoint_every)
+    window = windows.pop(OTHERS, 0.0)
+    policy = Policy(spec.late, window, float(history), spec.checkpoint_every, windows)
     columns = _columns(spec.columns, stream, form)
     return Live(path, form, columns, policy, tuple(spec.snapshots))
+
+
+def windows_of(spec: StreamSpec, unit: str) -> dict[str, float]:
+    """Return how long order is waited for, sender by sender; one number is that of all.
+
+    Raises
+    ------
+    UnitError
+        If one of them is no time.
+    """
+    given = spec.reorder_window
+    if not isinstance(given, dict):
+        return {OTHERS: to_unit(given, unit, "reorder_window")}
+    return {sender: to_unit(one, unit, f"reorder_window.{sender}") for sender, one in given.items()}
 
 
 def form_of(spec: StreamSpec) -> Literal["jsonl", "csv"]:

@@ -183,7 +183,7 @@ class StreamSpec(Section):
     format: Literal["jsonl", "csv"] | None = None
     columns: dict[str, str] = {}
     late: Literal["replay", "drop", "error"] = "replay"
-    reorder_window: Number = 0.0
+    reorder_window: Number | dict[str, Number] = 0.0  # one for all senders, or by sender
     history: Number | None = None
     checkpoint_every: Count = 20
     snapshots: list[str] = []

@@ -8,6 +8,8 @@ import typer
 
 from mscale_uq.cli.shell import NOT_MET, Debug, told
 
+MOST_SENDERS = 8
+
 
 def status(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that follows a stream.")],
@@ -39,6 +41,10 @@ def print_status(found: Any) -> None:
         f"time: {_time(found.time, found.unit)} of {_time(found.newest, found.unit)},"
         f" {found.lag:.6g} {found.unit} behind, in {found.steps} steps",
     ]
+    if len(found.senders) > 1:
+        each = sorted(found.senders.items(), key=lambda one: one[1])[:MOST_SENDERS]
+        behind = ", ".join(f"{name} {_time(time, found.unit)}" for name, time in each)
+        lines.append(f"senders, the slowest first: {behind}")
     if found.nis is not None:
         lower, upper = found.nis_band
         lines.append(

@@ -149,6 +149,7 @@ class LinearReading(Stage):
         self.name = f"reading of {quantity}"
         self.shape = shape
         self.quantity = quantity
+        self.read = tuple(variable.name for variable in state)
         self._state = state
         self._matrices = Formula(matrices, ("H", "d"), f"matrices of {quantity}")
         clash = {variable.name for variable in state} & set(self._matrices.inputs)
@@ -175,6 +176,11 @@ class LinearReading(Stage):
         """Return H x + d."""
         H, d = self.matrices(values)
         return {self.quantity: self._shaped(H @ self._flat(values) + d)}
+
+    def rows(self, states: Array, values: Values) -> Array:
+        """Return H x + d ``(N, m)`` of many states ``(N, n)`` at once."""
+        H, d = self.matrices(values)
+        return np.asarray(states @ H.T + d)
 
     def linearize(self, values: Values) -> tuple[Named, Linearization]:
         """Return H x + d and its derivative to the state and to the values."""

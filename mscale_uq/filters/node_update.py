@@ -42,32 +42,33 @@ class Readings:
 
     Attributes
     ----------
+    used
+        ``(m,)``, true where there is a reading to be used.
     expected, variance
         ``(G, m)`` at the forecast; `H` ``(G, m, n)`` are the slopes to the state there.
     """
 
     observation: Observation
     operator: ObservationOperator
+    used: np.ndarray
     expected: Array
     H: Array
     variance: Array
 
-    @property
-    def seen(self) -> np.ndarray:
-        """``(m,)``, true where there is a reading to be used."""
-        return ~np.isnan(self.observation.usable.ravel())
+    def at_forecast(self) -> tuple[Array, Array]:
+        """Return expected values and slopes of the readings that are used."""
+        return self.expected[:, self.used], self.H[:, self.used]
 
     def terms(self, expected: Array, H: Array, values: Values) -> Terms:
-        """Return what the readings say where they are expected to be `expected` ``(G, m)``."""
-        seen = self.seen
-        y, e, H = self.observation.value.ravel()[seen], expected[:, seen], H[:, seen]
+        """Return what the readings that are used say where they are expected to be `expected`."""
+        y, e = self.observation.value.ravel()[self.used], expected
         law = self.operator.law
         if isinstance(law, NegativeBinomial):
-            found = law.logpdf(np.broadcast_to(y, e.shape), e, np.zeros(e.shape), values)
+            found = law.logpdf(y, e, np.zeros(e.shape), values)
             density, score = found.pointwise, found.d_prediction
             information = 1 / np.maximum(law.spread(e, values), np.finfo(float).tiny)
         else:
-            R = self.variance[:, seen]
+            R = self.variance[:, self.used]
             information, score = 1 / R, (y - e) / R
             density = -0.5 * ((y - e) ** 2 / R + np.log(2 * np.pi * R))
         slope = np.einsum("gin,gi->gn", H, score)
@@ -97,7 +98,7 @@ class Look:
     def update(self) -> tuple[Array, Array, Array, bool]:
         """Return means, covariances and log-evidence ``(G,)`` of the readings, and whether all settled."""
         a, P = np.zeros_like(self.means), self.covs
-        terms, one = self._total([(r, r.expected, r.H) for r in self.readings]), np.eye(a.shape[1])
+        terms, one = self._total([(r, *r.at_forecast()) for r in self.readings]), np.eye(a.shape[1])
         height, settled = terms.density, False
         for _ in range(STEPS):
             Pa = np.einsum("gab,gb->ga", P, a)
@@ -128,9 +129,9 @@ class Look:
 
     def _terms(self, a: Array) -> Terms:
         states = np.hstack([self.means + np.einsum("gab,gb->ga", self.covs, a), self.points])
-        used = (one for one in self.readings if one.seen.any())
+        used = (one for one in self.readings if one.used.any())
         return self._total(
-            [(one, *linear_rows(self.space, self.values, one.operator, states)) for one in used]
+            [(one, *linear_rows(self.space, self.values, one.operator, states, one.used)) for one in used]
         )
 
     def _total(self, seen: Sequence[tuple[Readings, Array, Array]]) -> Terms:
@@ -147,7 +148,7 @@ class Look:
         """
         e = np.concatenate([one.expected for one in self.readings], axis=1)
         H = np.concatenate([one.H for one in self.readings], axis=1)
-        seen = np.concatenate([one.seen for one in self.readings])
+        seen = np.concatenate([one.used for one in self.readings])
         mean = weights @ e
         reach, left = H @ self.covs, e - mean
         own = weights @ np.concatenate([one.variance for one in self.readings], axis=1)
@@ -179,7 +180,8 @@ def look_all(
     for one in observations:
         operator = space.observations[one.source]
         expected, H = linear_rows(space, values, operator, states)
-        made.append(Readings(one, operator, expected, H, _variance(one, operator, expected, values)))
+        used = ~np.isnan(one.usable.ravel())
+        made.append(Readings(one, operator, used, expected, H, _variance(one, operator, expected, values)))
     return Look(space, values, points, means, covs, tuple(made))
 
 

@@ -14,6 +14,9 @@ from mscale_uq.filters.augmented import AugmentedDynamics, AugmentedReading
 from mscale_uq.filters.dependents import Dependents
 from mscale_uq.filters.reading_slope import derivative, places
 
+Seen = np.ndarray | slice
+EVERY = slice(None)
+
 
 def known_rows(dependents: Dependents, named: Values, values: Values, count: int) -> Named:
     """Return everything that depends on the learned parameters, one row per state."""
@@ -27,11 +30,12 @@ def known_rows(dependents: Dependents, named: Values, values: Values, count: int
 
 
 def linear_rows(
-    space: StateSpace, values: Values, operator: ObservationOperator, states: Array
+    space: StateSpace, values: Values, operator: ObservationOperator, states: Array, seen: Seen = EVERY
 ) -> tuple[Array, Array]:
     """Return expected readings ``(N, m)`` and their slopes ``(N, m, n)`` to the state, learned ones left out.
 
-    `states` are ``(N, n + k)``, with the coordinates of the k learned parameters behind the n others.
+    `states` are ``(N, n + k)``, with the coordinates of the k learned parameters behind the n others. `seen`
+    ``(m,)`` asks for some of the m readings alone.
 
     Raises
     ------
@@ -42,16 +46,16 @@ def linear_rows(
     assert isinstance(dynamics, AugmentedDynamics)
     n = dynamics.inner.size
     if operator.stage is None:
-        there = places(space)[operator.quantity]
-        return states[:, there], np.broadcast_to(np.eye(n)[there], (len(states), there.stop - there.start, n))
+        there = np.arange(n)[places(space)[operator.quantity]][seen]
+        return states[:, there], np.broadcast_to(np.eye(n)[there], (len(states), there.size, n))
     stage = operator.stage.inner if isinstance(operator.stage, AugmentedReading) else operator.stage
     if isinstance(stage, PointwiseStage):
-        return _pointwise(space, values, operator, stage, states)
+        return _pointwise(space, values, operator, stage, states, seen)
     if isinstance(stage, LinearReading) and not dynamics.dependents.names.intersection(stage.inputs):
-        H, d = stage.matrices(values)
+        H, d = (part[seen] for part in stage.matrices(values))
         return states[:, :n] @ H.T + d, np.broadcast_to(H, (len(states), *H.shape))
     made = [_one(space, values, operator, state) for state in states]
-    return np.array([one[0] for one in made]), np.array([one[1][:, :n] for one in made])
+    return np.array([one[0][seen] for one in made]), np.array([one[1][seen, :n] for one in made])
 
 
 def _one(
@@ -70,32 +74,41 @@ def expected_rows(space: StateSpace, values: Values, operator: ObservationOperat
     stage = operator.stage.inner if isinstance(operator.stage, AugmentedReading) else operator.stage
     if not isinstance(stage, PointwiseStage):
         return linear_rows(space, values, operator, states)[0]
-    made = stage.value(_flat(space, values, stage, states))
+    made = stage.value(_flat(space, values, stage, states)[0])
     return np.asarray(made[operator.quantity].reshape(len(states), -1))
 
 
 def _pointwise(
-    space: StateSpace, values: Values, operator: ObservationOperator, stage: PointwiseStage, states: Array
+    space: StateSpace,
+    values: Values,
+    operator: ObservationOperator,
+    stage: PointwiseStage,
+    states: Array,
+    seen: Seen,
 ) -> tuple[Array, Array]:
     dynamics, count = space.dynamics, len(states)
     assert isinstance(dynamics, AugmentedDynamics)
     if isinstance(stage, PointwiseFormula):
         stage = stage.moved_by([variable.name for variable in dynamics.inner.state])
-    made, tangent = stage.tangent(_flat(space, values, stage, states))
+    given, m = _flat(space, values, stage, states, seen)
+    made, tangent = stage.tangent(given)
     slopes = tangent[:, stage.outputs.index(operator.quantity)].reshape(count, -1, len(stage.inputs))
-    H, where, m = np.zeros((*slopes.shape[:2], dynamics.inner.size)), places(space), slopes.shape[1]
+    H, where = np.zeros((*slopes.shape[:2], dynamics.inner.size)), places(space)
+    row, place = np.arange(slopes.shape[1]), np.arange(m)[seen]
     for variable in dynamics.inner.state:
         if variable.name in stage.inputs:
             slope, first = slopes[:, :, stage.inputs.index(variable.name)], where[variable.name].start
             if prod(variable.shape) == 1:
                 H[:, :, first] += slope
             else:
-                H[:, np.arange(m), first + np.arange(m)] += slope
-    return made[operator.quantity].reshape(count, m), H
+                H[:, row, first + place] += slope
+    return made[operator.quantity].reshape(count, row.size), H
 
 
-def _flat(space: StateSpace, values: Values, stage: PointwiseStage, states: Array) -> Named:
-    """Return what a stage reads, the m places of all states behind each other, ``(N m,)``."""
+def _flat(
+    space: StateSpace, values: Values, stage: PointwiseStage, states: Array, seen: Seen = EVERY
+) -> tuple[Named, int]:
+    """Return what a stage reads, the places of all states behind each other, and how many m there are."""
     dynamics, count = space.dynamics, len(states)
     assert isinstance(dynamics, AugmentedDynamics)
     named = dynamics.split(states)
@@ -105,4 +118,4 @@ def _flat(space: StateSpace, values: Values, stage: PointwiseStage, states: Arra
         for name in stage.inputs
     }
     m = max(array.shape[1] for array in given.values())
-    return {name: np.broadcast_to(array, (count, m)).ravel() for name, array in given.items()}
+    return {name: np.broadcast_to(array, (count, m))[:, seen].ravel() for name, array in given.items()}, m

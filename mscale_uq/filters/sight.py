@@ -15,6 +15,7 @@ from scipy.linalg import block_diag
 
 from mscale_uq.core.law import Law, ObservationOperator
 from mscale_uq.core.lazy import lazy
+from mscale_uq.core.linear_dynamics import LinearReading
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
@@ -166,6 +167,9 @@ class Sight:
             if operator.stage is None:
                 part = states[:, places(self.space)[operator.quantity]]
                 self._check_size(observation, part[0])
+            elif isinstance(operator.stage, LinearReading):
+                part = self._together(operator, operator.stage, states)
+                self._check_size(observation, part[0])
             else:
                 part = np.array([operator.mean(self._made(observation, state)) for state in states])
             columns.append(part.reshape(len(states), -1))
@@ -186,6 +190,12 @@ class Sight:
         made = self.space.observe(observation.source, state, self.values)
         self._check_size(observation, made[self.space.observations[observation.source].quantity])
         return made
+
+    def _together(self, operator: ObservationOperator, stage: LinearReading, states: Array) -> Array:
+        """Return what one matrix makes of all members."""
+        there = places(self.space)
+        columns = np.concatenate([np.arange(states.shape[1])[there[name]] for name in stage.read])
+        return operator.law.mean(stage.rows(states[:, columns], self.values), self.values)
 
     def _linear(self, state: Array) -> Iterator[tuple[Named, Array]]:
         """Yield what each operator makes, and the derivative to the state of what it expects."""

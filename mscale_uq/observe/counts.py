@@ -52,8 +52,10 @@ class NegativeBinomial(Law):
         count = np.where(seen, check_counts(data), 0.0)
         possible = (prediction > 0) | ((prediction == 0) & (count == 0))
         mean = np.where(prediction > 0, prediction, 1.0)
-        alpha = look_up(self.overdispersion, values) + variance / mean**2
-        density, to_mean, to_alpha = log_probability(count, mean, np.broadcast_to(alpha, np.shape(mean)))
+        alpha = look_up(self.overdispersion, values)
+        if np.any(variance):  # otherwise what counts alone decide is worked out once for all means
+            alpha = alpha + variance / mean**2
+        density, to_mean, to_alpha = log_probability(count, mean, alpha)
         zero = prediction == 0  # only for no count, where the density is -mean
         density = np.where(possible, np.where(zero, 0.0, density), -np.inf)
         to_mean = np.where(zero, -1.0, to_mean - 2 * to_alpha * variance / mean**3)
@@ -93,7 +95,7 @@ def poisson() -> NegativeBinomial:
 
 
 def log_probability(count: Array, mean: Array, alpha: Array) -> tuple[Array, Array, Array]:
-    """Return the log-probability of counts and its derivatives to mean and overdispersion, elementwise.
+    """Return the log-probability of counts and its derivatives to mean and overdispersion, broadcast.
 
     log p = sum_{j < y} log(1 + alpha j) - log y! + y log mu - (y + 1/alpha) log(1 + alpha mu), written so
     that alpha may be zero or tiny.

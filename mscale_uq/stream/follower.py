@@ -24,6 +24,7 @@ from mscale_uq.stream.policy import Policy
 from mscale_uq.stream.readings import Read, in_order, merged
 from mscale_uq.stream.row import row_of
 from mscale_uq.stream.states import pack, unpack
+from mscale_uq.stream.watermark import Watermark
 
 SECONDS = 1.0  # between two commits
 
@@ -90,9 +91,10 @@ class Follower:
                     stop = error
                     break
                 self._journal.put_position(source, delivery.position)
+            self._journal.put_fact("watermark", self._mark.as_json())
             self._rewind(dirty)
-            done = self._advance(self._reached())
-        self._go_on(done, self._reached)
+            done = self._advance(self._mark.reached)
+        self._go_on(done, lambda: self._mark.reached)
         if stop is not None:
             raise stop
 
@@ -117,8 +119,7 @@ class Follower:
 
     def _load(self) -> None:
         """Take the run up from the journal."""
-        newest = self._journal.newest()
-        self._newest = -math.inf if newest is None else newest
+        self._mark = Watermark(self._policy, self._journal.fact("watermark"))
         self._late = self._journal.late()
         self._head()
 
@@ -128,9 +129,6 @@ class Follower:
         self._begun = checkpoint is not None
         self._since = 0
         self.now = replace(self._start, state=state)
-
-    def _reached(self) -> float:
-        return self._newest - self._policy.window
 
     def _accept(self, delivery: Delivery) -> float:
         """Put a record into the journal, and return from which time on it changes what is believed."""
@@ -152,7 +150,7 @@ class Follower:
     def _place(self, delivery: Delivery, message: Message, when: float) -> float:
         if message.qc:
             return self._refuse(delivery, Verdict.INCOMING_QC, f"qc = {message.qc}")
-        late_at = self._reached() if when < self._reached() else None
+        late_at = self._mark.reached if when < self._mark.reached else None
         if late_at is not None and self._policy.late == "error":
             given = f"record {message.name} of time {when:g} is late: {late_at:g} has been reached"
             raise DataError(explain(given, "times in order", 'late = "replay" takes it in its place'))
@@ -162,7 +160,7 @@ class Follower:
         self._journal.add_record(message.name, message.digest, message.text, time=when, late_at=late_at)
         if late_at is not None:
             self._late.append((when, late_at))
-        self._newest = max(self._newest, when)
+        self._mark.see(message.source, when)
         return when
 
     def _too_late(self, when: float, late_at: float | None) -> str:
@@ -170,8 +168,8 @@ class Follower:
             return f"before the start at {self._start.state.time:g}"
         if late_at is not None and self._policy.late == "drop":
             return f"late: {late_at:g} had been reached"
-        if when < self._newest - self._policy.history:
-            return f"older than the history: {self._newest:g} had been reached"
+        if when < self._mark.latest - self._policy.history:
+            return f"older than the history: {self._mark.latest:g} had been reached"
         return ""
 
     def _refuse(self, delivery: Delivery, verdict: Verdict, reason: str) -> float:

@@ -19,7 +19,7 @@ from mscale_uq.errors import RunError, explain
 from mscale_uq.files import Lock, sync_folder
 
 FILE = "journal.sqlite"
-FORMAT = 1
+FORMAT = 2
 LAST = 8  # checkpoints kept without gaps, see `ladder`
 TABLES = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, content TEXT NOT NULL);
@@ -135,10 +135,6 @@ class Journal:
             "INSERT INTO record (name, digest, text, time, verdict, late_at, reason) VALUES (?,?,?,?,?,?,?)",
             (name, digest, text, time, verdict, late_at, reason),
         )
-
-    def newest(self) -> float | None:
-        """Return the latest time of a record that is to be taken in."""
-        return self._db.execute("SELECT MAX(time) FROM record WHERE verdict = 0").fetchone()[0]
 
     def late(self) -> list[tuple[float, float]]:
         """Return time and time reached of each record that came late and is to be taken in."""

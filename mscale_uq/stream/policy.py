@@ -1,7 +1,8 @@
 """`Policy`: what becomes of records that do not come in the order of time."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 from mscale_uq.errors import InputError, explain
@@ -13,9 +14,10 @@ from mscale_uq.filters.replay import LATE
 class Policy:
     """How far order is waited for, and what happens after.
 
-    The time that a run has *reached* is that of its newest record less the window. What is not earlier is in
-    order, however it is mixed; what is earlier is late. Both depend on the order of arrival alone, never on
-    how the stream is cut into batches, or on when a run was interrupted.
+    The time that a run has *reached* is that of its newest record less the window; with several senders it is
+    as `stream.watermark` says. What is not earlier is in order, however it is mixed; what is earlier is late.
+    Both depend on the order of arrival alone, never on how the stream is cut into batches, or on when a run
+    was interrupted.
 
     Attributes
     ----------
@@ -23,6 +25,8 @@ class Policy:
         Whether a late record is replayed in its place, dropped, or an error.
     window
         How long order is waited for, in the time unit of the run.
+    windows
+        The windows of single senders, by the `source` of their records.
     history
         How far back a late record is replayed, in the time unit of the run; an older one is refused.
     checkpoint_every
@@ -38,10 +42,18 @@ class Policy:
     window: float = 0.0
     history: float = math.inf
     checkpoint_every: int = 20
+    windows: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.late not in LATE:
             raise InputError(explain(f"late = {self.late!r}", ", ".join(LATE)))
-        if not (0 <= self.window < math.inf and self.history >= 0 and self.checkpoint_every >= 1):
-            given = f"window {self.window:g}, history {self.history:g}, checkpoints {self.checkpoint_every}"
+        windows = (self.window, *self.windows.values())
+        good = all(0 <= window < math.inf for window in windows)
+        if not (good and self.history >= 0 and self.checkpoint_every >= 1):
+            waits = ", ".join(f"{window:g}" for window in windows)
+            given = f"window {waits}, history {self.history:g}, checkpoints {self.checkpoint_every}"
             raise InputError(explain(given, "a window and a history of 0 or more, checkpoints from 1 on"))
+
+    def window_of(self, sender: str) -> float:
+        """Return how long order is waited for among the records of a sender."""
+        return self.windows.get(sender, self.window)

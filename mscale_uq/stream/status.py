@@ -33,6 +33,8 @@ class Status:
         The latest time taken in, and the latest of a record; None if there is none.
     lag
         How far the one is behind the other.
+    senders
+        Who sends records -> time of the newest one.
     steps
         Analysis times.
     nis
@@ -57,6 +59,7 @@ class Status:
     time: float | None
     newest: float | None
     lag: float
+    senders: Mapping[str, float]
     steps: int
     nis: float | None
     nis_band: tuple[float, float] | None
@@ -117,6 +120,7 @@ def status(view: View) -> Status:
         time=last,
         newest=newest,
         lag=0.0 if newest is None or last is None else newest - last,
+        senders=(view.fact("watermark") or {"newest": {}})["newest"],
         steps=count,
         nis=None if judged is None else judged.ratio,
         nis_band=None if judged is None else (judged.lower, judged.upper),
