@@ -8,7 +8,6 @@ linear noise approximation (2015), arXiv:1506.07861.
 """
 
 from collections.abc import Mapping
-from typing import Any, final
 
 import numpy as np
 
@@ -17,20 +16,32 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.macro.moments import moment_state
 from mscale_uq.macro.network import ReactionNetwork
 from mscale_uq.macro.ode import DEFAULT, Ode
-from mscale_uq.solve.reaction_rates import drift, drift_and_spread
+from mscale_uq.solve.reaction_rates import drift, drift_and_spread, packed, unpacked
 from mscale_uq.solve.stiff import Tolerances
 
 
 def mean_field(network: ReactionNetwork, tolerances: Tolerances = DEFAULT) -> Ode:
     """Return the equation of the species' numbers; reads ``<species>_initial`` and the parameters."""
-    flow = Flow(network, spread=False)
-    return Ode(f"mean field of {network.name}", flow, network.species, network.parameters, tolerances)
+    return Ode(
+        f"mean field of {network.name}",
+        mean_rate,
+        network.species,
+        network.parameters,
+        tolerances,
+        constants=packed(network.structure, len(network.species)),
+    )
 
 
 def linear_noise(network: ReactionNetwork, tolerances: Tolerances = DEFAULT) -> Ode:
     """Return the equation of means and covariances; the state is that of `moment_state`."""
-    flow, state = Flow(network, spread=True), moment_state(network.species)
-    return Ode(f"linear noise of {network.name}", flow, state, network.parameters, tolerances)
+    return Ode(
+        f"linear noise of {network.name}",
+        moment_rate,
+        moment_state(network.species),
+        network.parameters,
+        tolerances,
+        constants=packed(network.structure, len(network.species)),
+    )
 
 
 def sure_start(network: ReactionNetwork, numbers: Mapping[str, float]) -> dict[str, Array]:
@@ -40,36 +51,12 @@ def sure_start(network: ReactionNetwork, numbers: Mapping[str, float]) -> dict[s
     return {**state, **named}
 
 
-@final
-class Flow:
-    """The right-hand side of a network, which `Rate` compiles; equal for equal networks."""
+def mean_rate(t, x, p, dx):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Fill the rate of the means, whatever the network: it is at the end of p."""
+    drift(unpacked(p)[0], x, p, dx)
 
-    def __init__(self, network: ReactionNetwork, spread: bool) -> None:
-        self.network = network
-        self.spread = spread
-        self.__name__ = network.name
-        shapes = [(array.shape, array.tobytes()) for array in network.structure]
-        self._same = (len(network.species), spread, *shapes)
 
-    @property
-    def py_func(self) -> Any:
-        """The plain function, its network a constant in it."""
-        structure, n = self.network.structure, len(self.network.species)
-
-        def means(t, x, p, dx):  # type: ignore[no-untyped-def]  # noqa: ARG001
-            drift(structure, x, p, dx)
-
-        def moments(t, z, p, dz):  # type: ignore[no-untyped-def]  # noqa: ARG001
-            drift_and_spread(structure, n, z, p, dz)
-
-        return moments if self.spread else means
-
-    def __call__(self, t: float, y: Array, p: Array, dy: Array) -> None:
-        """Fill the rate."""
-        self.py_func(t, y, p, dy)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Flow) and self._same == other._same
-
-    def __hash__(self) -> int:
-        return hash(self._same)
+def moment_rate(t, z, p, dz):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Fill the rate of means and covariances."""
+    structure, n = unpacked(p)
+    drift_and_spread(structure, n, z, p, dz)

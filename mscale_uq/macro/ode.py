@@ -43,6 +43,8 @@ class Ode:
         What is added to the state at given times.
     steps
         Whose lengths are the same whatever the parameters; None: chosen under the tolerances.
+    constants
+        Numbers that p goes on with, after the parameters: the same at all values.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Ode:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     doses: Doses = NO_DOSES
     steps: Steps | None = None
+    constants: tuple[float, ...] = ()
 
     @property
     def rate(self) -> Rate:
@@ -74,8 +77,8 @@ class Ode:
         ).astype(float)
 
     def vector(self, values: Values) -> Array:
-        """Return the parameters p ``(m,)``."""
-        return np.concatenate([np.ravel(values[name]) for name in self.parameters] or [np.zeros(0)])
+        """Return the parameters and constants p ``(m,)``."""
+        return np.concatenate([*(np.ravel(values[name]) for name in self.parameters), self.constants])
 
     def seeds(self, values: Values, moved: Collection[str]) -> tuple[Array, Array]:
         """Return dy ``(n, k)`` and dp ``(m, k)``: a column for each number of the moved inputs, in order."""
@@ -89,7 +92,7 @@ class Ode:
             width = int(np.prod(variable.shape))
             dy[row : row + width, column : column + size] = np.eye(width) if size == width else 1.0
             row, column = row + width, column + size
-        dp[:, column:] = np.eye(dp.shape[0])
+        dp[:, column:] = np.eye(*dp[:, column:].shape)
         kept = np.repeat([name in moved for name in self.inputs], sizes)
         return dy[:, kept], dp[:, kept]
 

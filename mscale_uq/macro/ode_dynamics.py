@@ -42,8 +42,8 @@ class OdeDynamics(Dynamics):
         ode, p = self.ode, self.ode.vector(values)
         path = ode.path(state, p, start, [stop])
         path.check_analytic()
-        n, m = state.size, p.size
-        changes = path.tangents(np.eye(n, n + m), np.eye(m, n + m, n))[-1]
+        n, m = state.size, p.size - len(ode.constants)
+        changes = path.tangents(np.eye(n, n + m), np.eye(p.size, n + m, n))[-1]
         blocks, first = {("state", "state"): changes[:, :n]}, n
         for name in ode.parameters:
             size = int(np.size(values[name]))
@@ -63,9 +63,10 @@ class OdeDynamics(Dynamics):
         return np.diag(self.pack(gained)) * (stop - start)
 
     def _table(self, values: Values, members: int) -> Array:
-        """Return the parameters of every member ``(members, m)``, whether they share them or not."""
+        """Return p of every member ``(members, m)``, whether they share their parameters or not."""
         columns = []
         for name in self.ode.parameters:
             shape = self.ode.shapes.get(name, ())
             columns.append(np.broadcast_to(values[name], (members, *shape)).reshape(members, -1))
-        return np.hstack(columns) if columns else np.zeros((members, 0))
+        columns.append(np.broadcast_to(self.ode.constants, (members, len(self.ode.constants))))
+        return np.hstack(columns)

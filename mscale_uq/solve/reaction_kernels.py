@@ -16,11 +16,13 @@ from numba import njit
 from mscale_uq.solve.philox import exponential
 from mscale_uq.solve.reaction_rates import chance
 
+FEW = 64  # reactions, among which looking through all is faster than a tournament
+
 
 class Clocks(NamedTuple):
     """Of R reactions: rate, what is left of the waiting time, since when, and when it will be over.
 
-    `tree` is a tournament: ``tree[1]`` is the reaction that comes first.
+    `tree` is a tournament of more than `FEW`: ``tree[1]`` is the reaction that comes first.
     """
 
     rate: np.ndarray
@@ -47,13 +49,25 @@ def play(c, node):
     c.tree[node] = a if b >= count or (a < count and c.due[a] <= c.due[b]) else b
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def reseat(c, r):
-    """Bring the tournament up to date after reaction r has another time."""
-    node = (c.tree.size // 2 + r) // 2
+    """Bring the tournament up to date after reaction r has another time; a few reactions hold none."""
+    node = (c.tree.size // 2 + r) // 2 if c.due.size > FEW else 0
     while node > 0:
         play(c, node)
         node //= 2
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def soonest(c):
+    """Return the reaction that comes first."""
+    if c.due.size > FEW:
+        return c.tree[1]
+    first = 0
+    for r in range(1, c.due.size):
+        if c.due[r] < c.due[first]:
+            first = r
+    return first
 
 
 @njit(cache=True, error_model="numpy")
@@ -67,7 +81,7 @@ def wind(c, s, x, p, key, m, counts, exposure):
         play(c, node)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def happen(c, s, r, x, p, key, m, counts, exposure):
     """Let reaction r happen: it changes x, and the rates of those that hear of it."""
     now = c.due[r]
@@ -98,14 +112,18 @@ def simulate(s, start, p, stops, key, most, states, counts, exposure):
     c = clocks_of(s.constant.size)
     for m in range(start.shape[0]):
         x, happened = start[m].copy(), 0
-        wind(c, s, x, p[m], key, m, counts[m], exposure[m])
+        q, n, e = p[m], counts[m], exposure[m]
+        wind(c, s, x, q, key, m, n, e)
         for t in range(stops.size):
-            while c.due[c.tree[1]] <= stops[t]:
-                happen(c, s, c.tree[1], x, p[m], key, m, counts[m], exposure[m])
+            while True:
+                r = soonest(c)
+                if not c.due[r] <= stops[t]:
+                    break
+                happen(c, s, r, x, q, key, m, n, e)
                 happened += 1
                 if happened > most:
                     return m
             states[m, t] = x
         for r in range(c.rate.size):
-            exposure[m, r] += c.rate[r] * (stops[-1] - c.since[r])
+            e[r] += c.rate[r] * (stops[-1] - c.since[r])
     return -1

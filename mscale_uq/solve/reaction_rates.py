@@ -40,6 +40,44 @@ class Structure(NamedTuple):
     heard: np.ndarray
 
 
+def packed(s: Structure, species: int) -> tuple[float, ...]:
+    """Return a network as numbers that parameters may go on with; `unpacked` finds them at the end."""
+    parts = [np.ravel(part) for part in s]
+    sizes = [species, s.constant.size, s.order.shape[1], s.step.shape[1], s.heard.size]
+    return tuple(float(number) for number in np.concatenate([*parts, sizes]))
+
+
+@njit(cache=True, error_model="numpy")
+def whole(z):
+    """Return the whole number that a number holds."""
+    return int(np.floor(z.real + 0.5))
+
+
+@njit(cache=True, error_model="numpy")
+def table(p, place, rows, columns):
+    """Return whole numbers ``(rows, columns)`` from a place of p on."""
+    made = np.empty((rows, columns), np.int64)
+    for i in range(rows):
+        for j in range(columns):
+            made[i, j] = whole(p[place + i * columns + j])
+    return made
+
+
+@njit(cache=True, error_model="numpy")
+def unpacked(p):
+    """Return the network that p ends with, and the number of its species."""
+    n, R, K, L, H = whole(p[-5]), whole(p[-4]), whole(p[-3]), whole(p[-2]), whole(p[-1])
+    at = p.size - 5 - (R * (6 + 2 * K + 2 * L) + 1 + H)
+    rows = table(p, at + R + 2 * R * K, 4, R)
+    ends = at + R * (5 + 2 * K + 2 * L)
+    return Structure(
+        table(p, at, 1, R)[0], table(p, at + R, R, K), table(p, at + R + R * K, R, K),
+        rows[0], rows[1], rows[2], rows[3],
+        table(p, at + 5 * R + 2 * R * K, R, L), table(p, at + 5 * R + 2 * R * K + R * L, R, L),
+        table(p, ends, 1, R + 1)[0], table(p, ends + R + 1, 1, H)[0],
+    ), n  # fmt: skip
+
+
 @njit(cache=True, error_model="numpy")
 def hill(s, r, x, p):
     """Return the Hill factor of a reaction and its derivative to the regulator's number."""
@@ -49,14 +87,16 @@ def hill(s, r, x, p):
     return share, s.sign[r] * n * x ** (n - 1) * w / (w + u) ** 2
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def chance(s, r, x, p):
     """Return the rate of a reaction among whole numbers x of molecules."""
     a = p[s.constant[r]]
     for k in range(s.order.shape[1]):
-        number = x[s.taken[r, k]]
-        for i in range(s.order[r, k]):
-            a *= (number - i) / (i + 1)
+        if s.order[r, k] > 0:
+            number = x[s.taken[r, k]]
+            a *= number
+            for i in range(1, s.order[r, k]):
+                a *= (number - i) / (i + 1)
     if s.regulator[r] >= 0:
         a *= hill(s, r, x[s.regulator[r]], p)[0]
     return a
@@ -128,7 +168,7 @@ def spread(s, x, C, p, dC):
 
 @njit(cache=True, error_model="numpy")
 def drift_and_spread(s, n, z, p, dz):
-    """Fill the rate of z = (mean, lower triangle of the covariance row by row)."""
+    """Fill the rate of z = (mean, lower triangle of the covariance row by row), with n means."""
     C, dC = np.empty((n, n), z.dtype), np.empty((n, n), z.dtype)
     place = n
     for i in range(n):

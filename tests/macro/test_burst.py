@@ -1,0 +1,214 @@
+"""Patches of cells that hop and react by chance, against exact laws of independent walkers."""
+
+import numpy as np
+import pytest
+from scipy.linalg import expm
+from scipy.special import erf
+
+from mscale_uq.core.dynamics import initial_name
+from mscale_uq.core.parameter import Quantity
+from mscale_uq.errors import Infeasible, InputError
+from mscale_uq.macro.burst import Bursts, Patch
+from mscale_uq.macro.cell_row import CellRow
+from mscale_uq.macro.jumps import sample_paths
+from mscale_uq.macro.linear_noise import linear_noise
+from mscale_uq.macro.network import Reaction
+from mscale_uq.macro.ode import OdePath
+
+LIGAND = (Quantity("ligand", "1"),)
+DECAY = (Reaction("decay", "k", takes={"ligand": 1}),)
+
+
+def tissue(cells, ends="closed"):
+    return CellRow("tissue", LIGAND, DECAY, {"ligand": "hop"}, cells, ends)
+
+
+def walkers(level, slope, cells, faces, hop, time, free):
+    """Mean and variance of the net flux, meant over middle faces, of independent walkers that start Poisson.
+
+    Places -1 and `cells` are outside. A walker crosses a face once more to the right than to the left if it
+    ends on its right and began on its left, whatever it did between.
+    """
+    Q = np.zeros((cells + 2, cells + 2))
+    for i in range(1, cells + 1):
+        for j in (i - 1, i + 1):
+            if free or 1 <= j <= cells:
+                Q[i, j] += hop
+                Q[i, i] -= hop
+    P = expm(time * Q)[1:-1]
+    start, end = np.arange(cells)[:, None], np.arange(-1, cells + 1)[None, :]
+    first = cells // 2 - 1 - (faces - 1) // 2
+    crossed = sum(
+        (start <= f).astype(float) * (end > f) - (start > f) * (end <= f) for f in range(first, first + faces)
+    )
+    numbers = level + slope * (np.arange(cells) - (cells - 1) / 2)  # a level may be one for each cell
+    share = crossed / faces
+    return (numbers @ (P * share).sum(axis=1)) / time, (numbers @ (P * share**2).sum(axis=1)) / time**2
+
+
+def bursts(patch, patches, **values):
+    stage = Bursts(patch, ("decay",), patches)
+    given = {"ligand_level": 12.0, "ligand_slope": -1.5, "hop": 1.0, "k": 0.05, "burst": 1.5, "healing": 0.0}
+    return stage.value({**given, "key": 1, **values})
+
+
+def off(mean, exact, variance):
+    return abs(mean - exact) / np.sqrt(variance)
+
+
+@pytest.mark.parametrize("ends", ["free", "closed"])
+def test_the_flux_has_the_mean_and_the_variance_of_independent_walkers(ends):
+    patch = Patch(tissue(8, ends), buffer=2, replicas=400)
+    made = bursts(patch, 2, k=0.0)
+    mean, variance = walkers(12.0, -1.5, 8, 3, 1.0, 1.5, free=ends == "free")
+    for flux, stated in zip(made["ligand_flux"], made["ligand_flux_var"], strict=True):
+        assert off(flux, mean, variance / 400) < 4
+        assert stated == pytest.approx(variance / 400, rel=4 * np.sqrt(2 / 400))
+
+
+def test_ends_that_are_held_on_the_slope_leave_no_bias():
+    made = bursts(Patch(tissue(6, "held"), 1, 400, "exact", "rates"), 20, k=0.0)
+    error = np.sqrt(made["ligand_flux_var"].mean() / 20)
+    assert made["ligand_flux"].mean() == pytest.approx(1.5, abs=3 * error)
+    assert error < 0.01 * 1.5
+
+
+def diffused(z, cells, free, beyond=0):
+    """Share of the flux seen with D = t = 1, lifted on a half width 2 z, `beyond` empty cells around it."""
+    # Up to where molecules are gone, or to the outer face of the last cell.
+    width = 4 * z / (cells + (beyond == 0))
+    numbers = np.zeros(cells + 2 * beyond)
+    numbers[beyond : beyond + cells] = -20 * width**2 * (np.arange(cells) - (cells - 1) / 2)
+    return walkers(numbers, 0.0, numbers.size, 1, 1 / width**2, 1.0, free)[0] / 20
+
+
+@pytest.mark.parametrize("z", [1.5, 2.0])
+def test_free_ends_take_from_the_flux_what_absorbed_diffusion_says_to_second_order(z):
+    """A profile linear between ends where all is absorbed: its slope in the middle, by a Fourier series."""
+    n, t = np.arange(1, 400), (np.arange(4000) + 0.5) / 4000
+    exact = (-2 * (-1.0) ** n * np.exp(-((n * np.pi / (2 * z)) ** 2) * t[:, None])).sum(axis=1).mean()
+    coarse, fine = (diffused(z, cells, True) - exact for cells in (20, 62))  # a third of the width
+    assert abs(fine) < 1.5e-3
+    assert coarse / fine == pytest.approx(9.0, rel=0.1)
+
+
+@pytest.mark.parametrize(("z", "factor"), [(1.5, 0.940237), (2.0, 0.991410), (3.0, 0.999958)])
+def test_a_patch_with_nothing_lifted_around_it_loses_less(z, factor):
+    """Mean over the burst of erf(z) - 2 z exp(-z^2)/sqrt(pi), z = H/sqrt(4 D t): who leaves may come back."""
+    t = (np.arange(200_000) + 0.5) / 200_000
+    at = z / np.sqrt(t)
+    assert np.mean(erf(at) - 2 * at * np.exp(-(at**2)) / np.sqrt(np.pi)) == pytest.approx(factor, abs=2e-6)
+    assert diffused(z, 62, True, beyond=60) == pytest.approx(factor, abs=3e-3)
+
+
+def test_the_variance_of_a_flux_through_one_face_is_that_of_brownian_walkers():
+    """2 C sqrt(D t / pi) / t^2 = 225.7 at C = 200, D = t = 1, to second order in the width of a cell."""
+    exact, missed = 2 * 200 * np.sqrt(1 / np.pi), []
+    for cells in (60, 120):
+        width = 12.0 / cells
+        missed.append(walkers(200 * width, 0.0, cells, 1, 1 / width**2, 1.0, free=False)[1] / exact - 1)
+    assert abs(missed[1]) < 1e-2
+    assert missed[0] / missed[1] == pytest.approx(4.0, rel=0.1)
+
+
+def test_fluxes_meant_over_the_core_scatter_less_than_displacements_of_those_that_start_in_it():
+    """Over a core of width 1 the latter have variance 2 D C / (w t) = 400."""
+    cells, width = 120, 0.1
+    assert walkers(200 * width, 0.0, cells, 11, 1 / width**2, 1.0, free=False)[1] < 226 < 400
+
+
+@pytest.mark.parametrize("reading", ["counts", "rates"])
+@pytest.mark.parametrize("lifting", ["poisson", "exact"])
+def test_the_stated_error_is_the_spread_over_many_keys(lifting, reading):
+    patch = Patch(tissue(6, "held"), 1, 6, lifting, reading)
+    made = [bursts(patch, 20, key=key) for key in range(30)]
+    for name in ("ligand_flux", "decay_activity"):
+        seen = np.ravel([one[name] for one in made])  # 600 bursts of 6 replicas
+        stated = np.mean([one[f"{name}_var"] for one in made])
+        # A variance of n normal values scatters by sqrt(2/n); that of counts by somewhat more.
+        assert seen.var() / stated == pytest.approx(1.0, abs=4 * np.sqrt(2 / 600) * 1.5)
+
+
+def test_four_times_the_replicas_halve_the_error():
+    few, many = (bursts(Patch(tissue(6), 1, count), 40)["ligand_flux_var"].mean() for count in (10, 40))
+    assert few / many == pytest.approx(4.0, rel=4 * np.sqrt(2 / 400))
+
+
+def test_lifting_has_the_means_that_it_is_given():
+    for lifting, spread in (("poisson", None), ("exact", 1.0)):
+        patch = Patch(tissue(6), 1, 500, lifting)
+        numbers = patch.lift(np.array([[3.3]]), np.array([[0.7]]), key=2)[0, :, :, 0]
+        mean = 3.3 + 0.7 * patch.offsets
+        assert np.all(np.abs(numbers.mean(axis=0) - mean) < 4 * np.sqrt(mean / 500))
+        if spread:
+            assert np.all(np.abs(numbers - mean) < 1)
+            assert np.all(np.abs(numbers.sum(axis=1) - mean.sum()) < 1)
+        else:
+            assert numbers.var(axis=0) == pytest.approx(mean, rel=4 * np.sqrt(2.5 / 500))
+
+
+def test_molecules_that_start_poisson_stay_poisson_in_every_cell():
+    row = tissue(5)
+    level = np.array([9.0, 4.0, 1.0, 6.0, 2.0])
+    equation = linear_noise(row.network)
+    start = {initial_name(v.name): 0.0 for v in equation.state}
+    for i, mean in enumerate(level):
+        start |= {initial_name(f"ligand_{i}_mean"): mean, initial_name(f"ligand_{i}_var"): mean}
+    made = OdePath(equation, [0.3, 1.0, 8.0]).value({**start, "hop": 0.7, "k": 0.1})
+    for i in range(5):
+        assert made[f"ligand_{i}_var"] / made[f"ligand_{i}_mean"] == pytest.approx(1.0, abs=1e-6)
+    assert np.abs([path for name, path in made.items() if name.endswith("_cov")]).max() < 1e-6
+
+
+def test_a_patch_that_covers_the_whole_row_is_the_row():
+    row = tissue(7)
+    patch = Patch(row, 0, 3)
+    numbers = patch.lift(np.array([[5.0]]), np.array([[1.0]]), key=4)
+    paths = patch.evolve(numbers, np.array([[0.05, 1.0]]), 2.0, key=4)
+    held = numbers[0, :, :, 0].sum(axis=1) - paths.counts[:, row.happening("decay")].sum(axis=1)
+    assert np.array_equal(paths.states[:, 0].sum(axis=1), held)  # nothing but decay takes a molecule away
+    right, left = row.crossing("ligand")
+    through = paths.counts[:, right] - paths.counts[:, left]
+    beyond = paths.states[:, 0] - numbers[0, :, :, 0] + paths.counts[:, row.happening("decay")]
+    assert np.array_equal(through, np.cumsum(beyond[:, ::-1], axis=1)[:, ::-1][:, 1:])
+    assert patch.flux(paths, "ligand", 2.0)[0] == pytest.approx(through.mean(axis=1) / 2.0)
+
+
+def test_one_key_gives_neighbouring_parameters_nearly_the_same_noise():
+    patch = Patch(tissue(6, "held"), 1, 4)
+    here, there = (bursts(patch, 60, hop=hop)["ligand_flux"] for hop in (1.0, 1.02))
+    other = bursts(patch, 60, hop=1.02, key=9)["ligand_flux"]
+    assert np.var(there - here) < 0.3 * np.var(other - here)
+    assert np.array_equal(here, bursts(patch, 60)["ligand_flux"])
+
+
+def test_states_that_lifting_does_not_know_settle_while_they_heal():
+    """All ligand is lifted free, while in truth 3/4 of it are bound after a few exchanges."""
+    species = (Quantity("free", "1"), Quantity("bound", "1"))
+    reactions = (
+        Reaction("binding", "k_on", takes={"free": 1}, makes={"bound": 1}),
+        Reaction("release", "k_off", takes={"bound": 1}, makes={"free": 1}),
+        Reaction("uptake", "k", takes={"bound": 1}),
+    )
+    row = CellRow("tissue", species, reactions, {"free": "hop"}, 4)
+    stage = Bursts(Patch(row, 1, 400, reading="rates"), ("uptake",))
+    values = {"free_level": 20.0, "free_slope": 0.0, "bound_level": 0.0, "bound_slope": 0.0, "hop": 1.0,
+              "k_on": 3.0, "k_off": 1.0, "k": 1e-3, "burst": 0.05, "key": 1}  # fmt: skip
+    raw, healed = (stage.value({**values, "healing": time}) for time in (0.0, 2.5))
+    exact = 1e-3 * 0.75 * 20.0
+    assert raw["uptake_activity"][0] < 0.2 * exact
+    assert off(healed["uptake_activity"][0], exact, healed["uptake_activity_var"][0]) < 4
+    assert healed["uptake_activity"][0] == pytest.approx(exact, rel=0.05)
+
+
+def test_what_cannot_be_lifted_is_refused():
+    with pytest.raises(InputError, match="two cells in the core"):
+        Patch(tissue(5), 2, 4)
+    with pytest.raises(InputError, match="ends 'open'"):
+        tissue(5, "open")
+    with pytest.raises(Infeasible, match="out of range"):
+        bursts(Patch(tissue(6), 1, 2), 1, ligand_level=1.0, ligand_slope=2.0)
+    with pytest.raises(Infeasible, match="beyond an end"):
+        bursts(Patch(tissue(6, "held"), 1, 2), 1, ligand_level=5.0, ligand_slope=1.9)
+    direct = sample_paths(tissue(3).network, np.ones((2, 3)), np.array([0.1, 1.0]), np.array([1.0]), key=1)
+    assert direct.states.shape == (2, 1, 3)
