@@ -9,7 +9,7 @@ from mscale_uq.infer.methods import METHODS
 from mscale_uq.run.calibrate import fit
 
 pytestmark = pytest.mark.usefixtures("toys")
-DRAWS = {"demetropolisz": 40_000, "slice": 8000, "pcn": 40_000, "nuts": 5000, "nutpie": 8000}
+DRAWS = {"demetropolisz": 40_000, "slice": 3000, "pcn": 40_000, "nuts": 2000, "nutpie": 5000}
 # A walk around the prior (pCN) needs a posterior of about its width: the same line, read less exactly.
 NOISE = {"pcn": 150.0}
 # `map` makes one point, and is held to it below; `mlda` needs a second, coarser model
