@@ -24,21 +24,25 @@ function paint(one, first, end, ink) {
     if (cell) cells.push([t, cell, ends(panel.kind, cell)]);
   }
   if (!cells.length) return;
-  const strip = panel.kind === "reading" ? Math.min(56, height * 0.26) : 0;
-  const box = { left: 52, right: width - 10, top: panel.kind === "reading" ? 8 : 20, bottom: height - 22 - (strip ? strip + 18 : 0) };
+  const letter = Math.max(11, Math.min(17, width / 42)); // a wall is read from afar
+  const strip = panel.kind === "reading" ? Math.min(56, height * 0.26) : 0, foot = height - 2 * letter;
+  const box = {
+    left: 4.7 * letter, right: width - 10, top: panel.kind === "reading" ? 8 : 1.8 * letter,
+    bottom: foot - (strip ? strip + 1.9 * letter : 0),
+  };
   const span = end > first ? end - first : 1;
   const x = (t) => box.left + (box.right - box.left) * (end > first ? (t - first) / span : 0.5);
   const [low, high] = reach(panel, cells);
   const y = (v) => box.bottom - (box.bottom - box.top) * (v - low) / (high - low);
-  pen.font = "11px Helvetica Neue, Helvetica, Arial, sans-serif";
+  pen.font = letter + "px Helvetica Neue, Helvetica, Arial, sans-serif";
   axes(pen, box, x, y, first, end, low, high, height, ink);
-  snapshots(pen, box, x, one, strip ? height - 22 : box.bottom, ink);
+  snapshots(pen, box, x, one, strip ? foot : box.bottom, ink);
   if (panel.expected !== null && panel.expected !== undefined) dashed(pen, box, y(panel.expected), ink("out"));
   if (panel.snapshot || cells.length === 1) bars(pen, cells, x, y, ink);
   else band(pen, cells, box, x, y, ink);
   if (panel.kind === "reading") {
     points(pen, cells, x, (v) => Math.max(box.top, Math.min(box.bottom, y(v))), ink);
-    innovations(pen, cells, { left: box.left, right: box.right, top: height - 22 - strip, bottom: height - 22 }, x, ink);
+    innovations(pen, cells, { left: box.left, right: box.right, top: foot - strip, bottom: foot }, x, ink);
   }
   readout(one, cells, pen, box, x, ink);
 }
@@ -168,6 +172,9 @@ function innovations(pen, cells, box, x, ink) {
   line(pen, box.left, middle, box.right, middle, ink("line"), 1);
   pen.fillStyle = ink("soft");
   pen.textAlign = "left";
+  pen.lineWidth = 4; // a snapshot's line must not cross the words
+  pen.strokeStyle = ink("card");
+  pen.strokeText("innovations, ± 2 sd", box.left, box.top - 5);
   pen.fillText("innovations, ± 2 sd", box.left, box.top - 5);
   const radius = cells.length > 400 ? 1.2 : 2;
   for (const [t, cell] of cells) {
