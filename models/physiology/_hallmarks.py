@@ -130,6 +130,14 @@ def through_ports(y, p):
     return moved
 
 
+def by_chance(t, y, p, g):  # noqa: ARG001
+    """Strength of chance in what drifts: p[0] times the instability, in each of the logarithms."""
+    for i in range(y.size):
+        g[i] = 0.0
+    for k in range(len(MOVED)):
+        g[LOG_ALPHA + k] = p[0] * y[G]
+
+
 def alone(t, y, p, dy):  # noqa: ARG001  (autonomous)
     """The tissue, whose cells divide at a constant rate and do not die."""
     tissue(y, p, p[6], 0.0, 1.0, dy)

@@ -28,6 +28,7 @@ from mscale_uq.models.physiology._hallmarks import (
     NETWORK_STATE,
     TISSUE_STATE,
     alone,
+    by_chance,
     network,
     rate,
 )
@@ -41,6 +42,7 @@ from mscale_uq.core.system import Limit, Option, System
 from mscale_uq.macro.doses import Doses
 from mscale_uq.macro.ode import Ode, OdePath
 from mscale_uq.macro.ode_dynamics import OdeDynamics
+from mscale_uq.macro.sde_dynamics import Chance, SdeDynamics
 from mscale_uq.macro.steps import Steps
 from mscale_uq.observe.counts import poisson
 from mscale_uq.observe.lognormal import Lognormal
@@ -133,8 +135,11 @@ def constants(model):
 
 
 def forward(time=TIMES, model="tissue", angiostatin=0.0, endostatin=0.0, interval=1.0, treatment_end=25.0,
-            max_step=0.0):  # fmt: skip
-    """Return the model of a tumour read at `time` (day), under doses (kg/kg) every `interval` (day)."""
+            max_step=0.0, chance=0.0):  # noqa: ARG001  # fmt: skip
+    """Return the model of a tumour read at `time` (day), under doses (kg/kg) every `interval` (day).
+
+    It drifts without chance, which only filters follow.
+    """
     stages = [
         Formula(logarithms, ("log_volume_initial", "log_capacity_initial")),
         OdePath(ode(model, angiostatin, endostatin, interval, treatment_end, max_step), time),
@@ -144,14 +149,18 @@ def forward(time=TIMES, model="tissue", angiostatin=0.0, endostatin=0.0, interva
 
 
 def space(model="tissue", angiostatin=0.0, endostatin=0.0, interval=1.0, treatment_end=25.0,
-          max_step=0.0):  # fmt: skip
-    """Return the tumour in time, read by calipers and by biopsies."""
-    dynamics = OdeDynamics(ode(model, angiostatin, endostatin, interval, treatment_end, max_step))
+          max_step=0.0, chance=0.0):  # fmt: skip
+    """Return the tumour in time, read by calipers and by biopsies; it may drift by chance."""
+    equations = ode(model, angiostatin, endostatin, interval, treatment_end, max_step)
+    drifts = chance > 0 and model == "drifting"
+    dynamics = (
+        SdeDynamics(equations, Chance(by_chance, ("chance",), 1.0)) if drifts else OdeDynamics(equations)
+    )
     sources = {
         name: ObservationOperator(name, LAWS[name], Formula(READINGS[name], name)) for name in SEEN[model]
     }
     before = [Formula(logarithms, ("log_volume_initial", "log_capacity_initial"))]
-    return StateSpace(before, dynamics, sources, KNOWN[model], constants(model) | UNSURE)
+    return StateSpace(before, dynamics, sources, KNOWN[model], constants(model) | UNSURE | {"chance": chance})
 
 
 def _off(expected, where, name="volume", **options):
@@ -208,6 +217,7 @@ SYSTEM = System(
         Option("treatment_end", 25.0, "day", "no more doses from then on", lower=0),
         Option("max_step", 0.0, "day", "of time steps that are the same whatever the parameters; zero: chosen"
                " for an error of 1e-9"),
+        Option("chance", 0.0, "1/day^0.5", "of what drifts, times the instability; filters follow it"),
     ),
     smoothness="smooth",
     forward=forward,

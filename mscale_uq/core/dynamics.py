@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,8 @@ from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.random import generator
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import InputError, NoGradient, SolveFailed, explain
+
+WITHOUT_CHANCE: Any = None  # in the place of a generator
 
 
 class Dynamics(ABC):
@@ -44,6 +46,8 @@ class Dynamics(ABC):
     ) -> Array:
         """Return the states ``(members, n)`` at time `stop`, given those at `start`.
 
+        Without a generator (`WITHOUT_CHANCE`) it is the path that `noise` and `noise_at` add their noise to.
+
         Raises
         ------
         SolveFailed, Infeasible
@@ -68,6 +72,10 @@ class Dynamics(ABC):
     def noise(self, start: float, stop: float, values: Values) -> Array:
         """Return the covariance ``(n, n)`` that the step adds to the state; zero unless stated."""
         return np.zeros((self.size, self.size))
+
+    def noise_at(self, state: Array, start: float, stop: float, values: Values) -> Array:
+        """Return the covariance ``(n, n)`` that a step from ``(n,)`` adds: `noise`, unless stated."""
+        return self.noise(start, stop, values)
 
     @property
     def size(self) -> int:

@@ -1,7 +1,8 @@
 """Dynamics and readings of a state that holds parameters; made by `filters.augment.augment`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -55,19 +56,22 @@ class AugmentedDynamics(Dynamics):
 
     def noise(self, start: float, stop: float, values: Values) -> Array:
         """Return the noise at the parameters' centre, drift added."""
-        return self._noise(self.centre, start, stop, values)
+        return self._noise(self.centre, start, stop, values, self.inner.noise)
 
     def noise_at(self, state: Array, start: float, stop: float, values: Values) -> Array:
-        """Return the noise at the parameters of a state ``(n,)``, drift added."""
-        return self._noise(self.split(state), start, stop, values)
+        """Return the noise at a state ``(n,)`` and its parameters, drift added."""
+        inner = partial(self.inner.noise_at, state[: self.inner.size])
+        return self._noise(self.split(state), start, stop, values, inner)
 
-    def _noise(self, named: Values, start: float, stop: float, values: Values) -> Array:
+    def _noise(
+        self, named: Values, start: float, stop: float, values: Values, inner: Callable[..., Array]
+    ) -> Array:
         n, total = self.inner.size, np.zeros((self.size, self.size))
         known = self.dependents.value(named, values)
         read = {
             name: known[name] if name in known else np.asarray(values[name]) for name in self.inner.inputs
         }
-        total[:n, :n] = self.inner.noise(start, stop, read)
+        total[:n, :n] = inner(start, stop, read)
         total[n:, n:] = np.diag(self.drift) * (stop - start)
         return total
 

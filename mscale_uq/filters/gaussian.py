@@ -17,7 +17,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError, ForwardFailure, InputError, explain
-from mscale_uq.filters.augmented import AugmentedDynamics, AugmentedStep
+from mscale_uq.filters.augmented import AugmentedStep
 from mscale_uq.filters.conditioning import Affine, blur, condition, positive
 from mscale_uq.filters.records import GaussianState, StepInfo, Verdict
 from mscale_uq.filters.sight import Sight, look
@@ -210,11 +210,9 @@ def transition(
 
 
 def noise_at(space: StateSpace, values: Values, mean: Array, start: float, stop: float) -> Array:
-    """Return the covariance ``(n, n)`` a step adds; where parameters are state, at the mean's parameters."""
-    dynamics = space.dynamics
-    if isinstance(dynamics, AugmentedDynamics):
-        return dynamics.noise_at(mean, start, stop, values)
-    return dynamics.noise(start, stop, {name: np.asarray(values[name]) for name in dynamics.inputs})
+    """Return the covariance ``(n, n)`` that a step from the mean adds."""
+    read = {name: np.asarray(values[name]) for name in space.dynamics.inputs}
+    return space.dynamics.noise_at(mean, start, stop, read)
 
 
 def state_slope(linear: Linearization, size: int) -> Array:

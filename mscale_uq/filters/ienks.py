@@ -96,7 +96,9 @@ class IEnKS(Filter):
         self, space: StateSpace, values: Values, state: WindowState, time: float, key: int = 0
     ) -> WindowState:
         """Return the members at `time`; the window's origin stays."""
-        if time > state.time and np.any(space.dynamics.noise(state.time, time, values)):
+        if time > state.time and np.any(
+            space.dynamics.noise_at(state.members.mean(axis=0), state.time, time, values)
+        ):
             raise InputError(explain("ienks: the dynamics states noise", "none", "use enks"))
         here = EnsembleState(state.time, state.members)
         there = PLAIN.forecast(space, values, here, time, key)

@@ -5,17 +5,17 @@ from typing import final
 
 import numpy as np
 
+from mscale_uq.core.dynamics import WITHOUT_CHANCE
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.linear_dynamics import LinearDynamics, LinearReading
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.random import generator
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, InputError, explain
 from mscale_uq.filters.conditioning import Affine
-from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move, iterated
+from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move, iterated, noise_at
 from mscale_uq.filters.plain import is_plain
-from mscale_uq.filters.records import GaussianState, Purpose, interval
+from mscale_uq.filters.records import GaussianState
 from mscale_uq.filters.sight import Sight
 
 INSTEAD = "use ExtendedKalman, SigmaPointKalman or an ensemble filter"
@@ -55,7 +55,7 @@ class Kalman(GaussianFilter):
         """Return the exact forecast moments."""
         moved = first_order_move(space, values, state, time)
         if not isinstance(space.dynamics, LinearDynamics):
-            check_dynamics(space, values, state, time, moved, key)
+            check_dynamics(space, values, state, time, moved)
         return moved
 
     def update(self, sight: Sight, state: GaussianState) -> Update:
@@ -71,18 +71,19 @@ def affine_at(sight: Sight, mean: Array) -> Affine:
 
 
 def check_dynamics(
-    space: StateSpace, values: Values, state: GaussianState, time: float, moved: Moved, key: int = 0
+    space: StateSpace, values: Values, state: GaussianState, time: float, moved: Moved
 ) -> None:
     """Refuse dynamics whose step is not affine, tried one standard deviation away."""
     away = away_from(state)
-    rng = generator(key, interval(state.time), Purpose.STEP)
-    there = space.step(away[None], state.time, time, values, rng)[0]
-    back = space.step(state.mean[None], state.time, time, values, rng)[0]
+    there = space.step(away[None], state.time, time, values, WITHOUT_CHANCE)[0]
+    back = space.step(state.mean[None], state.time, time, values, WITHOUT_CHANCE)[0]
     _, slope = space.dynamics.linearize_step(
         state.mean, state.time, time, {name: np.asarray(values[name]) for name in space.dynamics.inputs}
     )
     expected = moved.mean + slope.jvp({"state": away - state.mean})["state"]
     _refuse_unless_equal(f"dynamics {space.dynamics.name!r}", np.stack([there, back]), [expected, moved.mean])
+    noise = [noise_at(space, values, x, state.time, time) for x in (away, state.mean)]
+    _refuse_unless_equal(f"the noise of dynamics {space.dynamics.name!r}", *noise)
 
 
 def check_readings(sight: Sight, state: GaussianState) -> None:

@@ -9,13 +9,13 @@ from typing import final
 
 import numpy as np
 
+from mscale_uq.core.dynamics import WITHOUT_CHANCE
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.random import generator
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.filters.conditioning import Affine, root
 from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, iterated, noise_at
-from mscale_uq.filters.records import GaussianState, Purpose, interval
+from mscale_uq.filters.records import GaussianState
 from mscale_uq.filters.sight import Sight
 from mscale_uq.filters.sigma_rules import SigmaRule, Unscented
 
@@ -52,8 +52,7 @@ class SigmaPointKalman(GaussianFilter):
         """Return the moments of the moved sigma points, the step's noise added."""
         units, weights, cov_weights = self.rule.points(state.mean.size)
         points = state.mean + units @ root(state.cov, state.time).T
-        rng = generator(key, interval(state.time), Purpose.STEP)
-        moved = space.step(points, state.time, time, values, rng)
+        moved = space.step(points, state.time, time, values, WITHOUT_CHANCE)
         mean = weights @ moved
         weighted = (moved - mean) * cov_weights[:, None]
         Q = noise_at(space, values, state.mean, state.time, time)

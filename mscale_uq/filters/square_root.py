@@ -62,7 +62,7 @@ class SquareRootKalman(Smoothable):
         """Return mean and factor at `time`: the factor of F S S'F' + Q from [F S, Q^1/2]."""
         if time == state.time:
             return state
-        mean, F, Q = checked_transition(space, values, state, time, key)
+        mean, F, Q = checked_transition(space, values, state, time)
         return FactorState(time, mean, triangular(np.hstack([F @ state.factor, root(Q, time)])))
 
     def passage(
@@ -72,7 +72,7 @@ class SquareRootKalman(Smoothable):
 
         One triangularisation: [[F S, Q^1/2], [S, 0]] becomes [[S-, 0], [G S-, X]].
         """
-        mean, F, Q = checked_transition(space, values, state, time, key)
+        mean, F, Q = checked_transition(space, values, state, time)
         n, S = state.mean.size, state.factor
         lower = triangular(np.block([[F @ S, root(Q, time)], [S, np.zeros((n, n))]]))
         gain = divided_factor(lower[n:, :n], lower[:n, :n])
@@ -98,13 +98,13 @@ class SquareRootKalman(Smoothable):
 
 
 def checked_transition(
-    space: StateSpace, values: Values, state: FactorState, time: float, key: int
+    space: StateSpace, values: Values, state: FactorState, time: float
 ) -> tuple[Array, Array, Array]:
     """Return the moved mean, F and Q; refuse dynamics that are not affine."""
     mean, F, Q = transition(space, values, state.mean, state.time, time)
     if not isinstance(space.dynamics, LinearDynamics):
         plain = GaussianState(state.time, state.mean, state.cov)
-        check_dynamics(space, values, plain, time, Moved(mean, Q, Q), key)
+        check_dynamics(space, values, plain, time, Moved(mean, Q, Q))
     return mean, F, Q
 
 

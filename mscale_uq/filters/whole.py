@@ -147,7 +147,9 @@ def fly(space: StateSpace, values: Values, origin: EnsembleState, groups: Groups
     now, sights, paths, readings = origin, [], [], []
     for together in groups:
         time = together[0].time
-        if time > now.time and np.any(space.dynamics.noise(now.time, time, values)):
+        if time > now.time and np.any(
+            space.dynamics.noise_at(now.members.mean(axis=0), now.time, time, values)
+        ):
             raise InputError(explain("esmda: the dynamics states noise", "none", "an ensemble filter"))
         sight = look(space, values, sorted(together, key=attrgetter("source")), time).uncensored()
         there, predicted = _arrive(space, values, now, sight, time, key)

@@ -109,9 +109,12 @@ class JumpDynamics(Dynamics):
         self.inputs, self.state = network.parameters, network.species
 
     def step(
-        self, states: Array, start: float, stop: float, values: Values, rng: np.random.Generator
+        self, states: Array, start: float, stop: float, values: Values, rng: np.random.Generator | None
     ) -> Array:
         """Return the states ``(members, n)`` at `stop`."""
+        if rng is None:
+            given = f"{self.name}: a filter of mean and covariance"
+            raise InputError(explain(given, hint="an ensemble or particle filter, which draws"))
         columns = [np.broadcast_to(values[name], len(states)) for name in self.inputs]
         key, span = int(rng.integers(2**62)), np.array([stop - start])
         return sample_paths(self.network, states, np.stack(columns, axis=1), span, key).states[:, 0]

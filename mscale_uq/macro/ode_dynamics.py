@@ -1,13 +1,13 @@
 """Ordinary differential equations as dynamics, for filters and rollouts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
 
 from mscale_uq.core.dynamics import Dynamics
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
+from mscale_uq.core.stage import MatrixLinearization, Values
 from mscale_uq.macro.ode import Ode
 
 
@@ -37,7 +37,7 @@ class OdeDynamics(Dynamics):
 
     def linearize_step(
         self, state: Array, start: float, stop: float, values: Values
-    ) -> tuple[Array, Linearization]:
+    ) -> tuple[Array, MatrixLinearization]:
         """Return the state ``(n,)`` at `stop` and its derivative to state and parameters."""
         ode, p = self.ode, self.ode.vector(values)
         path = ode.path(state, p, start, [stop])
@@ -63,10 +63,20 @@ class OdeDynamics(Dynamics):
         return np.diag(self.pack(gained)) * (stop - start)
 
     def _table(self, values: Values, members: int) -> Array:
-        """Return p of every member ``(members, m)``, whether they share their parameters or not."""
-        columns = []
-        for name in self.ode.parameters:
-            shape = self.ode.shapes.get(name, ())
-            columns.append(np.broadcast_to(values[name], (members, *shape)).reshape(members, -1))
-        columns.append(np.broadcast_to(self.ode.constants, (members, len(self.ode.constants))))
-        return np.hstack(columns)
+        """Return p of every member ``(members, m)``."""
+        ode = self.ode
+        own = parameter_table(ode.parameters, ode.shapes, values, members)
+        return np.hstack([own, np.broadcast_to(ode.constants, (members, len(ode.constants)))])
+
+
+def parameter_table(
+    names: Sequence[str], shapes: Mapping[str, tuple[int, ...]], values: Values, members: int
+) -> Array:
+    """Return the named values of every member ``(members, m)``, whether they share them or not.
+
+    `shapes` says which of them are no scalars.
+    """
+    columns = [
+        np.broadcast_to(values[name], (members, *shapes.get(name, ()))).reshape(members, -1) for name in names
+    ]
+    return np.hstack(columns) if columns else np.zeros((members, 0))

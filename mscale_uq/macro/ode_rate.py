@@ -33,7 +33,8 @@ class OdeRate(Stage):
         self.outputs = tuple(f"{name}_rate" for name in self._state)
         self._places = _places(self._shapes)
         self._size = sum(int(np.prod(shape)) for shape in self._state.values())
-        self._given = np.zeros(sum(int(np.prod(shape)) for shape in self._shapes.values()))
+        size = sum(int(np.prod(shape)) for shape in self._shapes.values())
+        self._given = np.append(np.zeros(size), ode.constants)
         self._moved = self.inputs
         self._rate = ode.rate
         self._seen_analytic = False
