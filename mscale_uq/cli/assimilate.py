@@ -25,6 +25,12 @@ def assimilate(
         float | None, typer.Option(min=0, help="Seconds after which a [stream] counts as ended.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a [stream] over.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that move the members of an ensemble; not in a [stream].")
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Scheduler of a dask cluster that moves them.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors alone.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -38,17 +44,17 @@ def assimilate(
 
         read = read_case(find_case(case), stream_source=source)
         if read.live is None:
-            reasons = _whole(read, out, quiet)
+            reasons = _whole(read, out, quiet, workers=workers, dask=dask)
         else:
             reasons = _live(read, out, stop_when_idle, fresh, quiet)
     if reasons:
         raise typer.Exit(NOT_MET)
 
 
-def _whole(case: Any, out: Path | None, quiet: bool) -> list[str]:
+def _whole(case: Any, out: Path | None, quiet: bool, **where: Any) -> list[str]:
     from mscale_uq.run.assimilate import assimilate as run
 
-    result = run(case, out=out)
+    result = run(case, out=out, **where)
     if not quiet:
         _print(result)
     return result.reasons

@@ -93,6 +93,12 @@ def fit(
     tune: Annotated[int | None, typer.Option(help="Draws of each chain for tuning.")] = None,
     chains: Annotated[int | None, typer.Option(help="Number of chains.")] = None,
     cores: Annotated[int | None, typer.Option(help="Chains at a time; 0: in this process.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes for what knows no order, such as building a surrogate.")
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Scheduler of a dask cluster for the same.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     coordinates: Annotated[
         str | None, typer.Option(help="Where NUTS walks: effective, or plain to turn that off.")
@@ -112,7 +118,8 @@ def fit(
         "coordinates": coordinates,
     }
     with told(debug):
-        result = _fit(case, out, fresh, quiet, settings)
+        where = {"workers": workers, "dask": dask}
+        result = _fit(case, out, fresh, quiet, settings, where)
         if not quiet:
             _print_result(result)
             _tell_longer(result, draws)
@@ -152,7 +159,9 @@ def _read(path: Path) -> Any:
     return read_case(path)
 
 
-def _fit(case: str, out: Path | None, fresh: bool, quiet: bool, settings: dict[str, Any]) -> Any:
+def _fit(
+    case: str, out: Path | None, fresh: bool, quiet: bool, settings: dict[str, Any], where: dict[str, Any]
+) -> Any:
     from mscale_uq.catalog import find_case
     from mscale_uq.cli.fit import Bars, LogLines, silent
     from mscale_uq.run.calibrate import fit as run
@@ -167,7 +176,7 @@ def _fit(case: str, out: Path | None, fresh: bool, quiet: bool, settings: dict[s
     watch: Any = nullcontext(silent) if quiet else shown
     with watch as on_progress:
         try:
-            return run(read, out=out, fresh=fresh, on_progress=on_progress, **settings)
+            return run(read, out=out, fresh=fresh, on_progress=on_progress, **where, **settings)
         except KeyboardInterrupt:
             begun = kept(out or Path("runs") / read.name)
             raise KeyboardInterrupt(_after_a_stop(begun.sampler) if begun else GOES_ON) from None

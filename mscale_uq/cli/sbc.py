@@ -18,7 +18,10 @@ def sbc(
     draws: Annotated[int | None, typer.Option(help="Draws of each run.")] = None,
     tune: Annotated[int | None, typer.Option(help="Draws of each run for tuning.")] = None,
     kept: Annotated[int, typer.Option(help="Draws of each run that are ranked.")] = 99,
-    cores: Annotated[int | None, typer.Option(help="Runs at a time; 0: in this process.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "--cores", help="Processes that make the runs; 0: this one alone."),
+    ] = None,
     dask: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Scheduler of a dask cluster that makes the runs."),
@@ -29,7 +32,7 @@ def sbc(
     debug: Debug = False,
 ) -> None:
     """Calibrate a sampler on simulated data; the same command continues an interrupted calibration."""
-    changes = {"sampler": sampler, "tune": tune, "cores": cores, "seed": seed}
+    changes = {"sampler": sampler, "tune": tune, "cores": workers, "seed": seed}
     with told(debug, GOES_ON):
         from mscale_uq.case.read import read_case
         from mscale_uq.catalog import find_case

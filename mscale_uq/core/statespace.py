@@ -1,8 +1,10 @@
 """`StateSpace`: one declaration from which the forward model for MCMC and every filter are made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
-from typing import final
+from functools import partial
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +17,9 @@ from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.places import Places
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import ParameterError, WiringError, explain, near_match
+
+BLOCK = 4  # members that move together where a map runs them, however many workers there are
+Map = Callable[..., Iterable[Any]]
 
 
 @final
@@ -60,6 +65,7 @@ class StateSpace:
         self.constants = dict(constants or {})
         self.start = float(start)
         self.places = places
+        self._map: Map | None = None
         self._before = Chain(self.stages, [*(p.name for p in self.parameters), *self.constants])
         self._check_destruction()
         self.forward(self.start)  # checks the wiring of the whole
@@ -105,6 +111,16 @@ class StateSpace:
         parts = (self.stages, self.dynamics, self.observations, self.parameters)
         return StateSpace(*parts, given, self.start, self.places)
 
+    def over(self, map: Map) -> "StateSpace":
+        """Return the same model, whose ensembles move in blocks of a few members that `map` runs.
+
+        Where a step is matrix algebra, its last digits may differ from those of an ensemble that moves as a
+        whole. An ensemble that draws random numbers on its way moves as a whole all the same.
+        """
+        spread = copy(self)
+        spread._map = map
+        return spread
+
     def prepare(self, theta: Values) -> Named:
         """Return every named value at the given parameter values; run once, before a filter starts."""
         for parameter in self.parameters:
@@ -128,7 +144,11 @@ class StateSpace:
     ) -> Array:
         """Move the ensemble ``(members, n)`` from `start` to `stop`."""
         read = {name: np.asarray(values[name]) for name in self.dynamics.inputs}
-        return self.dynamics.step(states, start, stop, read, rng)
+        if self._map is None or self.dynamics.random or len(states) <= BLOCK:
+            return self.dynamics.step(states, start, stop, read, rng)
+        blocks = [states[first : first + BLOCK] for first in range(0, len(states), BLOCK)]
+        move = partial(_moved, self.dynamics, start, stop, read)
+        return np.concatenate(list(self._map(move, blocks)))
 
     def observe(self, source: str, state: Array, values: Values) -> Named:
         """Return the named values with the source's quantity in it, at one state ``(n,)``."""
@@ -158,6 +178,11 @@ class StateSpace:
         if source not in self.observations:
             hint = near_match(source, self.observations)
             raise WiringError(explain(f"source {source!r}{hint}", ", ".join(self.observations)))
+
+
+def _moved(dynamics: Dynamics, start: float, stop: float, read: Named, states: Array) -> Array:
+    """Move members that see no random number."""
+    return dynamics.step(states, start, stop, read, None)  # type: ignore[arg-type]
 
 
 @final

@@ -6,7 +6,7 @@ no answer has an exact likelihood of zero; solves that fail are rows of the fail
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,9 @@ from mscale_uq.files import RecordWriter
 from mscale_uq.infer.ledger import Failure, Ledger
 from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.likelihood import Likelihood
+from mscale_uq.infer.workers import Map
 
 CHUNK = 50  # draws of a task, and of a record
-
-Map = Callable[..., Iterable[Any]]
 
 
 @final

@@ -14,8 +14,8 @@ Machine Learning Research 25 (2024) 72, for the smoothing and the threshold.
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -25,11 +25,11 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.infer.chains import OnProgress, sample
-from mscale_uq.infer.exact_ratios import Map, Ratios, exact_ratios
+from mscale_uq.infer.exact_ratios import Ratios, exact_ratios
 from mscale_uq.infer.levels import Levels
-from mscale_uq.infer.pool import process_pool
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
+from mscale_uq.infer.workers import Map, workers
 
 LARGEST_K = 0.7
 THIN = 3  # draws of NUTS for one that is kept
@@ -84,6 +84,7 @@ def sample_corrected(
     folder: Path | None = None,
     identity: str = "",
     on_progress: OnProgress | None = None,
+    map: Map | None = None,
 ) -> Corrected:
     """Draw from the finest level by way of the coarse one, going on where an earlier call stopped.
 
@@ -97,6 +98,8 @@ def sample_corrected(
         Pareto smoothing.
     folder, identity, on_progress
         As for `sample`.
+    map
+        Runs the exact likelihoods; as many processes as `settings` has cores if None.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def sample_corrected(
         cheap = replace(settings, sampler="nuts", draws=THIN * settings.draws)
         tell = None if on_progress is None else _thinned(on_progress, settings.tune)
         walked = sample(target.coarse[0], cheap, home / "surrogate", identity, tell)
-        found = correct(target, settings, walked, smooth, home, identity)
+        found = correct(target, settings, walked, smooth, home, identity, map)
         if not found.fell_back:
             return found
         slow = replace(settings, sampler="mlda")
@@ -120,7 +123,13 @@ def sample_corrected(
 
 
 def correct(
-    target: Levels, settings: Settings, walked: Samples, smooth: Smooth, home: Path, identity: str = ""
+    target: Levels,
+    settings: Settings,
+    walked: Samples,
+    smooth: Smooth,
+    home: Path,
+    identity: str = "",
+    map: Map | None = None,
 ) -> Corrected:
     """Return the second and third step: weights at the kept draws, and what is resampled by them.
 
@@ -128,8 +137,8 @@ def correct(
     """
     began, thetas = time.monotonic(), _kept(target, walked)
     name = f"{identity} {settings.seed} {settings.tune} {settings.target_accept} {settings.coordinates}"
-    with _mapping(settings.cores) as mapping:
-        ratios = exact_ratios(target, thetas, home / "exact.log", name, mapping)
+    with workers(0 if map else settings.cores) as own:
+        ratios = exact_ratios(target, thetas, home / "exact.log", name, map or own)
     spent = (time.monotonic() - began) / settings.chains
     weights, shape = _weights(ratios.logs, smooth)
     samples = _samples(target, walked, thetas, ratios, _rows(weights, settings.seed), spent)
@@ -142,15 +151,6 @@ def _thinned(tell: OnProgress, tune: int) -> OnProgress:
         tell(chain, draw if tuning else tune + (draw - tune) // THIN, tuning, stats)
 
     return report
-
-
-@contextmanager
-def _mapping(cores: int) -> Iterator[Map]:
-    if not cores:
-        yield map
-        return
-    with process_pool(cores) as pool:
-        yield pool.map
 
 
 def _kept(target: Levels, walked: Samples) -> Array:

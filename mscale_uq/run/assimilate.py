@@ -8,12 +8,19 @@ from mscale_uq.case.read import Case, read_case
 from mscale_uq.catalog import find_case, summaries
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.filters.follow import follow
+from mscale_uq.infer.workers import Map, maybe_workers
 from mscale_uq.io.toml import write_toml
 from mscale_uq.report.assimilation import write_page
 from mscale_uq.results.assimilation import Assimilated, assimilated, prepare, write
 
 
-def assimilate(case: Case | str | Path, *, out: str | Path | None = None) -> Assimilated:
+def assimilate(
+    case: Case | str | Path,
+    *,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    dask: str | None = None,
+) -> Assimilated:
     """Take in the data of a case one time after the other, by the filter it names.
 
     Parameters
@@ -22,6 +29,9 @@ def assimilate(case: Case | str | Path, *, out: str | Path | None = None) -> Ass
         A case, its file, or a shipped name.
     out
         Folder of the result; ``runs/<case>-assimilated`` if not said.
+    workers, dask
+        Processes of this machine, or the address of a dask scheduler, that move the members of an ensemble,
+        which pays where a step of a member takes milliseconds. Their number changes nothing.
 
     Raises
     ------
@@ -36,14 +46,17 @@ def assimilate(case: Case | str | Path, *, out: str | Path | None = None) -> Ass
         case = read_case(find_case(case))
     folder = Path(out) if out is not None else Path("runs") / f"{case.name}-assimilated"
     prepare(folder)
-    result = take_in(case, folder)
+    with maybe_workers(workers, dask) as mapping:
+        result = take_in(case, folder, mapping)
     write(result)
     write_page(result)
     return result
 
 
-def take_in(case: Case, folder: Path = Path()) -> Assimilated:
+def take_in(case: Case, folder: Path = Path(), map: Map | None = None) -> Assimilated:
     """Return the numbers of an assimilation whose files shall lie in `folder`; none is written.
+
+    `map` moves the members of an ensemble; they move together if None.
 
     Raises
     ------
@@ -55,7 +68,8 @@ def take_in(case: Case, folder: Path = Path()) -> Assimilated:
         given = f"{case.path.name}: no section [assimilate]"
         raise CaseError(explain(given, "a case that names a filter", '[assimilate] filter = "kalman"'))
     stream = plan.stream.observations
-    followed = follow(plan.filter, plan.space, plan.theta, stream, plan.smooth, case.seed, plan.lag)
+    space = plan.space if map is None else plan.space.over(map)
+    followed = follow(plan.filter, space, plan.theta, stream, plan.smooth, case.seed, plan.lag)
     return assimilated(folder, case, plan, followed, _facts(case, plan))
 
 

@@ -20,6 +20,7 @@ from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.shear import coordinates_said
+from mscale_uq.infer.workers import Map, maybe_workers
 from mscale_uq.report.page import write_report
 from mscale_uq.results.idata import inference_data
 from mscale_uq.results.result import Result, is_finished, read_result, write_result
@@ -49,6 +50,8 @@ def fit(
     fresh: bool = False,
     on_progress: OnProgress | None = None,
     predictions: int = 400,
+    workers: int | None = None,
+    dask: str | None = None,
     **changes: Any,
 ) -> Result:
     """Calibrate a case and return the finished run; the same call again returns it at once.
@@ -67,6 +70,9 @@ def fit(
         Called a few times a second with chain, draw, whether it is a tuning draw, and statistics.
     predictions
         Largest number of thinned draws at which every quantity is predicted.
+    workers, dask
+        Processes of this machine, or the address of a dask scheduler, for what knows no order: building and
+        weighing a surrogate, resolved and finer models. Chains are processes of this machine; see `cores`.
     changes
         Other values for the case's method: sampler, draws, tune, chains, cores, target_accept, coordinates;
         or seed.
@@ -81,18 +87,32 @@ def fit(
     if not isinstance(case, Case):
         case = read_case(find_case(case))
     folder = Path(out) if out is not None else Path("runs") / case.name
-    case, why = decide(case, changes, folder, fresh)
-    prepare(folder, case, fresh, why)
-    settings = settings_of(case)
-    if not is_finished(folder, settings.draws, settings.chains):
-        with ProgressFile(folder / PROGRESS, settings.cores, on_progress) as tell:
-            posterior, rounds = Learning(case, settings, folder, tell).corrected(case.posterior())
-            samples, said = draw(case, posterior, settings, folder / CHAINS, tell)
-            without = sampled_without(case, posterior, settings, folder, tell)
-        _finish(folder, case, settings, Sampled(posterior, rounds, samples, without, said, why), predictions)
+    with maybe_workers(workers, dask) as mapping:
+        case, why = decide(case, changes, folder, fresh, mapping)
+        prepare(folder, case, fresh, why)
+        if not is_finished(folder, case.method.draws, case.method.chains):
+            _run(case, folder, on_progress, predictions, why, mapping)
     result = read_result(folder)
     write_report(result)
     return result
+
+
+def _run(
+    case: Case,
+    folder: Path,
+    on_progress: OnProgress | None,
+    predictions: int,
+    why: str,
+    mapping: Map | None,
+) -> None:
+    """Draw, predict, and write the numbers."""
+    settings, many = settings_of(case), mapping or map
+    with ProgressFile(folder / PROGRESS, settings.cores, on_progress) as tell:
+        posterior, rounds = Learning(case, settings, folder, tell, many).corrected(case.posterior())
+        samples, said = draw(case, posterior, settings, folder / CHAINS, tell, mapping)
+        without = sampled_without(case, posterior, settings, folder, tell)
+    done = Sampled(posterior, rounds, samples, without, said, why)
+    _finish(folder, case, settings, done, predictions, many)
 
 
 @final
@@ -122,7 +142,7 @@ class Sampled:
     why: str = ""
 
 
-def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: int) -> None:
+def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: int, mapping: Map) -> None:
     """Predict at thinned draws and write the numbers."""
     posterior, samples = done.posterior, done.samples
     length = next(iter(samples.draws.values())).shape[1]
@@ -142,7 +162,7 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     facts["chosen"] = f"{settings.sampler} was chosen: {done.why}" if done.why else ""
     facts["model_error"] = sorted(case.discrepancies)
     facts["approximation"] = learned_facts(case, done.rounds)
-    facts["scale"] = scale_facts(case, posterior, thetas)
+    facts["scale"] = scale_facts(case, posterior, thetas, mapping)
     facts["thinned"] = f"{len(thetas)} of {settings.chains * length} draws"
     facts["failed_predictions"] = sum(failure is not None for failure in predictions.failures)
     data = inference_data(case, samples, kept, predictions, prior, prior_made, facts, done.without)

@@ -4,7 +4,6 @@ import csv
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,9 +13,8 @@ from mscale_uq.case.read import Case
 from mscale_uq.diagnose.sbc import KEPT, RUNS, Calibration, Map, check_calibration, check_length
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.files import replace as write
-from mscale_uq.infer.cluster import dask_cluster
-from mscale_uq.infer.pool import process_pool
 from mscale_uq.infer.settings import Settings
+from mscale_uq.infer.workers import workers
 from mscale_uq.report.calibration import render
 from mscale_uq.run.folder import CALIBRATION, RANK_TABLE, holds, prepare
 from mscale_uq.run.method import settings_of
@@ -72,11 +70,12 @@ def calibrate_sampler(
     folder = Path(out) if out is not None else Path("runs") / f"{case.name}-sbc"
     settings = _settings(case, draws, kept)
     check_length(settings, runs, kept)
-    with _workers(settings.cores, dask) as mapping:  # before anything is written: a cluster may not answer
+    with workers(settings.cores, dask) as mapping:  # before anything is written: a cluster may not answer
         if fresh or not holds(folder, case):
             prepare(folder, case, fresh)
         # The likelihood of a fit: with what the used models miss, learned as the fit itself would, and kept.
-        posterior, rounds = Learning(case, settings_of(case), folder).corrected(case.posterior())
+        learning = Learning(case, settings_of(case), folder, mapping=mapping)
+        posterior, rounds = learning.corrected(case.posterior())
         watched = partial(_watched, mapping, runs, on_run)
         found = check_calibration(target(case, posterior), settings, runs, folder, case.hash, watched, kept)
     write(folder / RANK_TABLE, _table(found).encode())
@@ -105,19 +104,6 @@ def _settings(case: Case, draws: int | None, kept: int) -> Settings:
     # `settings_of` gives no more cores than a fit has chains; runs are many.
     cores = case.method.cores if case.method.cores is not None else len(os.sched_getaffinity(0))
     return replace(settings, draws=wanted, chains=1, cores=cores)
-
-
-@contextmanager
-def _workers(cores: int, dask: str | None) -> Iterator[Map]:
-    """Give the map that runs the tasks: on a cluster, in processes, or here."""
-    if dask is not None:
-        with dask_cluster(dask) as cluster:
-            yield cluster.map
-    elif cores:
-        with process_pool(cores) as pool:
-            yield pool.map
-    else:
-        yield map
 
 
 def _watched(

@@ -10,6 +10,7 @@ from mscale_uq.errors import InputError
 from mscale_uq.infer.choice import FEW, Choice, Trial, by_class, by_pilot, pays, try_surrogate
 from mscale_uq.infer.pilot import explore
 from mscale_uq.infer.settings import Settings
+from mscale_uq.infer.workers import Map
 from mscale_uq.results.candidate import pareto_smoothed
 from mscale_uq.run.folder import CASE, started
 from mscale_uq.run.method import settings_of, with_changes
@@ -17,10 +18,12 @@ from mscale_uq.run.surrogate import levels_of
 from mscale_uq.stats.surrogate import BUDGET
 
 
-def decide(case: Case, changes: Mapping[str, Any], folder: Path, fresh: bool = False) -> tuple[Case, str]:
+def decide(
+    case: Case, changes: Mapping[str, Any], folder: Path, fresh: bool = False, map: Map | None = None
+) -> tuple[Case, str]:
     """Return the case with changes and a sampler, and why that one; no reason if it was asked for.
 
-    A run that was begun goes on with the sampler that it has.
+    A run that was begun goes on with the sampler that it has. `map` builds a surrogate that is tried.
 
     Raises
     ------
@@ -33,7 +36,7 @@ def decide(case: Case, changes: Mapping[str, Any], folder: Path, fresh: bool = F
     if (changes.get("sampler") or case.method.sampler) != "auto":
         return plain, ""
     found = None if fresh else kept(folder)
-    found = found or choose_sampler(plain, settings_of(plain))
+    found = found or choose_sampler(plain, settings_of(plain), map)
     return with_changes(case, {**changes, "sampler": found.sampler}), found.why
 
 
@@ -45,13 +48,15 @@ def kept(folder: Path) -> Choice | None:
     return Choice(tables["method"]["sampler"], tables["run"].get("chosen", ""))
 
 
-def choose_sampler(case: Case, settings: Settings) -> Choice:
+def choose_sampler(case: Case, settings: Settings, map: Map | None = None) -> Choice:
     """Return the sampler for a case, by a pilot where that can tell.
 
     Parameters
     ----------
     settings
         Of the run, with the sampler that the system gets without a pilot.
+    map
+        Builds a surrogate that is tried; here if None.
     """
     plain, posterior = by_class(case.smoothness), case.posterior()
     if case.smoothness != "smooth":
@@ -65,7 +70,7 @@ def choose_sampler(case: Case, settings: Settings) -> Choice:
     trial = None
     if dear and len(pilot.shares) == 1:
         try:
-            trial = try_surrogate(levels_of(case, posterior)[0], settings, pareto_smoothed)
+            trial = try_surrogate(levels_of(case, posterior, map)[0], settings, pareto_smoothed)
         except InputError as error:
             trial = Trial(False, f"there is no surrogate: {error}")
     return by_pilot(unknowns, pilot, trial)

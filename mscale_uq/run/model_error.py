@@ -21,6 +21,7 @@ from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
+from mscale_uq.infer.workers import Map
 from mscale_uq.observe.approximation import ApproximationError
 from mscale_uq.run.folder import BESIDE, LEARNED, ROUNDS
 from mscale_uq.stats.posterior import Posterior
@@ -38,12 +39,15 @@ class Learning:
     ----------
     case, settings, folder, tell
         Of the run.
+    mapping
+        Runs the better models.
     """
 
     case: Case
     settings: Settings
     folder: Path
     tell: OnProgress | None = None
+    mapping: Map = map
 
     def corrected(self, posterior: Posterior) -> tuple[Posterior, tuple[Round, ...]]:
         """Return the posterior with the learned error in its laws, and how each round came out.
@@ -60,7 +64,8 @@ class Learning:
         if not rounds:
             good = plan.good(self.case.system, self.case.plans)
             rng = np.random.default_rng(np.random.SeedSequence(self.case.seed, spawn_key=(ROUND_KEY,)))
-            rounds = error_in_rounds(posterior, good, self._between, plan.rounds, plan.draws, rng).rounds
+            how = (plan.rounds, plan.draws, rng, self.mapping)
+            rounds = error_in_rounds(posterior, good, self._between, *how).rounds
             self._keep(rounds)
         return with_approximation(posterior, rounds[-1].errors), rounds
 
@@ -127,12 +132,12 @@ def sampled_without(
     return sample(target(case, plain), beside, folder / BESIDE, f"{case.hash} {BESIDE}", tell)
 
 
-def scale_facts(case: Case, posterior: Posterior, thetas: Array) -> dict[str, Any] | None:
+def scale_facts(case: Case, posterior: Posterior, thetas: Array, mapping: Map = map) -> dict[str, Any] | None:
     """Return what the resolved model says at a few draws, None if the system has none."""
     if case.scale is None:
         return None
     few = thetas[np.linspace(0, len(thetas) - 1, case.scale.draws).astype(int)]
-    check = scale_check(posterior, case.scale.good(case.system, case.plans), few)
+    check = scale_check(posterior, case.scale.good(case.system, case.plans), few, mapping)
     learned = case.scale.learned
     return {"lines": check.lines(learned), "good": check.ok or learned, "learned": learned}
 

@@ -9,6 +9,7 @@ from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.surrogate import sample_corrected
+from mscale_uq.infer.workers import Map
 from mscale_uq.results.candidate import pareto_smoothed
 from mscale_uq.run.model_error import target
 from mscale_uq.stats.flat import flattened
@@ -20,7 +21,12 @@ SUBCHAIN = 20  # steps on the surrogate for one exact solve, where delayed accep
 
 
 def draw(
-    case: Case, posterior: Posterior, settings: Settings, folder: Path, tell: OnProgress
+    case: Case,
+    posterior: Posterior,
+    settings: Settings,
+    folder: Path,
+    tell: OnProgress,
+    mapping: Map | None = None,
 ) -> tuple[Samples, dict[str, Any] | None]:
     """Return the draws of a run, and what there is to say of a surrogate; None if none was used.
 
@@ -30,11 +36,13 @@ def draw(
         What is sampled; the posterior may have learned errors in its laws.
     settings, folder, tell
         As for `sample`.
+    mapping
+        Runs what a surrogate needs of the exact model; if None, the first part here, the rest by processes.
     """
     if settings.sampler != "surrogate":
         return sample(target(case, posterior), settings, folder, case.hash, tell), None
-    levels, built = levels_of(case, posterior)
-    found = sample_corrected(levels, settings, pareto_smoothed, folder, case.hash, tell)
+    levels, built = levels_of(case, posterior, mapping)
+    found = sample_corrected(levels, settings, pareto_smoothed, folder, case.hash, tell, mapping)
     return found.samples, {
         "lines": [*map(str, built.parts), str(found)],
         "shape": found.shape,
@@ -44,7 +52,7 @@ def draw(
     }
 
 
-def levels_of(case: Case, posterior: Posterior) -> tuple[Levels, Surrogate]:
+def levels_of(case: Case, posterior: Posterior, mapping: Map | None = None) -> tuple[Levels, Surrogate]:
     """Return the posterior over its surrogate, and what that is made of; built, or found in the cache.
 
     Raises
@@ -52,5 +60,6 @@ def levels_of(case: Case, posterior: Posterior) -> tuple[Levels, Surrogate]:
     InputError
         If there is no surrogate.
     """
-    built = surrogate_of(posterior, case.system.stretches, cache_folder(), case.identity["system"])
+    home, identity = cache_folder(), case.identity["system"]
+    built = surrogate_of(posterior, case.system.stretches, home, identity, map=mapping or map)
     return Levels(posterior, [flattened(built.posterior)], SUBCHAIN), built

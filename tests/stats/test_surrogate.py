@@ -11,6 +11,7 @@ from mscale_uq.core.stage import Stage
 from mscale_uq.core.stretch import Stretch
 from mscale_uq.core.system import Scale
 from mscale_uq.errors import InputError, OutOfLimits, SolveFailed, WiringError
+from mscale_uq.infer.workers import workers
 from mscale_uq.observe.laws import Gaussian
 from mscale_uq.stats.effective import effective_logs
 from mscale_uq.stats.experiment import Experiment
@@ -194,6 +195,16 @@ def test_a_finished_surrogate_is_found_again_by_what_it_is_made_of(tmp_path):
     assert second.parts[0].errors == first.parts[0].errors
     theta = laminate().pack({"k1": 2.0, "k2": 0.8, "share_logit": 0.1, "angle": 0.2})
     assert second.posterior.log_likelihood(theta) == first.posterior.log_likelihood(theta)
+
+
+@pytest.mark.slow
+def test_a_surrogate_is_the_same_with_any_number_of_workers(tmp_path):
+    found = []
+    for count in (0, 1, 2):
+        with workers(count) as mapping:
+            surrogate_of(laminate(), [TO_TENSOR], tmp_path / str(count), budget=300, map=mapping)
+        found.append({path.name: path.read_bytes() for path in (tmp_path / str(count)).iterdir()})
+    assert found[1:] == found[:1] * 2
 
 
 def test_another_function_or_another_box_is_another_surrogate(tmp_path):
