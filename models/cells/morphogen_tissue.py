@@ -1,0 +1,182 @@
+"""A morphogen gradient in a tissue: how far it reaches tells how molecules hop from cell to cell and vanish.
+
+A few cells at one end make the morphogen; it hops between neighbours and is degraded, molecule by molecule.
+A profile at rest shows its reach sqrt(D/k) and its height alone; profiles in time tell all three rates, and
+without a known brightness all but the influx. Chance is played in patches of cells, one for each cell of the
+macroscopic mesh, with the same random numbers at every parameter value; what it leaves uncertain is part of
+the variance of every reading.
+
+Cell      hops to either neighbour at the rate D/a^2, degradation at the rate k, by chance: in a burst,
+          patches of cells of width a give flux and loss, each with its error
+Macro     dc/dt = d/dx (D* dc/dx) - k* c, influx j at x = 0, nothing through the far end
+Observed  fluorescence(time, x) = brightness c + background
+Limits    c = j/sqrt(D k) exp(-x/L) at rest, L = sqrt(D/k); from an empty tissue times
+          (erfc(x/2sqrt(Dt) - sqrt(kt)) - exp(2x/L) erfc(x/2sqrt(Dt) + sqrt(kt)))/2
+
+Source: I. G. Kevrekidis and others, Equation-free, coarse-grained multiscale computation, Commun. Math. Sci.
+1 (2003) 715-762, doi:10.4310/CMS.2003.v1.n4.a5, for the patches; A. Kicheva and others, Kinetics of morphogen
+gradient formation, Science 315 (2007) 521-525, for the rates, those of Dpp in the wing of the fly.
+"""
+
+from functools import partial
+
+import numpy as np
+from scipy.special import erfc
+
+from mscale_uq.core.carried import CarriedError
+from mscale_uq.core.formula import Formula
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.places import Places
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.macro.row_balance import RowBalance, RowDynamics, RowProfile
+from mscale_uq.macro.row_closure import CLOSED, PatchClosure, even_closure
+from mscale_uq.observe.laws import Gaussian
+
+PARAMETERS = (
+    Parameter("diffusivity", "um^2/s", 0.1, lower=0, meaning="D, of hopping from cell to cell"),
+    Parameter("degradation", "1/s", 2.5e-4, lower=0, meaning="k, of a molecule"),
+    Parameter("influx", "1/(um^2 s)", 0.03, lower=0, meaning="j, molecules from the cells that make them"),
+    Parameter("brightness", "um^3", 100.0, lower=0, meaning="fluorescence per concentration"),
+    Parameter("background", "1", 6.0, lower=0, meaning="fluorescence without morphogen"),
+)
+TIME, X = (grid.ravel() for grid in np.meshgrid([1e3, 3e3, 1e4], [5.0, 25.0, 45.0], indexing="ij"))
+
+
+def glow(concentration, brightness, background):
+    """Fluorescence."""
+    return brightness * concentration + background
+
+
+def glow_error(concentration_var, brightness):
+    """Variance that the fluorescence has of chance in the patches."""
+    return brightness**2 * concentration_var
+
+
+class Seen:
+    """Fluorescence of a tissue's state between the centres of its cells."""
+
+    __name__ = "fluorescence"
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def __call__(self, concentration, brightness, background):
+        """At the places of the readings."""
+        return glow(self.weights @ concentration, brightness, background)
+
+
+def reach(diffusivity, degradation, influx):
+    """Length of the gradient at rest, and its height at the source."""
+    return np.sqrt(diffusivity / degradation), influx / np.sqrt(diffusivity * degradation)
+
+
+def before(closed, cells, cell_width, molecules, replicas, hops):
+    """Return the stages from the parameters to the closure of the balance."""
+    patches = PatchClosure(cells, cell_width, molecules, replicas, hops)
+    gradient = Formula(reach, ("gradient_length", "gradient_height"))
+    return [gradient, even_closure(cells) if closed == "exact" else patches]
+
+
+def space(x=(5.0, 25.0, 45.0), closed="patches", length=120.0, cells=24, cell_width=2.6, molecules=20.0,
+          replicas=8, hops=0.5, reading_sd=3.0):  # fmt: skip
+    """Return the tissue in time, empty at first, seen at x in um."""
+    balance = RowBalance(length, cells)
+    dynamics = RowDynamics(balance, Quantity("concentration", "1/um^3", "of the morphogen"))
+    seen = Formula(Seen(balance.reading(x)), "fluorescence")
+    sources = {"microscope": ObservationOperator("fluorescence", Gaussian(reading_sd, 0.05), seen)}
+    places = Places({"concentration": balance.centres[:, None]}, {"microscope": np.reshape(x, (-1, 1))}, "um")
+    made = before(closed, cells, cell_width, molecules, replicas, hops)
+    first = {"concentration_initial": 0.0, "key": 0}  # one key: members share the chance in patches
+    return StateSpace(made, dynamics, sources, PARAMETERS, first, places=places)
+
+
+def forward(time=TIME, x=X, closed="patches", length=120.0, cells=24, cell_width=2.6, molecules=20.0,
+            replicas=8, hops=0.5):  # fmt: skip
+    """Return the model of a tissue read at `time` in s and `x` in um, a place for each time."""
+    made = before(closed, cells, cell_width, molecules, replicas, hops)
+    profile = RowProfile(RowBalance(length, cells), time, x, "concentration")
+    if closed == "exact":
+        return ForwardModel([*made, profile, Formula(glow, "fluorescence")], PARAMETERS, ["fluorescence"])
+    seen = [Formula(glow, "fluorescence"), Formula(glow_error, "fluorescence_var")]
+    return ForwardModel([*made, CarriedError(profile, CLOSED), *seen], PARAMETERS, ["fluorescence"])
+
+
+def at_rest(x, diffusivity=0.1, degradation=2.5e-4, influx=0.03):
+    """Concentration at rest on a half line."""
+    length, height = reach(diffusivity, degradation, influx)
+    return height * np.exp(-x / length)
+
+
+def share(x, time, diffusivity=0.1, degradation=2.5e-4):
+    """Share of the concentration at rest that is reached from an empty half line."""
+    length, spread = np.sqrt(diffusivity / degradation), np.sqrt(4 * diffusivity * time)
+    late = np.sqrt(degradation * time)
+    return (erfc(x / spread - late) - np.exp(2 * x / length) * erfc(x / spread + late)) / 2
+
+
+def _accumulated(place, expected):
+    """Deviation of the share of rest reached at k t = 1, `place` lengths of the gradient from the source."""
+    x = place * np.sqrt(0.1 / 2.5e-4)
+    model = forward([4000.0], [x], closed="exact", length=240.0, cells=192)
+    return abs(model.trace(model.theta())["concentration"][0] / at_rest(x) - expected)
+
+
+def _errors(name, truth):
+    """Deviation of a closure's mean over many patches from its rate, in its own standard errors."""
+    known = forward(cells=100, replicas=40).trace(forward().theta())
+    error = np.sqrt(known[f"{name}_var"].mean() / known[name].size)
+    return abs(known[name].mean() - truth) / error
+
+
+def _nothing_is_lost():
+    """Relative deviation of what a noisy tissue holds from influx less loss, at one rate of loss."""
+    values = {**forward(replicas=2).trace(forward().theta()), "cell_loss": np.full(24, 2.5e-4)}
+    balance = RowBalance(120.0, 24)
+    row = balance.move(np.zeros(24), balance.modes(values), 0.03, values["cell_loss"], 4000.0)[0]
+    return abs(row.sum() * balance.dx / (0.03 / 2.5e-4 * -np.expm1(-1.0)) - 1)
+
+
+SHARES = (0.842701, 0.635025, 0.372302)
+LIMITS = (
+    *(
+        Limit(f"when k t = 1, {place} lengths from the source, {100 * share:.0f} % of rest are reached",
+              partial(_accumulated, place, share), 5e-4) for place, share in enumerate(SHARES)
+    ),
+    Limit("patches give the diffusivity, within four standard errors",
+          partial(_errors, "face_diffusivity", 0.1), 4.0),
+    Limit("patches give the degradation, but for what is lost within a burst",
+          partial(_errors, "cell_loss", 2.5e-4 * (1 - 0.004)), 4.0),
+    Limit("what a tissue holds is influx less loss, whatever chance makes of the fluxes",
+          _nothing_is_lost, 1e-11),
+)  # fmt: skip
+
+SYSTEM = System(
+    name="cells/morphogen_tissue",
+    parameters=PARAMETERS,
+    outputs=(Quantity("fluorescence", "1", "of the morphogen, with the background", ("time", "x")),),
+    coordinates=(
+        Quantity("time", "s", "since the morphogen was first made"),
+        Quantity("x", "um", "from the cells that make it"),
+    ),
+    options=(
+        Option("closed", "patches", meaning="what gives flux and loss", choices=("patches", "exact")),
+        Option("length", 120.0, "um", "of the tissue", lower=0),
+        Option("cells", 24, "1", "of the macroscopic mesh", lower=3),
+        Option("cell_width", 2.6, "um", "a, of a cell of the tissue", lower=0),
+        Option("molecules", 20.0, "1", "lifted in a cell, on average", lower=0),
+        Option("replicas", 8, "1", "of every patch", lower=1),
+        Option("hops", 0.5, "1", "of a molecule to one side in a burst", lower=0),
+    ),
+    effective=(
+        Quantity("gradient_length", "um", "L = sqrt(D/k), over which it falls by e"),
+        Quantity("gradient_height", "1/um^3", "j/sqrt(D k), concentration at the source at rest"),
+    ),
+    smoothness="stochastic",
+    forward=forward,
+    space=space,
+    limits=LIMITS,
+    examples=({"closed": "exact"},),
+)
