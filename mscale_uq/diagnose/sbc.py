@@ -26,8 +26,11 @@ from mscale_uq.diagnose.replicate import given, replicate
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.repeat import Repeated
+from mscale_uq.infer.repeat_surrogate import RepeatedSurrogate
 from mscale_uq.infer.settings import Settings
+from mscale_uq.infer.surrogate import Smooth
 from mscale_uq.infer.target import Target
+from mscale_uq.stats.flat import FlatPosterior, flattened
 from mscale_uq.stats.posterior import Posterior
 
 RUNS = 200
@@ -91,6 +94,7 @@ class Study:
     target: Posterior | Levels = field(compare=False)
     settings: Settings = field(compare=False)
     kept: int = field(compare=False)
+    smooth: Smooth | None = field(compare=False, default=None)
     token: str = field(default_factory=lambda: uuid4().hex)
 
     @property
@@ -101,9 +105,16 @@ class Study:
     def given(self, data: Any) -> Target:
         """Return what is to be sampled, given other data."""
         if isinstance(self.target, Levels):
-            coarse = [given(level, data) for level in self.target.coarse]  # type: ignore[arg-type]
+            coarse = [_given(level, data) for level in self.target.coarse]
             return Levels(given(self.fine, data), coarse, self.target.lengths[0])
         return given(self.target, data)
+
+
+def _given(level: Target, data: Any) -> Target:
+    """Return a coarse level given other data."""
+    if isinstance(level, FlatPosterior):
+        return flattened(given(level.posterior, data))
+    return given(level, data)  # type: ignore[arg-type]
 
 
 def check_calibration(
@@ -114,6 +125,7 @@ def check_calibration(
     identity: str = "",
     map: Map = map,
     kept: int = KEPT,
+    smooth: Smooth | None = None,
 ) -> Calibration:
     """Run the sampler on simulated data and rank the truth.
 
@@ -133,6 +145,8 @@ def check_calibration(
         Runs the tasks: ``executor.map`` of any executor. The result depends neither on it nor on its workers.
     kept
         Draws ranked per run; 99 gives 100 ranks.
+    smooth
+        Pareto smoothing of weights, for sampler ``surrogate``.
 
     Raises
     ------
@@ -142,7 +156,7 @@ def check_calibration(
         If the folder holds the ranks of something else.
     """
     check_length(settings, runs, kept)
-    study = Study(target, replace(settings, chains=1), kept)
+    study = Study(target, replace(settings, chains=1), kept, smooth)
     names = (*target.names, *NAMES)
     with RankLog(folder, identity, study.settings, kept, names) as log:
         missing = [index for index in range(runs) if index not in log.rows]
@@ -189,7 +203,9 @@ def _task(task: tuple[Study, int]) -> RankRow:
 
 
 @lru_cache(maxsize=1)
-def _engine(study: Study) -> Repeated:
+def _engine(study: Study) -> Repeated | RepeatedSurrogate:
+    if study.settings.sampler == "surrogate" and study.smooth and isinstance(study.target, Levels):
+        return RepeatedSurrogate(study.target, study.settings, study.smooth)
     return Repeated(study.target, study.settings)
 
 
@@ -197,7 +213,7 @@ def one_run(study: Study, index: int) -> RankRow:
     """Simulate, sample and rank; depends on the study and the index, not on other runs."""
     rng = generator(study.settings.seed, index)
     truth = replicate(study.fine, rng)
-    run = _engine(study).run(study.given(truth.data), index)
+    run = _engine(study).run(study.given(truth.data), index)  # type: ignore[arg-type]
     posterior = given(study.fine, truth.data)
     thin = len(run.theta) // study.kept
     draws = np.array([_quantities(posterior, theta) for theta in run.theta[::-thin][: study.kept]])

@@ -13,15 +13,19 @@ from mscale_uq.case.read import Case
 from mscale_uq.diagnose.sbc import KEPT, RUNS, Calibration, Map, check_calibration, check_length
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.files import replace as write
+from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.workers import workers
 from mscale_uq.report.calibration import render
+from mscale_uq.results.candidate import pareto_smoothed
 from mscale_uq.run.folder import CALIBRATION, RANK_TABLE, holds, prepare
 from mscale_uq.run.method import settings_of
 from mscale_uq.run.model_error import Learning, learned_facts, target
+from mscale_uq.run.surrogate import levels_of
+from mscale_uq.stats.posterior import Posterior
 
 # Draws for one that is nearly independent of the one before, on posteriors like those of the shipped cases.
-SPACING = {"nuts": 3, "slice": 3, "demetropolisz": 20, "pcn": 40, "mlda": 10}
+SPACING = {"nuts": 3, "slice": 3, "demetropolisz": 20, "pcn": 40, "mlda": 10, "surrogate": 1}
 # Called with the numbers of runs that are done, and that are asked for.
 OnRun = Callable[[int, int], None]
 
@@ -77,7 +81,12 @@ def calibrate_sampler(
         learning = Learning(case, settings_of(case), folder, mapping=mapping)
         posterior, rounds = learning.corrected(case.posterior())
         watched = partial(_watched, mapping, runs, on_run)
-        found = check_calibration(target(case, posterior), settings, runs, folder, case.hash, watched, kept)
+        if settings.sampler == "surrogate":
+            sampled: Posterior | Levels = levels_of(case, posterior, mapping)[0]
+        else:
+            sampled = target(case, posterior)
+        how = (folder, case.hash, watched, kept, pareto_smoothed)
+        found = check_calibration(sampled, settings, runs, *how)
     write(folder / RANK_TABLE, _table(found).encode())
     facts = {
         "question": case.question,

@@ -4,7 +4,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from known_posteriors import limit_with_mass_above, straight
+from known_posteriors import NOISE, Line, limit_with_mass_above, straight
 from pytensor.compile.function.types import FunctionMaker
 
 from mscale_uq.diagnose.rank_log import FILE
@@ -13,6 +13,7 @@ from mscale_uq.diagnose.sbc import check_calibration
 from mscale_uq.errors import CaseError, RunError
 from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.settings import Settings
+from mscale_uq.results.candidate import pareto_smoothed
 
 SHORT = Settings(sampler="pcn", draws=19, tune=10, chains=1, cores=0, seed=2)
 
@@ -149,3 +150,24 @@ def test_the_shape_of_wrong_ranks_is_put_in_words(u, meaning):
 def test_right_ranks_are_called_right():
     p = [check_ranks("x", RNG.integers(0, 100, 200), 99).p for _ in range(100)]
     assert np.mean(np.array(p) < 0.05) < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 100)
+
+
+class HighLine(Line):
+    """Reads a quarter of the noise too high: a surrogate of known wrongness."""
+
+    def value(self, values):
+        return {"reading": super().value(values)["reading"] + 0.25 * NOISE}
+
+
+def test_a_surrogate_serves_all_data_sets_and_is_compiled_once(monkeypatch):
+    settings = replace(SHORT, sampler="surrogate")
+    made = []
+    create = FunctionMaker.create
+    monkeypatch.setattr(
+        FunctionMaker, "create", lambda *given, **named: made.append(1) or create(*given, **named)
+    )
+    levels = Levels(straight(), [straight(stage=HighLine)])
+    for runs in (1, 4):
+        check_calibration(levels, settings, runs=runs, kept=19, smooth=pareto_smoothed)
+        made.append(0)
+    assert made[: made.index(0)].count(1) == made[made.index(0) :].count(1) > 0
