@@ -10,6 +10,7 @@ molecular, cellular and meta modules are this project's own smallest caricature 
 
 import numba
 import numpy as np
+from mscale_uq.models.physiology._spheroid import living_share
 
 from mscale_uq.core.parameter import Parameter, Quantity
 
@@ -19,6 +20,20 @@ def rate(name, default, meaning, unit="1/day"):
     return Parameter(name, unit, default, lower=0, meaning=meaning)
 
 
+SHARED = (
+    rate("stimulation", 5.85, "b, vessels that the tumour induces per volume and time"),
+    rate("inhibition", 0.00873, "d_i, of vessels by the tumour, with its surface", "1/(day mm^2)"),
+    rate("angiostatin_effect", 1.5e5, "e_A, vessels lost per dose and time", "kg/(kg day)"),
+    rate("endostatin_effect", 6.6e5, "e_E, vessels lost per dose and time", "kg/(kg day)"),
+    rate("angiostatin_clearance", 0.38, "of angiostatin from the body"),
+    rate("endostatin_clearance", 1.7, "of endostatin from the body"),
+    rate("volume_initial", 200.0, "of the tumour at first", "mm^3"),
+    rate("capacity_initial", 625.0, "volume that its vessels can feed at first", "mm^3"),
+)
+TISSUE = (rate("growth_rate", 0.192, "lambda_1, of the tissue alone"),)
+# What damage of the genome takes to begin and to act.
+DAMAGE = ("mutagenesis", "inflamed_mutagenesis", "repair", "independence_drift", "function_drift",
+          "drive_drift", "mutation_rate")  # fmt: skip
 HALLMARKS = (
     rate("angiogenic_drive", 1.0, "kappa, factor on the stimulation of vessels, at first", "1"),
     rate("mitogen", 0.5, "g, growth signal from outside"),
@@ -62,11 +77,11 @@ NETWORK_STATE = (
     Quantity("drive_shift", "1", "logarithm of the factor on the angiogenic drive"),
     Quantity("mutations_expected", "1", "number found, expected"),
 )
-TISSUE = ("stimulation", "inhibition", "angiostatin_effect", "endostatin_effect", "angiostatin_clearance",
+OF_TISSUE = ("stimulation", "inhibition", "angiostatin_effect", "endostatin_effect", "angiostatin_clearance",
           "endostatin_clearance")  # fmt: skip
-ALONE = (*TISSUE, "growth_rate")
+ALONE = (*OF_TISSUE, "growth_rate")
 NETWORK = (
-    *TISSUE, "angiogenic_drive",
+    *OF_TISSUE, "angiogenic_drive",
     "mitogen", "independence", "inflamed_growth", "effector_loss", "suppressor_effect",
     "suppressor_function", "suppressor_turnover", "damage_response",
     "division_rate", "basal_death", "suppressed_death",
@@ -74,6 +89,8 @@ NETWORK = (
     "mutagenesis", "inflamed_mutagenesis", "repair",
     "independence_drift", "function_drift", "drive_drift", "mutation_rate",
 )  # fmt: skip
+# What a spheroid has not.
+VESSELS = (*OF_TISSUE, "angiogenic_drive", "drive_drift", "log_capacity_initial", "capacity_initial")
 PORTS = {
     "independence_shift": "independence",
     "function_shift": "suppressor_function",
@@ -149,4 +166,14 @@ def network(t, y, p, dy):  # noqa: ARG001
     molecular(y, q, dy)
     growth, death = cellular(y, q)
     tissue(y, q, growth, death, q[6], dy)
+    meta(y, q, dy)
+
+
+def avascular(t, y, p, dy):  # noqa: ARG001
+    """The same modules around a spheroid: cells divide where oxygen reaches them, p[28:] says how far."""
+    q = through_ports(y, p)
+    molecular(y, q, dy)
+    growth, death = cellular(y, q)
+    dy[V] = growth * living_share(y[V], q[28], q[29]) - death
+    dy[K] = dy[A] = dy[E] = 0 * y[V]
     meta(y, q, dy)

@@ -7,7 +7,9 @@ effect. In the whole network a meta-process moves parameters of other modules as
 Cell      effector x_E and suppressor x_p set division l and death d; inflammation I and instability G of the
           genome make independence alpha, function s and drive kappa drift: d ln alpha/dt = b_alpha G, ..
 Macro     d ln V/dt = l ln(K/V) - d, d ln K/dt = b kappa V/K - d_i V^(2/3) - e_A A - e_E E, drugs
-Observed  volume(time), vessel_density(time) = K/V; network: marker(time) = x_E, mutations(time)
+          or, in a spheroid, d ln V/dt = l phi - d, phi the share of V that oxygen reaches
+Observed  volume(time), vessel_density(time) = K/V; network: marker(time) = x_E, mutations(time);
+          spheroid: viable_fraction(time) = phi
 Limits    tissue alone: V* = K* = (b/d_i)^(3/2); known courses of volume with and without drift; at rest
           V/K = exp(-d/l); drift b times the integral of G
 
@@ -23,15 +25,20 @@ from functools import partial
 import numpy as np
 from mscale_uq.models.physiology._hallmarks import (
     ALONE,
+    DAMAGE,
     HALLMARKS,
     NETWORK,
     NETWORK_STATE,
+    SHARED,
+    TISSUE,
     TISSUE_STATE,
+    VESSELS,
     alone,
+    avascular,
     by_chance,
     network,
-    rate,
 )
+from mscale_uq.models.physiology._spheroid import OXYGEN, viable_fraction
 
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
@@ -48,29 +55,18 @@ from mscale_uq.observe.counts import poisson
 from mscale_uq.observe.lognormal import Lognormal
 from mscale_uq.solve.stiff import Tolerances
 
-SHARED = (
-    rate("stimulation", 5.85, "b, vessels that the tumour induces per volume and time"),
-    rate("inhibition", 0.00873, "d_i, of vessels by the tumour, with its surface", "1/(day mm^2)"),
-    rate("angiostatin_effect", 1.5e5, "e_A, vessels lost per dose and time", "kg/(kg day)"),
-    rate("endostatin_effect", 6.6e5, "e_E, vessels lost per dose and time", "kg/(kg day)"),
-    rate("angiostatin_clearance", 0.38, "of angiostatin from the body"),
-    rate("endostatin_clearance", 1.7, "of endostatin from the body"),
-    rate("volume_initial", 200.0, "of the tumour at first", "mm^3"),
-    rate("capacity_initial", 625.0, "volume that its vessels can feed at first", "mm^3"),
-)
-TISSUE = (rate("growth_rate", 0.192, "lambda_1, of the tissue alone"),)
-# What damage of the genome takes to begin and to act.
-DAMAGE = ("mutagenesis", "inflamed_mutagenesis", "repair", "independence_drift", "function_drift",
-          "drive_drift", "mutation_rate")  # fmt: skip
+ALIVE = tuple(one for one in (*SHARED, *HALLMARKS) if one.name not in VESSELS)
 KNOWN = {
     "tissue": (*SHARED, *TISSUE),
     "frozen": (*SHARED, *(one for one in HALLMARKS if one.name not in DAMAGE)),
     "drifting": (*SHARED, *HALLMARKS),
+    "spheroid": (*ALIVE, *OXYGEN),
 }
 SEEN = {
     "tissue": ("volume", "vessel_density"),
     "frozen": ("volume", "vessel_density", "marker"),
     "drifting": ("volume", "vessel_density", "marker", "mutations"),
+    "spheroid": ("volume", "viable_fraction", "marker", "mutations"),
 }
 AT_ZERO = ("angiostatin", "endostatin", "inflammation", "instability", "independence_shift", "function_shift",
            "drive_shift", "mutations_expected")  # fmt: skip
@@ -80,6 +76,11 @@ TIGHT = {"tissue": Tolerances(1e-9, SMALL), "network": Tolerances(1e-9, (*SMALL,
 UNSURE = {"log_volume_initial_var": 0.04, "log_capacity_initial_var": 0.1, "effector_initial_var": 0.005,
           "suppressor_initial_var": 0.01}  # fmt: skip
 TIMES = (4.0, 7.0, 10.0, 13.0, 16.0, 19.0)
+
+
+def logarithm(volume_initial):
+    """Of what is positive."""
+    return np.log(volume_initial)
 
 
 def logarithms(volume_initial, capacity_initial):
@@ -110,11 +111,12 @@ def mutations(mutations_expected):
 READINGS: dict[str, Callable] = {
     "volume": volume,
     "vessel_density": vessel_density,
+    "viable_fraction": viable_fraction,
     "marker": marker,
     "mutations": mutations,
 }
-LAWS = {"volume": Lognormal(0.15, 5.0), "vessel_density": Lognormal(0.2), "marker": Lognormal(0.1),
-        "mutations": poisson()}  # fmt: skip
+LAWS = {"volume": Lognormal(0.15, 5.0), "vessel_density": Lognormal(0.2), "viable_fraction": Lognormal(0.1),
+        "marker": Lognormal(0.1), "mutations": poisson()}  # fmt: skip
 
 
 def ode(model, angiostatin, endostatin, interval, treatment_end, max_step):
@@ -125,12 +127,22 @@ def ode(model, angiostatin, endostatin, interval, treatment_end, max_step):
     doses, steps = Doses(tuple(times), drugs), Steps(max_step) if max_step else None
     if model == "tissue":
         return Ode("tumour", alone, TISSUE_STATE, ALONE, TIGHT["tissue"], doses=doses, steps=steps)
+    if model == "spheroid":
+        names = (*NETWORK, *(one.name for one in OXYGEN))
+        return Ode("spheroid", avascular, NETWORK_STATE, names, TIGHT["network"], steps=steps)
     return Ode("hallmarks", network, NETWORK_STATE, NETWORK, TIGHT["network"], doses=doses, steps=steps)
+
+
+def start(model):
+    """Return the state at first, as a stage."""
+    if model == "spheroid":
+        return Formula(logarithm, "log_volume_initial")
+    return Formula(logarithms, ("log_volume_initial", "log_capacity_initial"))
 
 
 def constants(model):
     """Return what begins at zero, and what stays there."""
-    still = DAMAGE if model == "frozen" else ()
+    still = {"frozen": DAMAGE, "spheroid": VESSELS}.get(model, ())
     return {f"{name}_initial": 0.0 for name in AT_ZERO} | dict.fromkeys(still, 0.0)
 
 
@@ -141,7 +153,7 @@ def forward(time=TIMES, model="tissue", angiostatin=0.0, endostatin=0.0, interva
     It drifts without chance, which only filters follow.
     """
     stages = [
-        Formula(logarithms, ("log_volume_initial", "log_capacity_initial")),
+        start(model),
         OdePath(ode(model, angiostatin, endostatin, interval, treatment_end, max_step), time),
         *(PointwiseFormula(READINGS[name], name) for name in SEEN[model]),
     ]
@@ -159,8 +171,9 @@ def space(model="tissue", angiostatin=0.0, endostatin=0.0, interval=1.0, treatme
     sources = {
         name: ObservationOperator(name, LAWS[name], Formula(READINGS[name], name)) for name in SEEN[model]
     }
-    before = [Formula(logarithms, ("log_volume_initial", "log_capacity_initial"))]
-    return StateSpace(before, dynamics, sources, KNOWN[model], constants(model) | UNSURE | {"chance": chance})
+    return StateSpace(
+        [start(model)], dynamics, sources, KNOWN[model], constants(model) | UNSURE | {"chance": chance}
+    )
 
 
 def _off(expected, where, name="volume", **options):
@@ -200,16 +213,18 @@ LIMITS = (
 
 SYSTEM = System(
     name="physiology/tumor_hallmarks",
-    parameters=(*SHARED, *TISSUE, *HALLMARKS),
+    parameters=(*SHARED, *TISSUE, *HALLMARKS, *OXYGEN),
     outputs=(
         Quantity("volume", "mm^3", "of the tumour, by caliper", ("time",), lower=0),
         Quantity("vessel_density", "1", "K/V, relative to what the tumour needs", ("time",), lower=0),
+        Quantity("viable_fraction", "1", "of a spheroid's cells, in a section", ("time",), lower=0),
         Quantity("marker", "1", "activity of the mitogenic pathway in a biopsy", ("time",), lower=0),
         Quantity("mutations", "1", "number found in a biopsy", ("time",), lower=0),
     ),
     coordinates=(Quantity("time", "day", "since the first dose, or the first reading"),),
     options=(
-        Option("model", "tissue", meaning="tissue alone, the network as it is, or its parameters drifting",
+        Option("model", "tissue", meaning="tissue alone, the network as it is, its parameters drifting, or in"
+               " them a spheroid without vessels for the tissue",
                choices=tuple(KNOWN)),
         Option("angiostatin", 0.0, "kg/kg", "dose, per weight of the body"),
         Option("endostatin", 0.0, "kg/kg", "dose, per weight of the body"),
@@ -227,5 +242,6 @@ SYSTEM = System(
         {"angiostatin": 2e-5, "endostatin": 2e-5, "time": (4.0, 10.0)},
         {"model": "frozen", "time": (10.0, 30.0)},
         {"model": "drifting", "time": (10.0, 60.0)},
+        {"model": "spheroid", "time": (10.0, 60.0)},
     ),
 )  # fmt: skip

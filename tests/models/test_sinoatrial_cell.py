@@ -94,9 +94,55 @@ def test_the_published_cell_beats_as_published(model):
         ({"P_CaL": 0.8}, 363.2),
     ],
 )
-def test_runs_from_the_published_start_have_the_cycle_lengths_of_the_sheet(change, length):
+def test_runs_from_the_published_start_have_the_known_cycle_lengths(change, length):
     # Drift of sodium: those runs are 13 to 20 s long, over which the drugged cell still gains 0.3 ms.
     assert features_after(13.0, parameters(**change))[0] == pytest.approx(length, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("change", "length"), [({"isoprenaline": 1.0}, 276.1), ({"acetylcholine": 1e-5}, 435.0)]
+)
+def test_runs_under_transmitters_come_within_six_thousandths_of_the_known_lengths(change, length):
+    # 275.0 and 437.5 ms; between 5 and 30 s they change by 1.6 and 0.7 ms, and come no nearer.
+    assert features_after(13.0, parameters(**change))[0] == pytest.approx(length, rel=6e-3)
+
+
+@numba.njit(error_model="numpy")
+def pair(t, s, p, d):
+    """Two cells of 32 pF, the second with 0.8 of g_Kr, and a gap junction of p[16] nS between them."""
+    n = s.size // 2
+    one, other = p[:16].copy(), p[:16].copy()
+    other[1] *= 0.8
+    severi.rate(t, s[:n], one, d[:n])
+    severi.rate(t, s[n:], other, d[n:])
+    passed = 1e3 * p[16] * (s[n + 29] - s[29]) / 32.0
+    d[29] += passed
+    d[n + 29] -= passed
+
+
+def beaten(states, times, place):
+    """Times at which a potential rises through -20 mV."""
+    V = states[:, place]
+    ups = np.flatnonzero((V[:-1] < -20) & (V[1:] >= -20))
+    return times[ups] + (-20 - V[ups]) / (V[ups + 1] - V[ups]) * (times[1] - times[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("junction", "length", "lag"), [(0.02, 360.5, 38.0), (0.1, 361.8, 6.5), (1.0, 361.3, -0.8)]
+)
+def test_a_gap_junction_locks_two_cells_between_their_own_rhythms(junction, length, lag):
+    """Alone 354.8 and 368.1 ms; a lag is how much later the slower one fires."""
+    one = np.array([severi.START[name] for name in severi.STATES])
+    p = np.append(parameters(), junction)
+    settled = integrate(Rate(pair), np.tile(one, 2), p, 0.0, [13.0], Tolerances(1e-5, 1e-8)).states[-1]
+    times = np.arange(0.0, 1.6, 1e-4)
+    states = integrate(Rate(pair), settled, p, 0.0, [1.6], Tolerances(1e-6, 1e-9))(times)
+    first, second = (beaten(states, times, place) for place in (29, len(one) + 29))
+    assert 1e3 * np.diff(first)[0] == pytest.approx(length, abs=0.5)
+    assert 1e3 * np.diff(second)[0] == pytest.approx(length, abs=0.5)
+    behind = 1e3 * (second[1] - first[np.abs(first - second[1]).argmin()])
+    assert behind == pytest.approx(lag, abs=max(0.5, 0.05 * abs(lag)))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +192,7 @@ def test_the_beat_tells_five_scales_and_not_the_other_three(sensitivities):
 
 
 @pytest.mark.slow
-def test_runs_that_have_not_settled_have_the_sensitivities_of_the_sheet():
+def test_runs_that_have_not_settled_have_the_known_sensitivities():
     # On the cycle itself, where sodium has answered too, g_Kr counts nearly twice as much: -0.307.
     base = parameters()
     features, slopes = features_after(13.0, base), []

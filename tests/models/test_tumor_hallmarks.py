@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mscale_uq.models.physiology._hallmarks import NETWORK, PORTS
+from mscale_uq.models.physiology._spheroid import viable_fraction
 from mscale_uq.models.physiology.tumor_hallmarks import KNOWN, forward, space
 from scipy.integrate import solve_ivp
 
@@ -139,6 +140,55 @@ def test_states_stay_in_their_ranges_for_a_year():
         assert known[name].min() >= 0
         assert known[name].max() <= 1 + 1e-9
     assert known["volume"].min() > 0
+
+
+def sphere(radius):
+    return 4 / 3 * np.pi * np.asarray(radius) ** 3
+
+
+def test_oxygen_reaches_as_far_into_a_spheroid_as_known():
+    """r_l = 233.0 um; dead cores of 129.213, 349.533 and 656.635 um in spheroids of 300, 500 and 800 um."""
+    radii, D, demand = np.array([0.3, 0.5, 0.8]), 2e-9 * 1e6 * 86400, 7.29e-7 * 3.0318e7 / 100 * 86400
+    share = viable_fraction(np.log(sphere(radii)), D, demand)
+    cores = radii * (1 - share) ** (1 / 3)
+    assert cores == pytest.approx([0.129213, 0.349533, 0.656635], abs=1e-6)
+    reach = radii**2 - 3 * cores**2 + 2 * cores**3 / radii
+    assert np.sqrt(reach) == pytest.approx(0.2330, abs=5e-5)
+    assert share == pytest.approx([0.92010, 0.65837, 0.44703], abs=5e-6)  # 1 - (129.213/300)^3 is 0.92010
+    assert viable_fraction(np.log(sphere(0.2330)), D, demand) == 1
+    assert viable_fraction(np.log(sphere(0.2331)), D, demand) == pytest.approx(1, abs=1e-4)
+    large = np.array([100.0, 1000.0])  # mm: a rim of sqrt(2 D p_0/q) = 134.53 um lives
+    rims = large * (1 - np.cbrt(1 - viable_fraction(np.log(sphere(large)), D, demand)))
+    assert rims[-1] == pytest.approx(0.13453, abs=2e-5)
+
+
+def test_oxygen_is_that_of_an_independent_solver():
+    """c'' + 2 c'/r = q/D outside the core, with c = c' = 0 on it, is p_0 at the surface."""
+    D, demand, radius = 172.8, 19096.0, 0.5
+    core = radius * (1 - viable_fraction(np.log(sphere(radius)), D, demand)) ** (1 / 3)
+    run = solve_ivp(
+        lambda r, c: [c[1], demand / D - 2 * c[1] / r], (core, radius), [0.0, 0.0], rtol=1e-11, atol=1e-14
+    )
+    assert run.y[0, -1] == pytest.approx(1.0, rel=1e-9)
+
+
+def test_a_spheroid_grows_at_first_with_all_its_cells_and_then_with_its_rim():
+    days = np.append(np.linspace(0.05, 3.0, 60), [500.0, 502.0])
+    model = forward(days, "spheroid")
+    still = {
+        "basal_death": 1e-12,
+        "suppressed_death": 1e-12,
+        "inflammation_rate": 1e-12,
+        "mutagenesis": 1e-12,
+    }
+    known = model.trace(model.theta(volume_initial=1e-4, **still))
+    x, p = known["effector"], known["suppressor"]
+    division = x**2 / (0.09 + x**2) / (1 + (p / 0.5) ** 2)
+    grown = np.log(known["volume"][59] / known["volume"][0])
+    assert grown == pytest.approx(np.trapezoid(division[:60], days[:60]), rel=1e-4)
+    radii = np.cbrt(known["volume"][60:] * 3 / 4 / np.pi)
+    rim = np.sqrt(2 * 172.8 / 19096.0)
+    assert np.diff(radii)[0] / 2 == pytest.approx(division[-1] * rim, rel=0.02)  # rim/r is 0.012 here
 
 
 @pytest.fixture(scope="module")

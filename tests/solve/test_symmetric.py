@@ -56,3 +56,15 @@ def test_values_between_nodes_are_those_of_the_polynomial():
 def test_an_unknown_body_is_refused(shape, nodes):
     with pytest.raises(InputError, match="slab, cylinder, sphere; 2 nodes or more"):
         symmetric_body(shape, nodes)
+
+
+@pytest.mark.parametrize("phi", [1.0, 3.0])
+def test_what_consumes_at_first_order_works_at_the_effectiveness_of_thiele(phi):
+    """Mean under one at the surface: tanh(phi)/phi in a slab, 3 (phi coth phi - 1)/phi^2 in a sphere."""
+    known = {"slab": np.tanh(phi) / phi, "sphere": 3 / phi**2 * (phi / np.tanh(phi) - 1)}
+    for shape, expected in known.items():
+        body = symmetric_body(shape, 10)
+        balance = body.stiffness + phi**2 * np.diag(body.weights)
+        inner = np.linalg.solve(balance[:-1, :-1], -balance[:-1, -1])
+        assert body.weights @ np.append(inner, 1.0) == pytest.approx(expected, rel=1e-9)
+    assert known["slab"] == pytest.approx({1.0: 0.761594, 3.0: 0.331685}[phi], abs=5e-7)
