@@ -16,7 +16,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.macro.moments import moment_state
 from mscale_uq.macro.network import ReactionNetwork
 from mscale_uq.macro.ode import DEFAULT, Ode
-from mscale_uq.solve.reaction_rates import drift, drift_and_spread, packed, unpacked
+from mscale_uq.solve.reaction_rates import mean_rate, moment_rate, packed
 from mscale_uq.solve.stiff import Tolerances
 
 
@@ -49,14 +49,3 @@ def sure_start(network: ReactionNetwork, numbers: Mapping[str, float]) -> dict[s
     state = {initial_name(v.name): np.asarray(0.0) for v in moment_state(network.species)}
     named = {initial_name(f"{name}_mean"): np.asarray(float(n)) for name, n in numbers.items()}
     return {**state, **named}
-
-
-def mean_rate(t, x, p, dx):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    """Fill the rate of the means, whatever the network: it is at the end of p."""
-    drift(unpacked(p)[0], x, p, dx)
-
-
-def moment_rate(t, z, p, dz):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    """Fill the rate of means and covariances."""
-    structure, n = unpacked(p)
-    drift_and_spread(structure, n, z, p, dz)

@@ -143,7 +143,7 @@ class ReactionNetwork:
 
     def _structure(self) -> Structure:
         places, of = self._places(), {name: place for place, name in enumerate(self.parameters)}
-        hills = [reaction.hill for reaction in self.reactions]
+        hills = [_hill_row(reaction.hill, places, of) for reaction in self.reactions]
         taken, order = _padded([{places[n]: c for n, c in r.takes.items()} for r in self.reactions])
         moved, step = _padded([{places[n]: c for n, c in r.change.items()} for r in self.reactions])
         heard = [[q for q, other in enumerate(self.reactions) if set(other.reads) & set(r.change)]
@@ -152,10 +152,7 @@ class ReactionNetwork:
             constant=np.array([of[r.rate] for r in self.reactions]),
             taken=taken,
             order=order,
-            regulator=np.array([places[h.regulator] if h else -1 for h in hills]),
-            half=np.array([of[h.half] if h else 0 for h in hills]),
-            steepness=np.array([of[h.steepness] if h else 0 for h in hills]),
-            sign=np.array([-1 if h and h.represses else 1 for h in hills]),
+            hill=np.array(hills),
             moved=moved,
             step=step,
             first=np.cumsum([0, *map(len, heard)]),
@@ -180,6 +177,12 @@ class LinearRates:
         rows = [[given[r.rate] if s.name in r.takes else none for s in network.species]
                 for r in network.reactions]  # fmt: skip
         return matrix(rows), np.stack([none if r.takes else given[r.rate] for r in network.reactions])
+
+
+def _hill_row(hill: Hill | None, places: Mapping[str, int], of: Mapping[str, int]) -> list[int]:
+    if hill is None:
+        return [-1, 0, 0, 0]
+    return [places[hill.regulator], of[hill.half], of[hill.steepness], -1 if hill.represses else 1]
 
 
 def _padded(rows: list[dict[int, int]]) -> tuple[np.ndarray, np.ndarray]:

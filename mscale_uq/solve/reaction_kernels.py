@@ -8,8 +8,6 @@ Source: D. F. Anderson, A modified next reaction method for simulating chemical 
 propensities and delays, J. Chem. Phys. 127 (2007) 214107, doi:10.1063/1.2799998.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
@@ -19,86 +17,51 @@ from mscale_uq.solve.reaction_rates import chance
 FEW = 64  # reactions, among which looking through all is faster than a tournament
 
 
-class Clocks(NamedTuple):
-    """Of R reactions: rate, what is left of the waiting time, since when, and when it will be over.
-
-    `tree` is a tournament of more than `FEW`: ``tree[1]`` is the reaction that comes first.
-    """
-
-    rate: np.ndarray
-    left: np.ndarray
-    since: np.ndarray
-    due: np.ndarray
-    tree: np.ndarray
-
-
 @njit(cache=True, error_model="numpy")
-def clocks_of(count):
-    """Return room for the clocks of so many reactions."""
+def tournament(count):
+    """Return the leaves of a tournament of so many reactions, and room for who wins: ``tree[1]`` at last."""
     leaves = 1
-    while leaves < max(count, 2):
+    while leaves < count:
         leaves *= 2
-    room = np.empty((4, count))
-    return Clocks(room[0], room[1], room[2], room[3], np.arange(2 * leaves) - leaves)
+    return np.arange(2 * leaves) - leaves
 
 
 @njit(cache=True, error_model="numpy")
-def play(c, node):
+def play(tree, due, node):
     """Enter the earlier of two into the tournament."""
-    a, b, count = c.tree[2 * node], c.tree[2 * node + 1], c.due.size
-    c.tree[node] = a if b >= count or (a < count and c.due[a] <= c.due[b]) else b
+    a, b = tree[2 * node], tree[2 * node + 1]
+    tree[node] = a if b >= due.size or (a < due.size and due[a] <= due[b]) else b
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def reseat(c, r):
+def reseat(tree, due, r):
     """Bring the tournament up to date after reaction r has another time; a few reactions hold none."""
-    node = (c.tree.size // 2 + r) // 2 if c.due.size > FEW else 0
+    node = (tree.size // 2 + r) // 2 if due.size > FEW else 0
     while node > 0:
-        play(c, node)
+        play(tree, due, node)
         node //= 2
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def soonest(c):
+def soonest(tree, due):
     """Return the reaction that comes first."""
-    if c.due.size > FEW:
-        return c.tree[1]
-    first = 0
-    for r in range(1, c.due.size):
-        if c.due[r] < c.due[first]:
-            first = r
+    first = tree[1] if due.size > FEW else 0
+    if due.size <= FEW:
+        for r in range(1, due.size):
+            if due[r] < due[first]:
+                first = r
     return first
 
 
 @njit(cache=True, error_model="numpy")
-def wind(c, s, x, p, key, m, counts, exposure):
-    """Set all clocks at time zero."""
-    for r in range(c.rate.size):
-        c.rate[r], c.since[r], c.left[r] = chance(s, r, x, p), 0.0, exponential(key, m, r, 0)
-        c.due[r] = c.left[r] / c.rate[r] if c.rate[r] > 0 else np.inf
-        counts[r], exposure[r] = 0, 0.0
-    for node in range(c.tree.size // 2 - 1, 0, -1):
-        play(c, node)
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def happen(c, s, r, x, p, key, m, counts, exposure):
-    """Let reaction r happen: it changes x, and the rates of those that hear of it."""
-    now = c.due[r]
-    for k in range(s.step.shape[1]):
-        x[s.moved[r, k]] += s.step[r, k]
-    counts[r] += 1
-    exposure[r] += c.rate[r] * (now - c.since[r])
-    c.left[r], c.since[r] = exponential(key, m, r, counts[r]), now
-    c.due[r] = now + c.left[r] / c.rate[r]
-    for h in range(s.first[r], s.first[r + 1]):
-        q = s.heard[h]
-        passed = c.rate[q] * (now - c.since[q])
-        exposure[q] += passed
-        c.left[q], c.since[q], c.rate[q] = max(c.left[q] - passed, 0.0), now, chance(s, q, x, p)
-        c.due[q] = now + c.left[q] / c.rate[q] if c.rate[q] > 0 else np.inf
-        reseat(c, q)
-    reseat(c, r)
+def wind(parts, x, p, key, m, rate, left, since, due, tree):
+    """Set all clocks of a replica at time zero."""
+    constant, taken, order, hill = parts
+    for r in range(due.size):
+        rate[r], left[r] = chance(constant, taken, order, hill, r, x, p), exponential(key, m, r, 0)
+        since[r], due[r] = 0.0, left[r] / rate[r] if rate[r] > 0 else np.inf
+    for node in range(tree.size // 2 - 1, 0, -1):
+        play(tree, due, node)
 
 
 @njit(cache=True, error_model="numpy")
@@ -109,21 +72,44 @@ def simulate(s, start, p, stops, key, most, states, counts, exposure):
     of its rate, which has the same mean. Returns the number of a replica in which more than `most` reactions
     happened, or -1.
     """
-    c = clocks_of(s.constant.size)
     for m in range(start.shape[0]):
-        x, happened = start[m].copy(), 0
-        q, n, e = p[m], counts[m], exposure[m]
-        wind(c, s, x, q, key, m, n, e)
-        for t in range(stops.size):
-            while True:
-                r = soonest(c)
-                if not c.due[r] <= stops[t]:
-                    break
-                happen(c, s, r, x, q, key, m, n, e)
-                happened += 1
-                if happened > most:
-                    return m
-            states[m, t] = x
-        for r in range(c.rate.size):
-            e[r] += c.rate[r] * (stops[-1] - c.since[r])
+        x = start[m].copy()
+        if not replica(s, x, p[m], stops, key, m, most, states[m], counts[m], exposure[m]):
+            return m
     return -1
+
+
+@njit(cache=True, error_model="numpy")
+def replica(s, x, p, stops, key, m, most, states, counts, exposure):
+    """Move one replica; False if more than `most` reactions happen."""
+    constant, taken, order, hill, moved, step = s.constant, s.taken, s.order, s.hill, s.moved, s.step
+    first, heard, R = s.first, s.heard, s.constant.size
+    rate, left, since, due, tree = np.empty(R), np.empty(R), np.empty(R), np.empty(R), tournament(R)
+    wind((constant, taken, order, hill), x, p, key, m, rate, left, since, due, tree)
+    counts[:], exposure[:] = 0, 0.0
+    for t in range(stops.size):
+        r = soonest(tree, due)
+        while due[r] <= stops[t]:
+            now = due[r]
+            for k in range(step.shape[1]):
+                x[moved[r, k]] += step[r, k]
+            counts[r] += 1
+            exposure[r] += rate[r] * (now - since[r])
+            left[r], since[r] = exponential(key, m, r, counts[r]), now
+            due[r] = now + left[r] / rate[r]
+            for h in range(first[r], first[r + 1]):
+                q = heard[h]
+                passed = rate[q] * (now - since[q])
+                exposure[q] += passed
+                left[q], since[q] = max(left[q] - passed, 0.0), now
+                rate[q] = chance(constant, taken, order, hill, q, x, p)
+                due[q] = now + left[q] / rate[q] if rate[q] > 0 else np.inf
+                reseat(tree, due, q)
+            reseat(tree, due, r)
+            most -= 1
+            if most < 0:
+                return False
+            r = soonest(tree, due)
+        states[t] = x
+    exposure += rate * (stops[-1] - since)
+    return True

@@ -19,8 +19,8 @@ class Structure(NamedTuple):
         Place of each rate constant among the parameters ``(R,)``.
     taken, order
         Species that the rate depends on, and how many of them meet ``(R, K)``.
-    regulator, half, steepness, sign
-        Species of the Hill factor or -1, places of its two parameters, +1 activates or -1 represses ``(R,)``.
+    hill
+        Of the Hill factor ``(R, 4)``: species or -1, places of its two parameters, +1 or -1 if it represses.
     moved, step
         Species that a reaction changes, and by how much ``(R, L)``.
     first, heard
@@ -30,10 +30,7 @@ class Structure(NamedTuple):
     constant: np.ndarray
     taken: np.ndarray
     order: np.ndarray
-    regulator: np.ndarray
-    half: np.ndarray
-    steepness: np.ndarray
-    sign: np.ndarray
+    hill: np.ndarray
     moved: np.ndarray
     step: np.ndarray
     first: np.ndarray
@@ -68,37 +65,38 @@ def unpacked(p):
     """Return the network that p ends with, and the number of its species."""
     n, R, K, L, H = whole(p[-5]), whole(p[-4]), whole(p[-3]), whole(p[-2]), whole(p[-1])
     at = p.size - 5 - (R * (6 + 2 * K + 2 * L) + 1 + H)
-    rows = table(p, at + R + 2 * R * K, 4, R)
     ends = at + R * (5 + 2 * K + 2 * L)
     return Structure(
         table(p, at, 1, R)[0], table(p, at + R, R, K), table(p, at + R + R * K, R, K),
-        rows[0], rows[1], rows[2], rows[3],
+        table(p, at + R + 2 * R * K, R, 4),
         table(p, at + 5 * R + 2 * R * K, R, L), table(p, at + 5 * R + 2 * R * K + R * L, R, L),
         table(p, ends, 1, R + 1)[0], table(p, ends + R + 1, 1, H)[0],
     ), n  # fmt: skip
 
 
 @njit(cache=True, error_model="numpy")
-def hill(s, r, x, p):
-    """Return the Hill factor of a reaction and its derivative to the regulator's number."""
-    K, n = p[s.half[r]], p[s.steepness[r]]
-    u, w = x**n, K**n
-    share = u / (w + u) if s.sign[r] > 0 else w / (w + u)
-    return share, s.sign[r] * n * x ** (n - 1) * w / (w + u) ** 2
+def hill_factor(number, half, steepness, sign):
+    """Return the Hill factor and its derivative to the regulator's number."""
+    u, w = number**steepness, half**steepness
+    share = u / (w + u) if sign > 0 else w / (w + u)
+    return share, sign * steepness * number ** (steepness - 1) * w / (w + u) ** 2
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def chance(s, r, x, p):
-    """Return the rate of a reaction among whole numbers x of molecules."""
-    a = p[s.constant[r]]
-    for k in range(s.order.shape[1]):
-        if s.order[r, k] > 0:
-            number = x[s.taken[r, k]]
+def chance(constant, taken, order, hill, r, x, p):
+    """Return the rate of a reaction among whole numbers x of molecules; see `Structure`.
+
+    Arrays come one by one: taken out of a tuple in a loop, each would cost more than the rate itself.
+    """
+    a = p[constant[r]]
+    for k in range(order.shape[1]):
+        if order[r, k] > 0:
+            number = x[taken[r, k]]
             a *= number
-            for i in range(1, s.order[r, k]):
+            for i in range(1, order[r, k]):
                 a *= (number - i) / (i + 1)
-    if s.regulator[r] >= 0:
-        a *= hill(s, r, x[s.regulator[r]], p)[0]
+    if hill[r, 0] >= 0:
+        a *= hill_factor(x[hill[r, 0]], p[hill[r, 1]], p[hill[r, 2]], hill[r, 3])[0]
     return a
 
 
@@ -123,8 +121,8 @@ def smooth_rate(s, r, x, p, without):
         if o > 0:
             number = x[s.taken[r, k]]
             a = a * (power(number, o - 1) if k == without else power(number, o))
-    if s.regulator[r] >= 0:
-        value, slope = hill(s, r, x[s.regulator[r]], p)
+    if s.hill[r, 0] >= 0:
+        value, slope = hill_factor(x[s.hill[r, 0]], p[s.hill[r, 1]], p[s.hill[r, 2]], s.hill[r, 3])
         a = a * (slope if without == K else value)
     return a
 
@@ -158,8 +156,8 @@ def spread(s, x, C, p, dC):
         for k in range(s.order.shape[1]):
             if s.order[r, k] > 0:
                 add_slope(s, r, s.taken[r, k], smooth_rate(s, r, x, p, k), C, dC)
-        if s.regulator[r] >= 0:
-            add_slope(s, r, s.regulator[r], smooth_rate(s, r, x, p, s.order.shape[1]), C, dC)
+        if s.hill[r, 0] >= 0:
+            add_slope(s, r, s.hill[r, 0], smooth_rate(s, r, x, p, s.order.shape[1]), C, dC)
         a = smooth_rate(s, r, x, p, -1)
         for k in range(s.step.shape[1]):
             for m in range(s.step.shape[1]):
@@ -182,3 +180,17 @@ def drift_and_spread(s, n, z, p, dz):
         for j in range(i + 1):
             dz[place] = dC[i, j]
             place += 1
+
+
+# What `Rate` compiles. Here, since a compiled function on disk is made anew when its own file changes.
+
+
+def mean_rate(t, x, p, dx):  # noqa: ARG001
+    """Fill the rate of the means, whatever the network: p ends with it."""
+    drift(unpacked(p)[0], x, p, dx)
+
+
+def moment_rate(t, z, p, dz):  # noqa: ARG001
+    """Fill the rate of means and covariances."""
+    structure, n = unpacked(p)
+    drift_and_spread(structure, n, z, p, dz)

@@ -15,6 +15,7 @@ from mscale_uq.macro.jumps import JumpDynamics, SampledMeans, sample_paths
 from mscale_uq.macro.linear_noise import linear_noise, mean_field, sure_start
 from mscale_uq.macro.network import Hill, Reaction, ReactionNetwork
 from mscale_uq.macro.ode import OdePath
+from mscale_uq.macro.ode_dynamics import OdeDynamics
 from mscale_uq.solve.philox import philox, uniform
 
 GENE = ReactionNetwork(
@@ -237,3 +238,28 @@ def test_what_cannot_be_is_refused():
         SampledMeans(GENE, [1.0], replicas=1)
     with pytest.raises(SolveFailed, match="more than 10 reactions"):
         sample_paths(PAIRS, np.array([[0.0]]), np.array([100.0, 0.0]), np.array([10.0]), key=0, most=10)
+
+
+def test_the_mean_field_moves_members_with_rates_of_their_own_and_has_a_step_derivative():
+    dynamics = OdeDynamics(mean_field(GENE))
+    values = {**{name: np.array(value) for name, value in RATES.items()}, "k_m": np.array([2.0, 4.0])}
+    made = dynamics.step(np.zeros((2, 2)), 0.0, 10.0, values, None)
+    mean = np.array([2.0, 4.0]) / 0.1386 * (1 - np.exp(-1.386))
+    assert made[:, 0] == pytest.approx(mean, rel=1e-6)
+    one = {name: np.array(value) for name, value in RATES.items()}
+    slopes = dynamics.linearize_step(np.zeros(2), 0.0, 10.0, one)[1].jvp({"k_m": np.array(1.0)})["state"]
+    assert slopes == pytest.approx(made[0] / 2.0, rel=1e-6)  # everything is in proportion to transcription
+
+
+def test_a_row_of_many_reactions_is_played_as_one_of_few_is():
+    """More than 64 reactions are held in a tournament: two rows that do not touch make one network of it."""
+    names = [f"x_{i}" for i in range(40)]
+    pairs = [(Reaction(f"birth of {n}", "k", makes={n: 1}), Reaction(f"death of {n}", "g", takes={n: 1}))
+             for n in names]  # fmt: skip
+    reactions = [reaction for pair in pairs for reaction in pair]
+    species = tuple(Quantity(n, "1") for n in names)
+    start, p, times = np.zeros((50, 40)), np.array([3.0, 0.5]), np.array([2.0])
+    many = sample_paths(ReactionNetwork("many", species, reactions), start, p, times, key=2)
+    few = sample_paths(ReactionNetwork("few", species[:20], reactions[:40]), start[:, :20], p, times, key=2)
+    assert np.array_equal(many.states[:, 0, :20], few.states[:, 0])
+    assert np.array_equal(many.counts[:, :40], few.counts)
