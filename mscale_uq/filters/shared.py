@@ -27,6 +27,7 @@ from mscale_uq.errors import NoGradient, WiringError, explain
 from mscale_uq.filters.augment import Unknown
 from mscale_uq.filters.conditioning import LOG_2PI
 from mscale_uq.filters.coordinate import Coordinate
+from mscale_uq.filters.free import Free
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.laws import Gaussian, look_up
 
@@ -98,6 +99,7 @@ class SharedBank:
         assert isinstance(space.dynamics, LinearDynamics)  # what `coordinates_of` saw to
         self.space, self.dynamics = space, space.dynamics.moved_by(unknowns)
         self.unknowns = tuple(unknowns.values())
+        self._free = Free.of([c.parameter for c in self.coordinates])
 
     def init(self, values: Values, cells: int) -> SharedState:
         """Return the law at the start; `values` are numbers for everything that is not unknown."""
@@ -178,12 +180,10 @@ class SharedBank:
 
     def _values(self, mean: Array, values: Values) -> tuple[Named, Array]:
         """Return all named values at the coordinates ``(k,)``, and d parameter / d coordinate."""
-        theta = {
-            c.parameter.name: c.backward(np.asarray(u)) for c, u in zip(self.coordinates, mean, strict=True)
-        }
-        slopes = np.array([c.slope(np.asarray(u)) for c, u in zip(self.coordinates, mean, strict=True)])
+        names = (c.parameter.name for c in self.coordinates)
+        theta = dict(zip(names, np.moveaxis(self._free.backward(mean), -1, 0), strict=True))
         constants = {name: np.asarray(value, dtype=float) for name, value in self.space.constants.items()}
-        return {**constants, **values, **theta}, slopes
+        return {**constants, **values, **theta}, self._free.slope(mean)
 
     def _frame(self, values: Values, state: SharedState, source: str) -> Frame:
         operator, (named, slopes) = self.space.observations[source], self._values(state.mean, values)

@@ -116,7 +116,7 @@ def test_pymc_samples_the_variances_of_the_nile_and_finds_their_maximum():
     weights /= weights.sum()
     mean = weights @ grid
     sd = np.sqrt(weights @ (grid - mean) ** 2)
-    draws = sample(wide, Settings("nuts", draws=1000, tune=300, chains=2, cores=0, seed=4)).draws
+    draws = sample(wide, Settings("nuts", draws=600, tune=200, chains=2, cores=0, seed=4)).draws
     found = np.stack([draws["level_sd"].ravel(), draws["reading_sd"].ravel()], axis=1)
     assert np.all(np.abs(found.mean(axis=0) - mean) < 0.15 * sd)
     assert found.std(axis=0) == pytest.approx(sd, rel=0.15)
@@ -155,7 +155,7 @@ def test_pm_sample_finds_the_exact_posterior_of_parameters_of_F_Q_and_R():
     mean = weights @ logs
     sd = np.sqrt(weights @ (logs - mean) ** 2)
     quiet = {"progressbar": False, "compute_convergence_checks": False}
-    data = pm.sample(draws=600, tune=300, chains=2, cores=1, random_seed=8, model=to_pymc(target), **quiet)
+    data = pm.sample(draws=350, tune=200, chains=2, cores=1, random_seed=8, model=to_pymc(target), **quiet)
     found = np.log(np.stack([data.posterior[name].to_numpy().ravel() for name in target.names], axis=1))
     assert np.all(np.abs(found.mean(axis=0) - mean) < 0.2 * sd)
     assert found.std(axis=0) == pytest.approx(sd, rel=0.15)
