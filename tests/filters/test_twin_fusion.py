@@ -2,7 +2,7 @@
 
 Model and filter are those of the case `cell_state_fusion`, with fewer nodes: six hours after induction, four
 cells seen every hour and a half, three dishes of 50 sequenced cells; rate of transcription and gain of the
-camera are unknown within a factor of two. All unknowns and nodes of the case: `tests/benchmarks/bench_twins.py`.
+camera are unknown within a factor of two. All unknowns of the case: `tests/benchmarks/bench_twins.py`.
 """
 
 import numpy as np
