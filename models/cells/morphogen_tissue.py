@@ -89,8 +89,8 @@ def space(x=(5.0, 25.0, 45.0), closed="patches", length=120.0, cells=24, cell_wi
     sources = {"microscope": ObservationOperator("fluorescence", Gaussian(reading_sd, 0.05), seen)}
     places = Places({"concentration": balance.centres[:, None]}, {"microscope": np.reshape(x, (-1, 1))}, "um")
     made = before(closed, cells, cell_width, molecules, replicas, hops)
-    first = {"concentration_initial": 0.0, "key": 0}  # one key: members share the chance in patches
-    return StateSpace(made, dynamics, sources, PARAMETERS, first, places=places)
+    empty = {"concentration_initial": 0.0}
+    return StateSpace(made, dynamics, sources, PARAMETERS, empty, places=places)
 
 
 def forward(time=TIME, x=X, closed="patches", length=120.0, cells=24, cell_width=2.6, molecules=20.0,

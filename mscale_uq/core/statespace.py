@@ -36,7 +36,8 @@ class StateSpace:
         Source name -> operator. The operator's stage reads state variables at one time, and values.
     parameters, constants
         As in `ForwardModel`. The initial state is given as ``<variable>_initial``, by a parameter, a
-        constant or a stage, and its variance as ``<variable>_initial_var`` (zero if nobody gives it).
+        constant or a stage, and its variance as ``<variable>_initial_var`` (zero if nobody gives it). Random
+        stages have one ``key`` for all members, 0 unless a constant says another.
     start
         Time of the initial state.
     places
@@ -63,6 +64,8 @@ class StateSpace:
         self.observations = dict(observations)
         self.parameters = tuple(parameters)
         self.constants = dict(constants or {})
+        if any("key" in stage.inputs for stage in self.stages):
+            self.constants.setdefault("key", 0)
         self.start = float(start)
         self.places = places
         self._map: Map | None = None

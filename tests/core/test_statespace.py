@@ -8,7 +8,8 @@ from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Parameter, Quantity
-from mscale_uq.core.stage import MatrixLinearization
+from mscale_uq.core.random import generator
+from mscale_uq.core.stage import MatrixLinearization, Stage
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.step_formula import StepFormula
 from mscale_uq.diagnose.gradient import check_gradient
@@ -101,6 +102,30 @@ def test_the_initial_law_is_read_by_name():
 def test_times_that_do_not_increase_are_refused(times):
     with pytest.raises(InputError, match="increasing"):
         space().forward(times)
+
+
+class Guessed(Stage):
+    """A random stage: a rate by chance."""
+
+    name, inputs, outputs = "guess", ("key",), ("guessed_rate",)
+
+    def value(self, values):
+        return {"guessed_rate": 1.0 + generator(int(values["key"])).random()}
+
+
+def test_random_stages_have_one_key_for_filters_and_the_forward_model():
+    dynamics = StepFormula(
+        lambda protein, guessed_rate, start, stop: protein * np.exp(-guessed_rate * (stop - start)),
+        (PROTEIN,),
+        name="decay",
+    )
+    sources = {"camera": ObservationOperator("protein", Gaussian(1.0))}
+    whole = StateSpace([Guessed()], dynamics, sources, (), {"protein_initial": 10.0})
+    known = whole.prepare({})
+    moved = whole.step(np.full((3, 1), 10.0), 0.0, 2.0, known, np.random.default_rng(1))
+    assert whole.forward([2.0]).value([]) == pytest.approx(moved[:, 0][:1], rel=1e-13)
+    other = StateSpace([Guessed()], dynamics, sources, (), {"protein_initial": 10.0, "key": 5})
+    assert other.prepare({})["guessed_rate"] != known["guessed_rate"]
 
 
 def test_an_unknown_source_gets_a_near_match():
