@@ -107,8 +107,13 @@ class StreamLikelihood(ABC):
         return {"log_evidence": LawTerms(logs, np.zeros_like(logs), np.zeros_like(logs), {})}
 
     @final
+    def density(self, values: Values) -> float:
+        """Return the log-likelihood at the posterior's values."""
+        return float(self.evidences(self._bound(values))[self.burn :].sum())
+
+    @final
     def gradient(self, values: Values, total: Named) -> float:
-        """Return the log-likelihood and add its derivative to the posterior's unknowns into `total`."""
+        """Return `density` and add its derivative to the posterior's unknowns into `total`."""
         logs, slopes = self.evidences_gradient(self._bound(values))
         for name, slope in slopes.items():
             self.bindings[name].scatter(total, slope)

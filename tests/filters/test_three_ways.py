@@ -85,7 +85,8 @@ def test_the_likelihood_with_its_priors_is_the_batch_posterior():
     target = posterior()
     assert target.logpdf_gradient(mean)[1] == pytest.approx(0, abs=1e-9)
     for step in (np.array([1.0, -0.5, 2.0]), np.array([0.0, 3.0, 0.1])):
-        slope = target.logpdf_gradient(mean + step)[1]
+        density, slope = target.logpdf_gradient(mean + step)
+        assert target.logpdf(mean + step) == pytest.approx(density, rel=1e-12)
         assert slope == pytest.approx(-np.linalg.solve(cov, step), rel=1e-9)
 
 
