@@ -33,7 +33,7 @@ def play(tree, due, node):
     tree[node] = a if b >= due.size or (a < due.size and due[a] <= due[b]) else b
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy")
 def reseat(tree, due, r):
     """Bring the tournament up to date after reaction r has another time; a few reactions hold none."""
     node = (tree.size // 2 + r) // 2 if due.size > FEW else 0
@@ -42,7 +42,7 @@ def reseat(tree, due, r):
         node //= 2
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy")
 def soonest(tree, due):
     """Return the reaction that comes first."""
     first = tree[1] if due.size > FEW else 0
