@@ -72,6 +72,19 @@ def test_any_table_of_tracks_is_named_with_its_columns_and_units(tmp_path):
     assert np.array_equal(plan.data.coordinates["time"], [0.0, 30.0])
 
 
+def test_a_daughter_is_refused_and_told_how_to_be_left_out(tmp_path):
+    reader = (
+        'reader = {{ format = "csv", {cells}units = {{ length = "mm", time = "s" }}, '
+        'columns = {{ cell = "track", time = "t", parent = "mother", length = "size" }} }}'
+    )
+    content = "track,t,mother,size\n1,0,,100\n2,1,1,60\n3,1,1,50\n4,0,,90\n"
+    refused = r"cell '2' comes from '1', and 1 more come from others.*reader.cells = \[..\]"
+    with pytest.raises((CaseError, DataError), match=refused):
+        read_case(case(tmp_path, reader.format(cells=""), "t.csv", content))
+    (plan,) = read_case(case(tmp_path, reader.format(cells='cells = ["1", "4"], '), "t.csv", content)).plans
+    assert np.allclose(plan.data.outputs["length"], [0.1, 0.09])
+
+
 def test_the_resolved_case_reads_back_as_the_same(tmp_path):
     one = read_case(case(tmp_path))
     (tmp_path / "again.toml").write_text(one.resolved_toml())

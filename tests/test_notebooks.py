@@ -18,7 +18,15 @@ truths |= {"heat_transfer": 10.0, "thermocouple_noise": 0.2}
 for name, truth in truths.items():
     low, high = result.summary.loc[name, ["2.5 %", "97.5 %"]]
     assert low < truth < high, f"{name}: {truth} is not in [{low:.4g}, {high:.4g}]"
-"""
+""",
+    "04_streaming_fusion": """
+ratios = {name: width(fused, name, -1) / width(movie, name, -1) for name in TRUTH}
+assert 0.45 < ratios["gain"] < 0.55 and 0.7 < ratios["transcription_rate"] < 0.8, ratios
+for result in (fused, movie):
+    for name, truth in TRUTH.items():
+        _, low, _, high = track(result, name)
+        assert low[-1] < truth < high[-1], name
+""",
 }
 
 

@@ -132,13 +132,25 @@ def _track_table(tracks: Tracks, reader: ReaderSpec, system: System) -> Table:
     unknown = [cell for cell in reader.cells or () if cell not in names]
     if unknown:
         raise DataError(explain(f"{tracks.label}: no cell {unknown[0]!r}", ", ".join(names[:12])))
-    rows = np.flatnonzero(np.isin(tracks.cells, reader.cells if reader.cells is not None else names))
+    kept = names if reader.cells is None else reader.cells
+    _check_born(tracks, [cell for cell in kept if cell in tracks.parents])
+    rows = np.flatnonzero(np.isin(tracks.cells, kept))
     columns = [
         Column(_time(system), tracks.time_unit, tracks.times[rows]),
         *(Column(column.name, column.unit, column.values[rows]) for column in tracks.columns),
         *_filled({"cell": _numbered(tracks.cells)[rows]}, reader, system),
     ]
     return Table(tracks.label, tuple(columns), tuple(tracks.lines[rows].tolist()))
+
+
+def _check_born(tracks: Tracks, daughters: Sequence[str]) -> None:
+    """Refuse cells that a mother left something to: a system begins every cell by itself, at time zero."""
+    if daughters:
+        cell, more = daughters[0], len(daughters) - 1
+        given = f"{tracks.label}: cell {cell!r} comes from {tracks.parents[cell]!r}"
+        given += f", and {more} more come from others" if more else ""
+        hint = "name those to be read: reader.cells = [..]"
+        raise DataError(explain(given, "cells that are there from the start, each by itself", hint))
 
 
 def _count_table(counts: CellCounts, dish: Array, reader: ReaderSpec, system: System) -> Table:
