@@ -16,6 +16,7 @@ from mscale_uq.filters.estimate import state_labels
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.loop import start
 from mscale_uq.io.toml import write_toml
+from mscale_uq.report.text import pretty_unit
 from mscale_uq.run.folder import write_case
 from mscale_uq.stream.dead_letters import FILE as DEAD
 from mscale_uq.stream.dead_letters import write_dead_letters
@@ -199,6 +200,9 @@ def _facts(case: Case, plan: Assimilating, live: Live) -> dict[str, Any]:
 def _places(places: Places) -> list[str]:
     points = [] if places.points is None else places.points.tolist()
     return [
-        ", ".join(f"{c.name} = {x:.6g} {c.unit}" for c, x in zip(places.along, point, strict=True))
+        ", ".join(
+            f"{c.name} = {x:.6g} {pretty_unit(c.unit)}".rstrip()
+            for c, x in zip(places.along, point, strict=True)
+        )
         for point in points
     ]

@@ -45,15 +45,19 @@ def panels_of(facts: Mapping[str, Any], change: Change) -> list[Panel]:
     row = change.row
     sources = facts.get("sources") or {source: {} for source in dict.fromkeys(row["source"])}
     learned = [one for name in row["learned"] for one in _learned(name, facts, row)]
-    readings = [one for source, about in sources.items() for one in _readings(source, about, row)]
-    shown = {panel.title for panel in readings}
+    readings = [_readings(source, about, row) for source, about in sources.items()]
+    shown = {panel.title for source in readings for panel in source}
     labels = facts.get("state") or [[f"state {i + 1}", ""] for i in range(len(row.get("mean", [])))]
     states = [
         Panel("state", label, position, words(label), "state", pretty_unit(unit))
         for position, (label, unit) in enumerate(labels)
         if "mean" in row and words(label) not in shown
     ]
-    return [*_spread(learned, "learned"), *_spread(readings, "reading"), *_spread(states, "state")]
+    return [
+        *_spread(learned, MOST["learned"]),
+        *_shared(readings, MOST["reading"]),
+        *_spread(states, MOST["state"]),
+    ]
 
 
 def left_out(facts: Mapping[str, Any], panels: list[Panel]) -> int:
@@ -117,12 +121,20 @@ def _readings(source: str, about: Mapping[str, Any], row: Mapping[str, Any]) -> 
     ]
 
 
-def _spread(panels: list[Panel], kind: str) -> list[Panel]:
+def _shared(sources: list[list[Panel]], most: int) -> list[Panel]:
+    """Return at most so many panels, as evenly from every source as it has them."""
+    share: dict[int, int] = {}
+    for rank, source in enumerate(sorted(range(len(sources)), key=lambda i: len(sources[i]))):
+        fair = (most - sum(share.values())) // (len(sources) - rank)
+        share[source] = min(len(sources[source]), fair)
+    return [panel for source, panels in enumerate(sources) for panel in _spread(panels, share[source])]
+
+
+def _spread(panels: list[Panel], most: int) -> list[Panel]:
     """Return at most so many panels, evenly chosen."""
-    most = MOST[kind]
     if len(panels) <= most:
         return panels
-    return [panels[round(i * (len(panels) - 1) / (most - 1))] for i in range(most)]
+    return [panels[round(i * (len(panels) - 1) / max(most - 1, 1))] for i in range(most)]
 
 
 def _numbers(panel: Panel, row: Mapping[str, Any]) -> dict[str, Any] | None:
