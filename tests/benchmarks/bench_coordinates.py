@@ -55,6 +55,7 @@ ROWS: dict[str, tuple[str, Callable[[str], str]]] = {
     "heat_conduction, one specimen": ("heat_conduction", one_specimen),
     "biofilm_layers, matrix and fraction unknown": ("biofilm_layers", less_known_film),
     "host_circuit, five constructs": ("host_circuit", as_shipped),
+    "fe2_composite, both moduli": ("fe2_composite", as_shipped),
     "graded_inclusions": ("graded_inclusions", as_shipped),
 }
 
