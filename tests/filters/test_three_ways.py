@@ -93,12 +93,12 @@ def test_the_likelihood_with_its_priors_is_the_batch_posterior():
 @pytest.mark.slow
 def test_the_sampler_finds_the_batch_posterior():
     mean, cov = batch()
-    draws = sample(posterior(), Settings("nuts", draws=800, tune=300, chains=2, cores=0, seed=3)).draws
+    draws = sample(posterior(), Settings("nuts", draws=500, tune=200, chains=2, cores=0, seed=3)).draws
     theta = np.stack([draws[name].ravel() for name in NAMES], axis=1)
     sd = np.sqrt(np.diag(cov))
     assert np.all(
         np.abs(theta.mean(axis=0) - mean) < 0.08 * sd
-    )  # 4 standard errors at 2500 independent draws
+    )  # 3 standard errors at 1500 independent draws
     assert np.cov(theta.T) == pytest.approx(cov, abs=0.2 * np.outer(sd, sd).max())
 
 
