@@ -19,7 +19,6 @@ whose detailed host this is the smallest caricature.
 from collections.abc import Callable
 from functools import partial
 
-import numba
 import numpy as np
 
 from mscale_uq.core.formula import Formula, PointwiseFormula
@@ -32,6 +31,7 @@ from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.macro.ode import Ode, OdePath
 from mscale_uq.macro.ode_dynamics import OdeDynamics
 from mscale_uq.observe.laws import Gaussian
+from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.stiff import Tolerances
 
 HOST = (
@@ -59,7 +59,7 @@ TIMES = tuple(np.linspace(0.25, 4.0, 16))
 TIGHT = Tolerances(1e-9, 1e-11)
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def spent(y, p, dy):
     """What maintenance, expression and growth take, and what becomes of the protein."""
     k_t, c, k_g, k_b, delta = p[0], p[1], p[2], p[3], p[4]

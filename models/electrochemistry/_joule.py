@@ -5,8 +5,9 @@ series along a chain, G = G_0 exp(-E/kT) with E normal of mean E_m and deviation
 mean; its average over bonds is exp(-E_m/kT - s^2/(2 k^2 T^2)), and the Nernst-Einstein relation adds 1/T.
 """
 
-import numba
 import numpy as np
+
+from mscale_uq.solve.kernel import kernel
 
 HOPPING = ("conductivity_ref", "migration_energy", "disorder", "boltzmann", "reference")
 LOADS = ("furnace_temperature", "drive")
@@ -15,7 +16,7 @@ BODY = ("half_width", "surface", "weights", "stiffness")
 NAMES = (*LOADS, *HOPPING, *LOSSES, *BODY)  # the order of p in the rates
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def hopping(T, ref, Em, s, kB, T_ref):
     """Conductivity at T, given that at T_ref."""
     barrier = Em / kB * (1 / T - 1 / T_ref)
@@ -23,7 +24,7 @@ def hopping(T, ref, Em, s, kB, T_ref):
     return ref * T_ref / T * np.exp(-barrier - scatter)
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def lose(y, p, dy):
     """Turn heating per volume into rates: conduction to the surface, convection and radiation from there."""
     T_0, k, h, emissivity, C, radiation, a, surface = p[0], p[7], p[8], p[9], p[10], p[11], p[12], p[13]

@@ -8,11 +8,11 @@ The tissue is that of Hahnfeldt et al. (1999), in logarithms, with its drugs cle
 molecular, cellular and meta modules are this project's own smallest caricature of the hallmarks of cancer.
 """
 
-import numba
 import numpy as np
 from mscale_uq.models.physiology._spheroid import living_share
 
 from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.solve.kernel import kernel
 
 
 def rate(name, default, meaning, unit="1/day"):
@@ -101,7 +101,7 @@ MOVED = tuple(NETWORK.index(parameter) for parameter in PORTS.values())
 V, K, A, E, X_E, X_P, INFLAMED, G, LOG_ALPHA, LOG_S, LOG_KAPPA, FOUND = range(len(NETWORK_STATE))
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def tissue(y, p, growth, death, drive, dy):
     """Volume follows capacity (Gompertz); the tumour drives vessels, its surface and drugs inhibit them."""
     b, d, e_A, e_E, clearance_A, clearance_E = p[0], p[1], p[2], p[3], p[4], p[5]
@@ -111,7 +111,7 @@ def tissue(y, p, growth, death, drive, dy):
     dy[A], dy[E] = -clearance_A * y[A], -clearance_E * y[E]
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def molecular(y, p, dy):
     """Mitogens and inflammation drive the effector, which the suppressor holds, as damage makes it."""
     g, alpha, inflamed, loss, effect = p[7], p[8], p[9], p[10], p[11]
@@ -120,7 +120,7 @@ def molecular(y, p, dy):
     dy[X_P] = turnover * (s * (1 + damage * y[G]) * (1 - y[X_P]) - y[X_P])
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def cellular(y, p):
     """Rates at which cells divide and die, as effector and suppressor say."""
     most, basal, suppressed = p[15], p[16], p[17]
@@ -128,7 +128,7 @@ def cellular(y, p):
     return division, basal + suppressed * y[X_P] ** 2 / (0.25 + y[X_P] ** 2)
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def meta(y, p, dy):
     """A large tumour inflames; this, and chance, damage the genome; parameters drift with the damage."""
     rate, half, loss, chance, inflamed, repair = p[18], p[19], p[20], p[21], p[22], p[23]
@@ -138,7 +138,7 @@ def meta(y, p, dy):
     dy[FOUND] = p[27] * y[G]
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def through_ports(y, p):
     """Return the parameters as the meta-processes have moved them."""
     moved = p.copy()

@@ -10,8 +10,9 @@ sinoatrial action potential to investigate the mechanisms of heart rate modulati
 4483-4499, doi:10.1113/jphysiol.2012.229435.
 """
 
-import numba
 import numpy as np
+
+from mscale_uq.solve.kernel import kernel
 
 # The membrane potential comes last: its row and column are full, and eliminated last they fill nothing else.
 STATES = (
@@ -43,7 +44,7 @@ V_I, V_JSR, V_NSR = 0.46 * V_CELL - V_SUB, 0.0012 * V_CELL, 0.0116 * V_CELL
 E_K = RTF * np.log(K_O / K_I)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def bernoulli(x):
     """Return x/(e^x - 1)."""
     if x.real * x.real < 1e-6:
@@ -51,13 +52,13 @@ def bernoulli(x):
     return x / (np.exp(x) - 1)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def boltzmann(x):
     """Return 1/(1 + e^x)."""
     return 1 / (1 + np.exp(x))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def funny_gate(V, s, ach, iso, d):
     """Activation of the funny current; acetylcholine and isoprenaline shift it."""
     shift = 7.5 * iso
@@ -67,7 +68,7 @@ def funny_gate(V, s, ach, iso, d):
     d[0] = (boltzmann((V + 52.5 - shift) / 9) - s[0]) * rate / 0.7166529
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def sodium_gates(V, s, d):
     """Activation and inactivation of the sodium current."""
     d[1] = 2000 * bernoulli(-0.1 * (V + 41)) * (1 - s[1]) - 8000 * np.exp(-0.056 * (V + 66)) * s[1]
@@ -75,7 +76,7 @@ def sodium_gates(V, s, d):
     d[2] = 20 * np.exp(-0.125 * (V + 75)) * (1 - s[2]) - closing * s[2]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def calcium_gates(V, Ca_sub, s, iso, d):
     """Gates of the L- and T-type calcium currents, the calcium-dependent one among them."""
     shift = -8 * iso
@@ -92,7 +93,7 @@ def calcium_gates(V, Ca_sub, s, iso, d):
     d[14] = (bound - s[14]) / (0.1 * bound)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def potassium_gates(V, s, ach, iso, d):
     """Gates of the transient outward, the delayed rectifier and the acetylcholine-activated currents."""
     slow = 65.17 / (0.57 * np.exp(-0.08 * (V + 44)) + 0.065 * np.exp(0.1 * (V + 45.93))) + 10.1
@@ -114,7 +115,7 @@ def potassium_gates(V, s, ach, iso, d):
     d[13] = opening * (1 - s[13]) - 10 * np.exp(0.0133 * (V + 40)) * s[13]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def exchanger(u, Ca_sub, Na_i):
     """Sodium-calcium exchanger in nA, six states at rest, at the potential u in RT/F (Kurata's scheme)."""
     inward, outward = np.exp(-0.1369 * u), np.exp(0.21575 * u)
@@ -134,7 +135,7 @@ def exchanger(u, Ca_sub, Na_i):
     return 4 * (x2 * k21 - x1 * k12) / (x1 + x2 + x3 + x4)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def funny_currents(s, p, E_Na):
     """Sodium and potassium parts of the funny current in nA; ivabradine leaves a share of it."""
     V, open_share = s[29], s[0] * s[0] * K_O / (K_O + 45) * p[0] * p[FUNNY_LEFT]
@@ -143,7 +144,7 @@ def funny_currents(s, p, E_Na):
     return 0.03 * open_share * (V - E_Na), 0.03 * open_share * (V - E_K)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def calcium_currents(s, p):
     """L-type current carried by calcium, potassium and sodium, and the T-type current, in nA."""
     u, Ca_sub, Na_i, ach = s[29] / RTF, s[28], s[27], p[ACH]
@@ -156,7 +157,7 @@ def calcium_currents(s, p):
     return gates * driven, by_K, by_Na, 0.02 * p[5] * driven * s[5] * s[6]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def potassium_currents(s, p):
     """Sum of the potassium currents without funny and calcium channels, in nA."""
     V = s[29]
@@ -169,7 +170,7 @@ def potassium_currents(s, p):
     return conductance * (V - E_K)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def currents(s, p):
     """Total current, the part of sodium, and what calcium carries out of the subspace, in nA."""
     V, Na_i, Ca_sub = s[29], s[27], s[28]
@@ -186,7 +187,7 @@ def currents(s, p):
     return total + potassium_currents(s, p), sodium, by_Ca + T_type - 2 * exchange
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def receptor(s, d):
     """Ryanodine receptor: resting, open, inactivated; calcium in the store steers the rates."""
     R, O, I, Ca_sub = s[15], s[16], s[17], s[28]  # noqa: E741  (the field's names)
@@ -198,7 +199,7 @@ def receptor(s, d):
     d[17] = inactivation * O - 5 * I - 60 * I + opening * RI
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def buffers(s, d):
     """Troponin (calcium; magnesium competes), calmodulin in cytosol and subspace, calsequestrin."""
     Ca_i, free = s[26], 1 - s[19] - s[20]
@@ -210,7 +211,7 @@ def buffers(s, d):
     d[23] = 534 * s[24] * (1 - s[23]) - 445 * s[23]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def rate(t, s, p, d):  # noqa: ARG001  (autonomous)
     """Fill ds/dt; s in the order of `STATES`, p in that of `SCALES`, `DRUGS` and one that levels read."""
     V, ach, iso = s[29], p[ACH], p[ISO]
@@ -238,7 +239,7 @@ def potential(t, s, p):  # noqa: ARG001
     return s[29] - p[LEVEL]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def slope(t, s, p):  # noqa: ARG001
     """Change of the membrane potential, dV/dt in mV/s."""
     return -currents(s, p)[0] / C

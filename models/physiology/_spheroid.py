@@ -8,10 +8,10 @@ Source: D. R. Grimes et al., The role of oxygen in avascular tumor growth, PLoS 
 doi:10.1371/journal.pone.0153692.
 """
 
-import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Parameter
+from mscale_uq.solve.kernel import kernel
 
 OXYGEN = (
     Parameter("oxygen_diffusivity", "mm^2/day", 172.8, lower=0, meaning="D, in the spheroid"),
@@ -21,7 +21,7 @@ OXYGEN = (
 )
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def living_share(log_volume, diffusivity, demand):
     """Share of the volume that oxygen reaches; the cubic's root by Vieta, 1 where it reaches the middle."""
     radius = (3 * np.exp(log_volume) / (4 * np.pi)) ** (1 / 3)

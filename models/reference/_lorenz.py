@@ -8,16 +8,16 @@ readings from a path, `Entries` from a state.
 from dataclasses import dataclass
 from typing import final
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
+from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.runge_kutta import classical_steps
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def rate63(states, parameters):
     """Return sigma (y - x), x (rho - z) - y, x y - beta z; parameters sigma, rho, beta."""
     rate = np.empty_like(states)
@@ -30,13 +30,13 @@ def rate63(states, parameters):
     return rate
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def steps63(states, parameters, h, count):
     """Runge-Kutta steps of `rate63`."""
     return classical_steps(rate63, states, parameters, h, count)
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def tangent63(states, parameters, d_states, d_parameters):
     """Change of `rate63`."""
     change = np.empty_like(states)
@@ -51,7 +51,7 @@ def tangent63(states, parameters, d_states, d_parameters):
     return change
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def adjoint63(states, parameters, weights):
     """Sensitivities of the weighted sum of `rate63` to states and parameters."""
     back, slopes = np.empty_like(states), np.empty_like(parameters)
@@ -68,7 +68,7 @@ def adjoint63(states, parameters, weights):
     return back, slopes
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def rate96(states, parameters):
     """Return (x_{j+1} - x_{j-2}) x_{j-1} - x_j + F on a ring; one parameter, the forcing F."""
     members, n = states.shape
@@ -84,13 +84,13 @@ def rate96(states, parameters):
     return rate
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def steps96(states, parameters, h, count):
     """Runge-Kutta steps of `rate96`."""
     return classical_steps(rate96, states, parameters, h, count)
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def tangent96(states, parameters, d_states, d_parameters):  # noqa: ARG001 (the forcing enters linearly)
     """Change of `rate96`."""
     members, n = states.shape
@@ -104,7 +104,7 @@ def tangent96(states, parameters, d_states, d_parameters):  # noqa: ARG001 (the 
     return change
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def adjoint96(states, parameters, weights):
     """Sensitivities of the weighted sum of `rate96` to states and forcing."""
     members, n = states.shape

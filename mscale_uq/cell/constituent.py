@@ -12,16 +12,16 @@ convex for 0 < m. Strains are (eps_xx, eps_yy, 2 eps_xy), properties (E, nu, e_0
 or complex numbers, so that they can be differentiated by the complex step.
 """
 
-import numba
+from mscale_uq.solve.kernel import kernel
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def moduli(p):
     """Return bulk modulus and shear modulus at zero strain."""
     return p[0] / (3 * (1 - 2 * p[1])), p[0] / (2 * (1 + p[1]))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _deviator(xx, yy, xy):
     """Return the three entries in the plane, and e^2."""
     third = (xx + yy) / 3
@@ -29,13 +29,13 @@ def _deviator(xx, yy, xy):
     return d_xx, d_yy, d_xy, 2 * (d_xx * d_xx + d_yy * d_yy + third * third + 2 * d_xy * d_xy) / 3
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def softening(square, p):
     """Return mu(e)/mu_0 at e^2."""
     return (1 + square / (p[2] * p[2])) ** ((p[3] - 1) / 2)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def stress(xx, yy, xy, p):
     """Return the stresses xx, yy, xy."""
     kappa, mu = moduli(p)
@@ -46,7 +46,7 @@ def stress(xx, yy, xy, p):
     return pressure + 2 * mu * d_xx, pressure + 2 * mu * d_yy, 2 * mu * d_xy
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def energy(xx, yy, xy, p):
     """Return the potential."""
     kappa, mu = moduli(p)
@@ -57,7 +57,7 @@ def energy(xx, yy, xy, p):
     return volume + 3 * mu * e2 / (p[3] + 1) * ((1 + square / e2) ** ((p[3] + 1) / 2) - 1)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def fill_tangent(xx, yy, xy, p, C):
     """Fill the derivative of the stresses to the strains ``(3, 3)``, real."""
     kappa, mu = moduli(p)

@@ -7,11 +7,11 @@ real; slopes to properties and sides are taken by the complex step, with `evalua
 the elements is compiled for one type alone, which keeps the compilation short.
 """
 
-import numba
 import numpy as np
 
 from mscale_uq.cell.constituent import energy, fill_tangent, stress
 from mscale_uq.solve.band_kernels import factor_band, solve_band
+from mscale_uq.solve.kernel import kernel
 
 TOLERANCE = 1e-9  # of the last Newton step; the error after it is its square
 MAX_TRIALS = 200  # of Newton steps and of halved ones
@@ -19,14 +19,14 @@ SMALLEST_SHARE = 1e-6  # of a Newton step
 STEP = 1e-40
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _gradients(hx, hy, gx, gy, N):
     """Fill the x- and y-derivatives of the four corner functions ``(2, 4)``."""
     N[0, 0], N[0, 1], N[0, 2], N[0, 3] = -(1 - gy) / hx, -gy / hx, (1 - gy) / hx, gy / hx
     N[1, 0], N[1, 1], N[1, 2], N[1, 3] = -(1 - gx) / hy, (1 - gx) / hy, -gx / hy, gx / hy
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _strain(mean, w, N, corners, element):
     """Return the strain: the mean and that of the fluctuation."""
     xx, yy, xy = mean[0] + 0 * N[0, 0], mean[1] + 0 * N[0, 0], mean[2] + 0 * N[0, 0]
@@ -38,7 +38,7 @@ def _strain(mean, w, N, corners, element):
     return xx, yy, xy
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def evaluate(mean, w, cell, made, residual):
     """Fill mean stress and mean energy ``(4,)`` and the residual ``(2 nodes,)`` of a complex cell."""
     sides_x, sides_y, phase, corners, points, weights, props = cell
@@ -62,7 +62,7 @@ def evaluate(mean, w, cell, made, residual):
                     _push(N, share, s_xx, s_yy, s_xy, corners, e, residual)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _push(N, share, s_xx, s_yy, s_xy, corners, e, residual):
     """Add the forces of one point's stress on the corners; the pinned ones stay zero."""
     for c in range(4):
@@ -72,7 +72,7 @@ def _push(N, share, s_xx, s_yy, s_xy, corners, e, residual):
             residual[k + 1] += share * (N[1, c] * s_yy + N[0, c] * s_xy)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _fill_modes(N, share, C, B, CB, mean_C):
     """Fill the matrix from corner displacements to strains ``(3, 8)``, and its product with C."""
     for c in range(4):
@@ -85,7 +85,7 @@ def _fill_modes(N, share, C, B, CB, mean_C):
             CB[r, k] = share * (C[r, 0] * B[0, k] + C[r, 1] * B[1, k] + C[r, 2] * B[2, k])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _add(B, CB, corners, e, band, G):
     """Add one point's stiffness to the band of the free nodes, and its coupling to the mean strain."""
     last = band.shape[1] - 1
@@ -100,7 +100,7 @@ def _add(B, CB, corners, e, band, G):
                 band[row - 2, last + column - row] += part
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def assemble(mean, w, cell, made, residual, band, G, mean_C):
     """Fill what `evaluate` does, for a real cell, and the tangent.
 
@@ -135,14 +135,14 @@ def assemble(mean, w, cell, made, residual, band, G, mean_C):
         G[0, r] = G[1, r] = 0.0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _advance(w, start, share, step):
     """Set the free entries of w to those of the start and a share of a step."""
     for i in range(step.shape[0]):
         w[2 + i] = start[2 + i] + share * step[i, 0]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _largest(x):
     """Return the largest magnitude."""
     largest = 0.0
@@ -151,7 +151,7 @@ def _largest(x):
     return largest
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _square(x):
     """Return the sum of squares."""
     total = 0.0
@@ -160,7 +160,7 @@ def _square(x):
     return total
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _add_coupling(G, x, made):
     """Add what fluctuations x ``(2 nodes - 2, columns)`` do to the mean stress, to ``(3, columns)``."""
     for i in range(x.shape[0]):
@@ -169,7 +169,7 @@ def _add_coupling(G, x, made):
                 made[r, k] += G[i + 2, r] * x[i, k]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def relax(mean, w, cell, made, band, G, mean_C):
     """Move w to equilibrium from where it is; False if it does not get there.
 
@@ -201,7 +201,7 @@ def relax(mean, w, cell, made, band, G, mean_C):
     return False
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _step_directions(mean, w, cell, moved_x, moved_y, moved_props, slopes, loads):
     """Fill the slopes of stress and energy at fixed w ``(4, 3 + directions)``, and what loads w meanwhile."""
     phase, corners, points, weights = cell[2], cell[3], cell[4], cell[5]
@@ -215,7 +215,7 @@ def _step_directions(mean, w, cell, moved_x, moved_y, moved_props, slopes, loads
             loads[i, 3 + k] = forces[i + 2].imag / STEP
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def respond(means, cell, bandwidth, moved_x, moved_y, moved_props):
     """Return stresses and energies ``(points, 4)`` and their slopes to strains and directions, and success.
 
@@ -246,7 +246,7 @@ def respond(means, cell, bandwidth, moved_x, moved_y, moved_props):
     return made, slopes, True
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def form(chi, cell):
     """Return <(E_i + eps(chi_i)) : C (E_j + eps(chi_j))> ``(3, 3)`` of a complex cell at zero strain."""
     sides_x, sides_y, phase, corners, points, weights, props = cell

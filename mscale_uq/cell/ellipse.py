@@ -10,7 +10,6 @@ with r_0 = sqrt(v / pi), and q the place relative to the middle of the cell, tur
 
 from typing import final
 
-import numba
 import numpy as np
 
 from mscale_uq.cell.grid import checked_shape
@@ -18,6 +17,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import OutOfLimits, ParameterError, explain
 from mscale_uq.solve.fourier_kernels import FAST
+from mscale_uq.solve.kernel import kernel
 
 
 @final
@@ -88,7 +88,7 @@ class SmoothEllipse(Stage):
         return k, slopes
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _ellipse(
     k_i: float, k_m: float, v: float, alpha: float, rho: float, delta: float, k: Array, slopes: Array
 ) -> None:

@@ -7,7 +7,6 @@ double. Their number grows with the root of the contrast.
 
 from typing import final
 
-import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
@@ -19,6 +18,7 @@ from mscale_uq.solve.fourier_kernels import (
     multiply_spectrum,
     twiddles,
 )
+from mscale_uq.solve.kernel import kernel
 
 MAX_CONTRAST = 1e3  # beyond, a factorisation is the safer and soon the faster way
 MAX_ITERATIONS = 300
@@ -71,7 +71,7 @@ def _inverse_symbol(shape: tuple[int, int], weights: tuple[float, float, float])
     return np.ascontiguousarray(inverse[order].T).astype(np.float32)
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _modes(
     top: Array, bottom: Array, weights: tuple[float, float, float], f: Array, g: Array, h: Array
 ) -> None:
@@ -89,7 +89,7 @@ def _modes(
     h[last] = w3 * (a - b - c + d)
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _scatter(
     f: Array, g: Array, h: Array, weights: tuple[float, float, float], top: Array, bottom: Array
 ) -> None:
@@ -105,7 +105,7 @@ def _scatter(
         bottom[j] += p + q - r
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _apply(k: Array, u: Array, weights: tuple[float, float, float], row: Array, out: Array) -> None:
     """Write A u into out, both ``(2, n1, n2)``; `row` ``(3, n2)`` is scratch."""
     f, g, h = row[0], row[1], row[2]
@@ -118,7 +118,7 @@ def _apply(k: Array, u: Array, weights: tuple[float, float, float], row: Array, 
             _scatter(f, g, h, weights, out[field, i], out[field, below])
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _scale(k: Array, f: Array, g: Array, h: Array) -> None:
     for j in range(k.size):
         f[j] *= k[j]
@@ -126,7 +126,7 @@ def _scale(k: Array, f: Array, g: Array, h: Array) -> None:
         h[j] *= k[j]
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _loads(k: Array, weights: tuple[float, float, float], row: Array, out: Array) -> None:
     """Write the loads of both unit gradients, minus the divergence of k, into out ``(2, n1, n2)``."""
     out[:] = 0.0
@@ -138,7 +138,7 @@ def _loads(k: Array, weights: tuple[float, float, float], row: Array, out: Array
             _scatter(row[0], row[1], row[2], weights, out[field, i], out[field, below])
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _solve(
     k: Array,
     weights: tuple[float, float, float],
@@ -181,7 +181,7 @@ def _solve(
     return x, False
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _average(k: Array, correctors: Array, weights: tuple[float, float, float]) -> tuple[Array, Array]:
     """Return K ``(2, 2)`` and dK/dk ``(2, 2, n1, n2)`` from both correctors."""
     n1, n2 = k.shape

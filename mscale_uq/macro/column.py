@@ -10,10 +10,8 @@ reaction: the scheme keeps its order in the limit of equilibrium.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, final
 
-import numba
 import numpy as np
 from numba import types
 from numpy.typing import ArrayLike
@@ -23,6 +21,7 @@ from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import InputError, SolveFailed, explain
 from mscale_uq.solve.imex_kernels import NO_ROOT, march
+from mscale_uq.solve.kernel import callback
 from mscale_uq.solve.ledger import Ledger
 
 RATE = types.complex128(types.complex128, types.complex128, types.Array(types.complex128, 1, "C"))
@@ -236,5 +235,4 @@ class ColumnDynamics(Dynamics):
 
 @cache
 def _compiled(function: Callable[..., Any]) -> Any:
-    stored = Path(function.__code__.co_filename).is_file()
-    return numba.cfunc(RATE, cache=stored, error_model="numpy")(function)
+    return callback(function, RATE)

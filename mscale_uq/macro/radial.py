@@ -11,10 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, final
 
-import numba
 import numpy as np
 from numba import types
 from numpy.typing import ArrayLike
@@ -23,6 +21,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import InputError, SolveFailed, explain
 from mscale_uq.macro.radial_mesh import RadialMesh
+from mscale_uq.solve.kernel import callback
 from mscale_uq.solve.ledger import Ledger
 from mscale_uq.solve.radial_kernels import NO_SURFACE, NOT_POSITIVE, at_surface, march
 
@@ -259,5 +258,4 @@ def _row(cells: int, size: int, place: int, part: Array) -> tuple[Array, ...]:
 
 @cache
 def _compiled(function: Callable[..., Any], signature: Any) -> Any:
-    stored = Path(function.__code__.co_filename).is_file()
-    return numba.cfunc(signature, cache=stored, error_model="numpy")(function)
+    return callback(function, signature)

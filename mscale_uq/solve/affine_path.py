@@ -1,12 +1,12 @@
 """The path of an affine map with changing matrices, and its derivatives, in one compiled pass."""
 
 import numpy as np
-from numba import njit
 
 from mscale_uq.solve.kalman_kernels import apply
+from mscale_uq.solve.kernel import kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def affine_path(z, F, b, dF, db, which, path, d_path):
     """Fill path ``(T + 1, n)`` with z, F z + b, ... and d_path ``(T + 1, k, n)`` with its derivatives.
 

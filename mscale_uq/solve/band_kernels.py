@@ -3,11 +3,12 @@
 The lower triangle lies in a band ``(n, b + 1)``: entry (i, j) at ``[i, b + j - i]``, the diagonal last.
 """
 
-import numba
 import numpy as np
 
+from mscale_uq.solve.kernel import kernel
 
-@numba.njit(cache=True, error_model="numpy")
+
+@kernel
 def factor_band(band):
     """Replace the lower triangle ``(n, b + 1)`` by its Cholesky factor; False if it has none."""
     n, b = band.shape[0], band.shape[1] - 1
@@ -27,7 +28,7 @@ def factor_band(band):
     return True
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def solve_band(factor, loads):
     """Replace the right-hand sides ``(n, loads)`` by the solutions."""
     n, b = factor.shape[0], factor.shape[1] - 1

@@ -1,14 +1,14 @@
 """Small dense systems inside kernels: LU with partial pivoting, real or complex, factored once."""
 
-import numba
+from mscale_uq.solve.kernel import kernel
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _size(x):
     return abs(x.real) + abs(x.imag)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def factor(a, pivots):
     """Replace the matrix ``(n, n)`` by its factors and note the row exchanges; False if it is singular."""
     n = a.shape[0]
@@ -34,7 +34,7 @@ def factor(a, pivots):
     return True
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def solve_factored(lu, pivots, b):
     """Replace the right-hand side ``(n,)`` by the solution."""
     n = b.size
@@ -56,7 +56,7 @@ def solve_factored(lu, pivots, b):
         b[i] = total / row[i]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def solve_rows(lu, pivots, b):
     """Replace many right-hand sides ``(n, k)``, one per column, by their solutions."""
     n, k = b.shape
@@ -74,7 +74,7 @@ def solve_rows(lu, pivots, b):
             b[i, c] /= lu[i, i]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _subtract(b, i, j, share):
     if share != 0:
         for c in range(b.shape[1]):

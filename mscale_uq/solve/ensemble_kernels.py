@@ -1,10 +1,11 @@
 """Compiled passes over an ensemble ``(N, n)``: what NumPy would do in several, each with a copy."""
 
 import numpy as np
-from numba import njit
+
+from mscale_uq.solve.kernel import kernel
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def departures(predicted, datum, noise):
     """Return deviations ``(N + 1, m)`` from the members' mean, and the covariance ``(m, m)`` of the last.
 
@@ -26,7 +27,7 @@ def departures(predicted, datum, noise):
     return deviations, cov
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def normal_log_density(factor, white):
     """Return the normal log-density of a vector, given L and L^-1 of it."""
     total = 0.0
@@ -35,7 +36,7 @@ def normal_log_density(factor, white):
     return total - 0.5 * white.size * np.log(2 * np.pi)
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def whitened(factor, deviations):
     """Return W = L^-1 deviations' ``(m, N + 1)``, and the normal log-density of the last column under L L'.
 
@@ -65,7 +66,7 @@ def whitened(factor, deviations):
     return white, log
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def half_gained(white, members):
     """Return members + (d - Y/2)' (Y A) / (N - 1) for W = (Y, d), the columns of `white`, and members A."""
     m, count = white.shape
@@ -81,7 +82,7 @@ def half_gained(white, members):
     return moved
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def widen(members, factor):
     """Return the members with their deviations from the mean multiplied by `factor`."""
     mean = column_means(members)
@@ -92,7 +93,7 @@ def widen(members, factor):
     return wide
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def column_means(members):
     """Return the mean ``(n,)`` over the rows."""
     mean = np.zeros(members.shape[1])

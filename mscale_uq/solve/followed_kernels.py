@@ -8,13 +8,13 @@ the filter.
 """
 
 import numpy as np
-from numba import njit
 
 from mscale_uq.solve.kalman_gradient import inner
 from mscale_uq.solve.kalman_kernels import LOG_2PI, apply, product, product_transposed
+from mscale_uq.solve.kernel import kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def followed_adjoint(error, r, h, F, Q, logs, precision, error_bar, r_bar, h_bar, F_bar, Q_bar):
     """Fill the bars, and logs ``(N, T)``: each reading's log-density given its individual's earlier ones.
 
@@ -35,7 +35,7 @@ def followed_adjoint(error, r, h, F, Q, logs, precision, error_bar, r_bar, h_bar
             step_back(F[t], ms[t], Ps[t], bars, F_bar[t], Q_bar[t], work)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def forth(error, r, h, F, Q, ms, Ps, before, rows, S, v, logs, half):
     """Filter one individual; fill what the way back needs."""
     n = ms.shape[1]
@@ -58,7 +58,7 @@ def forth(error, r, h, F, Q, ms, Ps, before, rows, S, v, logs, half):
         logs[t] = -0.5 * (LOG_2PI + np.log(S[t]) + v[t] * v[t] / S[t])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def take_back(known, bars, work, h_bar):
     """Undo an update in the bars, that of h too; return precision, and the bars of error and variance."""
     (row, S, v, h, m, P), (m_bar, P_bar, N) = known, bars
@@ -84,7 +84,7 @@ def take_back(known, bars, work, h_bar):
     return seen, v_bar, S_bar
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def step_back(F, m, P, bars, F_bar, Q_bar, work):
     """Undo a move in the bars, and add to those of F and Q."""
     (m_bar, P_bar, N), (half, full, moved, _) = bars, work

@@ -7,12 +7,12 @@ stored bit-reversed instead. Two real fields travel as real and imaginary part o
 even multiplier keeps them apart.
 """
 
-import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.solve.kernel import kernel
 
-FAST = {"cache": True, "nogil": True, "fastmath": True, "error_model": "numpy"}
+FAST = {"nogil": True, "fastmath": True}
 
 
 def bit_reversed(n: int) -> np.ndarray:
@@ -32,7 +32,7 @@ def is_power_of_two(n: int) -> bool:
     return n > 0 and n & (n - 1) == 0
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def dot(a: Array, b: Array) -> float:
     """Return the sum of the products of the entries of two matrices."""
     total = 0.0
@@ -42,7 +42,7 @@ def dot(a: Array, b: Array) -> float:
     return total
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _forward_rows(re: Array, im: Array, turn: Array) -> None:
     n, m = re.shape
     length = n
@@ -61,7 +61,7 @@ def _forward_rows(re: Array, im: Array, turn: Array) -> None:
         length = half
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _backward_rows(re: Array, im: Array, turn: Array) -> None:
     n, m = re.shape
     length = 2
@@ -80,7 +80,7 @@ def _backward_rows(re: Array, im: Array, turn: Array) -> None:
         length *= 2
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _transpose(source: Array, target: Array) -> None:
     n, m = source.shape
     block = min(8, n, m)
@@ -91,7 +91,7 @@ def _transpose(source: Array, target: Array) -> None:
                     target[j, i] = source[i, j]
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def multiply_spectrum(
     re: Array, im: Array, work_re: Array, work_im: Array, multiplier: Array, turns: Array
 ) -> None:

@@ -12,14 +12,13 @@ doi:10.1016/0191-2615(94)90002-7.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, final
 
-import numba
 import numpy as np
 from numba import types
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.solve.kernel import callback, kernel
 from mscale_uq.solve.ledger import Ledger
 
 LAW = types.float64(types.float64, types.Array(types.float64, 1, "C"))
@@ -84,11 +83,10 @@ def march(
 
 @cache
 def _compiled(function: Callable[..., float]) -> Any:
-    stored = Path(function.__code__.co_filename).is_file()
-    return numba.cfunc(LAW, cache=stored)(function)
+    return callback(function, LAW)
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def _march(demand, supply, rho, p, dx, dt, entering, leaving, queue, ring, passed, content, gained):
     """Move `rho` in place; fill what passed and the budget; return the queue at the entrance."""
     n = rho.size

@@ -10,8 +10,9 @@ with complex numbers and differentiated by the complex step. `physics` is (veloc
 what R reads.
 """
 
-import numba
 import numpy as np
+
+from mscale_uq.solve.kernel import kernel
 
 STEP = 1e-40
 MAX_ITERATIONS = 50
@@ -19,7 +20,7 @@ TOLERANCE = 1e-10  # of the last Newton step; the error after it is its square
 NO_ROOT, NO_BALANCE = 1, 2
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def close(rate, c, r, gdt, p, made):
     """Fill s, R, dR/dc, dR/dr and the factor 1/(1 - g dt R_s) at concentration c; False without a root."""
     s = r
@@ -36,7 +37,7 @@ def close(rate, c, r, gdt, p, made):
     return False
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def advection(c, velocity, inlet, dx, central, made):
     """Fill - v dc/dx from upwind or central faces; return what enters and what leaves per time and area."""
     n = c.size
@@ -52,7 +53,7 @@ def advection(c, velocity, inlet, dx, central, made):
     return first, left
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def diffusion(c, D, inlet, dx, made):
     """Fill D d2c/dx2 with the inlet's value at its face and no slope at the outlet; return what enters."""
     n, left = c.size, 2 * D * (inlet - c[0]) / dx
@@ -64,7 +65,7 @@ def diffusion(c, D, inlet, dx, made):
     return first
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def eliminate(diagonal, off, upper):
     """Replace the diagonal of a symmetric-pattern tridiagonal matrix with constant `off` by its pivots."""
     upper[0] = off / diagonal[0]
@@ -73,7 +74,7 @@ def eliminate(diagonal, off, upper):
         upper[i] = off / diagonal[i]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def substitute(diagonal, off, upper, x):
     """Solve for the right-hand side x in place."""
     x[0] /= diagonal[0]
@@ -83,7 +84,7 @@ def substitute(diagonal, off, upper, x):
         x[i] -= upper[i] * x[i + 1]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def solve_stage(rate, r_c, r_s, gdt, D, inlet, dx, p, c, s, R, slopes, diagonal, upper):
     """Find c, s, R of a stage; leaves the closed slopes ``(n, 5)`` and the factors. 0 if all is well."""
     n, off = c.size, -gdt * D / dx**2
@@ -112,7 +113,7 @@ def solve_stage(rate, r_c, r_s, gdt, D, inlet, dx, p, c, s, R, slopes, diagonal,
     return NO_BALANCE
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def solve_tangent(
     rate, c, s, g, D, inlet, dx, p, moved, slopes, diagonal, upper, dc, ds, dR, work
 ):  # fmt: skip
@@ -134,7 +135,7 @@ def solve_tangent(
         ds[i] += g * dR[i]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def gather(k, dt, A_im, A_ex, adv, dif, R, c, s):
     """Add to c and s ``(n,)``, the values at the start, what the stages before stage k have done."""
     for j in range(k):
@@ -143,7 +144,7 @@ def gather(k, dt, A_im, A_ex, adv, dif, R, c, s):
             s[i] += dt * A_im[k, j] * R[j, i]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def spread(c, dc, physics, moved, dx, central, adv, dif, work):
     """Fill the changes of advection and diffusion along one direction."""
     v, D, inlet = physics[0], physics[1], physics[2]
@@ -157,7 +158,7 @@ def spread(c, dc, physics, moved, dx, central, adv, dif, work):
         dif += work
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def march(rate, c, s, physics, dx, dt, central, A_im, A_ex, dc, ds, d_physics, content, gained):
     """Move c and s ``(n,)`` and their sensitivities ``(m, n)`` in place, one step per entry of `gained`.
 

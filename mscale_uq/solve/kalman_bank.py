@@ -5,13 +5,13 @@ filter runs along all of them at once.
 """
 
 import numpy as np
-from numba import njit
 
 from mscale_uq.solve.kalman_kernels import LOG_2PI, predict_cov, shrink, weigh
+from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.lost_digits import WIDE, is_blurred
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def gain_series(cov, F, Q, move, H, r, look, seen, gains, variances, covs):
     """Run the covariance alone: gains ``(T, m, n)``, innovation variances ``(T, m)``, covs ``(T, n, n)``.
 
@@ -39,7 +39,7 @@ def gain_series(cov, F, Q, move, H, r, look, seen, gains, variances, covs):
     return seen.shape[0]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mean_series(mean, F, b, move, H, look, seen, gains, variances, y, logs, means):
     """Run the means of all members ``(n, members)`` in place, given the gains.
 
@@ -62,7 +62,7 @@ def mean_series(mean, F, b, move, H, look, seen, gains, variances, y, logs, mean
         logs[c] -= 0.5 * constant
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def carry(mean, F, b, moved):
     """F m + b for all members, in place."""
     n, members = mean.shape
@@ -77,7 +77,7 @@ def carry(mean, F, b, moved):
             mean[i, c] = moved[i, c]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def correct(mean, h, gain, variance, y, error, logs):
     """Take in one reading of all members, in place."""
     n, members = mean.shape

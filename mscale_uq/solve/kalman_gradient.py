@@ -7,13 +7,13 @@ run along with them; each line is the derivative of the line of the filter besid
 """
 
 import numpy as np
-from numba import njit
 
 from mscale_uq.solve.kalman_kernels import LOG_2PI, apply, product, product_transposed, shrink, weigh
+from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.lost_digits import WIDE, is_blurred
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def filter_gradient(mean, cov, d_mean, d_cov, model, d_model, move, look, y, logs, d_logs):
     """Fill logs ``(T,)`` and d_logs ``(T, p)``; returns as `kalman_kernels.filter_small`.
 
@@ -54,7 +54,7 @@ def filter_gradient(mean, cov, d_mean, d_cov, model, d_model, move, look, y, log
     return y.shape[0]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def predict(mean, cov, F, b, Q, work):
     """F m + b and F P F' + Q, in place; F P is in the first of `work`."""
     FP, full, _, moved = work
@@ -66,7 +66,7 @@ def predict(mean, cov, F, b, Q, work):
             cov[i, j] = full[i, j] + Q[i, j]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def d_predict(mean, d_mean, d_cov, F, dF, db, dQ, work):
     """Move the derivatives in place: dF m + F dm + db and dF P F' + F P dF' + F dP F' + dQ."""
     FP, half, full, moved = work
@@ -81,7 +81,7 @@ def d_predict(mean, d_mean, d_cov, F, dF, db, dQ, work):
             d_cov[i, j] = full[i, j] + half[i, j] + half[j, i] + dQ[i, j]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def d_update(mean, cov, d_mean, d_cov, h, slopes, error, variance, vectors):
     """Condition the derivatives on one reading, in place; return that of its log-density."""
     (row, gain, d_row, d_gain), (dh, dr, dd) = vectors, slopes
@@ -100,7 +100,7 @@ def d_update(mean, cov, d_mean, d_cov, h, slopes, error, variance, vectors):
     return -(0.5 * d_variance + error * d_error - 0.5 * error**2 * d_variance / variance) / variance
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def inner(a, b):
     """Return a . b."""
     total = 0.0

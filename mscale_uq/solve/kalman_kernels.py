@@ -21,16 +21,16 @@ A series ends where a very wide forecast costs the digits that matter (`lost_dig
 """
 
 import numpy as np
-from numba import njit
 
+from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.lost_digits import WIDE, any_blurred, is_blurred
 
 SMALL = 12
 LOG_2PI = np.log(2 * np.pi)
-INLINE = {"cache": True, "error_model": "numpy", "inline": "always"}
+INLINE = {"inline": "always"}
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def filter_small(axes, mean, cov, F, b, Q, move, H, r, look, y, kept, logs):
     """Filter a series in place, `mean` and `cov` being the initial moments; fill logs ``(T,)``.
 
@@ -53,7 +53,7 @@ def filter_small(axes, mean, cov, F, b, Q, move, H, r, look, y, kept, logs):
     return y.shape[0]
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def update_small(n, mean, cov, H, r, y, work):
     """Condition in place on the readings there are; return their log-density, NaN if not positive.
 
@@ -82,7 +82,7 @@ def update_small(n, mean, cov, H, r, y, work):
     return density - 0.5 * (squares + np.log(volume))
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def predict_mean(n, mean, F, b, moved):
     """F m + b, in place."""
     for i in range(n):
@@ -93,7 +93,7 @@ def predict_mean(n, mean, F, b, moved):
         mean[i] = moved[i]
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def predict_cov(n, cov, F, Q, half):
     """F P F' + Q, in place and exactly symmetric."""
     for i in range(n):
@@ -110,7 +110,7 @@ def predict_cov(n, cov, F, Q, half):
             cov[i, j] = cov[j, i] = total
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def weigh(n, cov, h, r, row, gain):
     """Fill row = P h and gain = P h / s; return s = h'P h + r."""
     variance = r
@@ -125,7 +125,7 @@ def weigh(n, cov, h, r, row, gain):
     return variance
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def shrink(n, cov, h, r, row, gain, left):
     """Joseph's update of P in place, exactly symmetric."""
     for i in range(n):
@@ -137,7 +137,7 @@ def shrink(n, cov, h, r, row, gain, left):
             cov[i, j] = cov[j, i] = left[i, j] + correction * gain[j]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def filter_large(mean, cov, F, b, Q, move, H, r, look, y, kept, logs):
     """Do the same as `filter_small` by BLAS: P - W'W with W = L^-1 H P and L L' = H P H' + R."""
     n, m = mean.size, y.shape[1]
@@ -156,7 +156,7 @@ def filter_large(mean, cov, F, b, Q, move, H, r, look, y, kept, logs):
     return y.shape[0]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def predict_large(mean, cov, F, b, Q, work):
     """F m + b and F P F' + Q, in place and exactly symmetric."""
     half, full, moved = work
@@ -169,7 +169,7 @@ def predict_large(mean, cov, F, b, Q, work):
             cov[i, j] = cov[j, i] = full[i, j] + Q[i, j]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def update_large(mean, cov, H, r, y, work, inner):
     """Condition in place on the readings there are; return as `update_small`."""
     n, full, (rows, HP, S, z, seen) = mean.size, work[1], inner
@@ -195,7 +195,7 @@ def update_large(mean, cov, H, r, y, work, inner):
     return np.inf if any_blurred(m, cov, rows, r, seen, S, z) else density
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def gather(H, y, rows, seen):
     """List the slots that hold a reading and their rows of H; return how many."""
     m = 0
@@ -211,31 +211,31 @@ def gather(H, y, rows, seen):
 # One compilation each: NumPy's products are long in the compiler.
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def apply(A, x, out):
     """A x."""
     np.dot(A, x, out)
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def product(A, B, out):
     """A B."""
     np.dot(A, B, out)
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def product_transposed(A, B, out):
     """A B'."""
     np.dot(A, B.T, out)
 
 
-@njit(cache=True)
+@kernel(error_model="python")
 def gram(A, out):
     """A'A."""
     np.dot(A.T, A, out)
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def factor(S, m):
     """Overwrite the lower triangle of S ``(m, m)`` by its Cholesky factor; false if S is not positive."""
     for a in range(m):
@@ -252,7 +252,7 @@ def factor(S, m):
     return True
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def whiten(L, z, W, m, n):
     """Multiply the innovation z and the rows of W by L^-1, in place; return the innovation's log-density."""
     density = -0.5 * m * LOG_2PI

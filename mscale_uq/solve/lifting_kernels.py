@@ -1,10 +1,11 @@
 """Whole numbers of molecules whose means are given, from uniform numbers, rising with their means."""
 
 import numpy as np
-from numba import njit
+
+from mscale_uq.solve.kernel import kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def poisson_numbers(mean, uniform, made):
     """Fill `made` with Poisson numbers ``(M, cells)``: the smallest whose probability reaches `uniform`.
 
@@ -21,7 +22,7 @@ def poisson_numbers(mean, uniform, made):
             made[m, i] = number if mean[m, i] <= 700.0 else np.nan
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def exact_numbers(mean, uniform, made):
     """Fill `made` with numbers that differ from the means by less than one, in every cell and in every sum.
 

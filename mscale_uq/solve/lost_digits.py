@@ -5,13 +5,13 @@ matter. Where s = h'P h + r exceeds `WIDE` r, the updated h'P h is therefore hel
 r - r^2 / s. If it is off by more than `BLUR` r, digits were lost.
 """
 
-from numba import njit
+from mscale_uq.solve.kernel import kernel
 
 WIDE, BLUR = 1e8, 1e-6
-INLINE = {"cache": True, "error_model": "numpy", "inline": "always"}
+INLINE = {"inline": "always"}
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def is_blurred(n, cov, h, r, share):
     """Whether h'P h is not r (1 - share), as it is where a reading of noise r has this share of S^-1."""
     left = 0.0
@@ -21,7 +21,7 @@ def is_blurred(n, cov, h, r, share):
     return abs(left - r * (1.0 - share)) > BLUR * r > 0.0
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def any_blurred(m, cov, rows, r, seen, L, z):
     """Whether one of the readings says that digits were lost; L is the factor of their covariance."""
     for a in range(m):
@@ -32,7 +32,7 @@ def any_blurred(m, cov, rows, r, seen, L, z):
     return False
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def diagonal(L, a):
     """Entry (a, a) of L L'."""
     total = 0.0
@@ -41,7 +41,7 @@ def diagonal(L, a):
     return total
 
 
-@njit(**INLINE)
+@kernel(**INLINE)
 def inverse(L, z, a, m):
     """Entry (a, a) of (L L')^-1; z ``(m,)`` is overwritten."""
     total = 0.0

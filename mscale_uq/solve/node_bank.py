@@ -6,12 +6,12 @@ tells the compiler the number of states n.
 """
 
 import numpy as np
-from numba import njit
 
 from mscale_uq.solve.kalman_kernels import LOG_2PI, predict_cov, predict_mean
+from mscale_uq.solve.kernel import kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def move_nodes(axes, means, covs, F, b, Q, which):
     """Move all cells by their node's F ``(U, n, n)``, b ``(U, n)`` and Q ``(U, n, n)``."""
     n, half, moved = len(axes), np.empty((len(axes), len(axes))), np.empty(len(axes))
@@ -21,7 +21,7 @@ def move_nodes(axes, means, covs, F, b, Q, which):
             predict_cov(n, covs[g, i], F[which[g]], Q[which[g]], half)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def update_nodes(axes, means, covs, H, which, error, own, seen, common, logs):
     """Condition all cells on one frame; add each node's log-density to logs ``(G,)``.
 
@@ -53,7 +53,7 @@ def update_nodes(axes, means, covs, H, which, error, own, seen, common, logs):
     return True
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def reach_of(n, cov, h, own, reach):
     """Fill reach = P h; return the reading's variance h'P h + own."""
     variance = own
@@ -65,7 +65,7 @@ def reach_of(n, cov, h, own, reach):
     return variance
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def correct(n, mean, cov, gain, reach, left, rest):
     """Correct one cell by what is left of its error, the shared error having the variance `rest`."""
     for a in range(n):

@@ -8,7 +8,8 @@ SC '11 (2011), doi:10.1145/2063384.2063405.
 """
 
 import numpy as np
-from numba import njit
+
+from mscale_uq.solve.kernel import kernel
 
 LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
@@ -16,7 +17,7 @@ M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def philox(c0, c1, c2, c3, k0, k1):
     """Return four words of 32 bits from a counter of four and a key of two, all of them uint64."""
     for _ in range(10):
@@ -26,7 +27,7 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def uniform(key, replica, stream, count):
     """Return a number in (0, 1): the one of that count in that stream of that replica."""
     n, k = np.uint64(count), np.uint64(key)
@@ -34,7 +35,7 @@ def uniform(key, replica, stream, count):
     return (np.float64(((a << HALF) | b) >> np.uint64(11)) + 0.5) * 2.0**-53
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def exponential(key, replica, stream, count):
     """Return a waiting time of mean one."""
     return -np.log(uniform(key, replica, stream, count))

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import ParameterError, explain
+from mscale_uq.solve.kernel import kernel
 
-FAST = {"cache": True, "nogil": True, "fastmath": True, "error_model": "numpy"}
+FAST = {"nogil": True, "fastmath": True}
 
 
 @final
@@ -121,7 +121,7 @@ def _to_coefficients(axis: Axis) -> Array:
     return inverse
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _basis(x: float, low: float, high: float, periodic: bool, basis: Array, slopes: Array) -> None:
     """Write the basis functions of an axis and their derivatives at x."""
     nodes = basis.size
@@ -147,7 +147,7 @@ def _basis(x: float, low: float, high: float, periodic: bool, basis: Array, slop
         slopes[k] = 2.0 * t * slopes[k - 1] + 2.0 * stretch * basis[k - 1] - slopes[k - 2]
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def contract(flat: Array, nodes: Array, periodic: Array, ends: Array, x: Array) -> Array:
     """Sum over one axis after the other; row 0 is the value, row 1 + a the slope along axis a."""
     left = flat.reshape(1, flat.size)

@@ -13,11 +13,11 @@ Source: E. Hairer, G. Wanner, Stiff differential equations solved by Radau metho
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.solve.dense import factor, solve_factored
+from mscale_uq.solve.kernel import kernel
 
 S6 = np.sqrt(6.0)
 C = np.array([(4 - S6) / 10, (4 + S6) / 10, 1.0])
@@ -65,7 +65,7 @@ SCALE, STATE, ERR, RATE0 = range(4)  # rows of `Work.rows`, then four blocks of 
 STAGES, RATES, TRANSFORMED, INCREMENT = slice(4, 7), slice(7, 10), slice(10, 13), slice(13, 16)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def workspace(n):
     """Return the arrays for systems of size n."""
     square = np.empty((2, n, n))
@@ -73,7 +73,7 @@ def workspace(n):
     return Work(np.zeros((16, n)), square[0], square[1], pair, np.empty((2, n), np.int64))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def factor_both(w, h):
     """Factor gamma/h - J and (alpha + i beta)/h - J; False if one is singular."""
     n = w.jacobian.shape[0]
@@ -86,7 +86,7 @@ def factor_both(w, h):
     return factor(w.real, w.pivots[0]) and factor(w.complex[:n], w.pivots[1])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def transform(matrix, x, made):
     """Fill ``made = (matrix x I) x`` for ``(3, n)`` arrays."""
     for j in range(x.shape[1]):
@@ -95,7 +95,7 @@ def transform(matrix, x, made):
             made[i, j] = matrix[i, 0] * a + matrix[i, 1] * b + matrix[i, 2] * c
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def norm(x, scale):
     """Return the root mean square of x / scale ``(n,)``."""
     total = 0.0
@@ -104,7 +104,7 @@ def norm(x, scale):
     return np.sqrt(total / scale.size)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def newton(f, t, y, h, p, w, tolerance, limit):
     """Solve for the stages, from what `w` holds; returns (converged, iterations, contraction)."""
     transformed, increment = w.rows[TRANSFORMED], w.rows[INCREMENT]
@@ -129,7 +129,7 @@ def newton(f, t, y, h, p, w, tolerance, limit):
     return False, limit, contraction
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _newton_increment(f, t, y, h, p, w):
     """Fill the (transformed) increment of the stages and return its norm."""
     n, stages, transformed, increment = y.size, w.rows[STAGES], w.rows[TRANSFORMED], w.rows[INCREMENT]
@@ -152,7 +152,7 @@ def _newton_increment(f, t, y, h, p, w):
     return np.sqrt(total / (3 * n))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def extrapolate(stages, ratio, made):
     """Fill the stages expected in a step `ratio` times as long as the last one, by its polynomial."""
     for i in range(3):
@@ -165,7 +165,7 @@ def extrapolate(stages, ratio, made):
             made[i, j] = total
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def error_estimate(f, t, y, h, p, w, again):
     """Return the size of the embedded error; `again` damps it once more, for first and rejected steps."""
     stages, error, rest, state = w.rows[STAGES], w.rows[ERR], w.rows[RATE0], w.rows[STATE]
@@ -186,7 +186,7 @@ def error_estimate(f, t, y, h, p, w, again):
     return max(size, 1e-10)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def set_scale(y, expected, rtol, atol, scale):
     """Fill the error scale atol + rtol |y|, with y at its larger of both ends, as `expected` changes it."""
     for j in range(y.size):

@@ -3,9 +3,9 @@
 f and `level` are right-hand side and level compiled for real, fc and `level_c` for complex numbers.
 """
 
-import numba
 import numpy as np
 
+from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.radau import (
     DONE,
     ERR,
@@ -27,7 +27,7 @@ SHARP = 1e-13  # change of the length, relative to the whole step, at which it i
 BLUNT = 1e-7  # ... and below which a change that no longer falls is round-off of the level
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def event_step(f, fc, level, level_c, t, y, p, whole, rtol, atol, iteration):
     """Return (status, length, stages) of the step from y at t, shorter than `whole`, that ends at the event.
 
@@ -63,7 +63,7 @@ def event_step(f, fc, level, level_c, t, y, p, whole, rtol, atol, iteration):
     return NO_EVENT, length, stages
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def level_speed(f, level_c, t, y, p, speed):
     """Return the change of a level in time along the solution, and fill the `speed` of the state."""
     f(t, y, p, speed)

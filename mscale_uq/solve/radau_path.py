@@ -3,9 +3,9 @@
 f is the right-hand side compiled for real, fc for complex numbers.
 """
 
-import numba
 import numpy as np
 
+from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.radau import (
     DONE,
     ERR,
@@ -36,7 +36,7 @@ NEXT_H, LAST_H, LAST_ERROR, FACTORED_H, JACOBIAN = range(5)
 OLD, FRESH, OUTDATED = 0.0, 1.0, 2.0  # states of the Jacobian
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def adaptive(f, fc, level, direction, height, t, y0, p, stops, rtol, atol, iteration, max_steps):
     """Step from y0 at t through the `stops`, or to the end of the step in which the level passes zero.
 
@@ -73,7 +73,7 @@ def adaptive(f, fc, level, direction, height, t, y0, p, stops, rtol, atol, itera
     return status, times[: count + 1], states[: count + 1], stages[:count], reached[:target]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def next_step(f, fc, t, y, left, p, w, rtol, atol, iteration, control, last_stages):
     """Try steps until one is accepted; its stages lie in `w`. Returns its length, or 0 for giving up."""
     again = control[LAST_H] == 0
@@ -101,7 +101,7 @@ def next_step(f, fc, t, y, left, p, w, rtol, atol, iteration, control, last_stag
             control[JACOBIAN] = OUTDATED
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def plan_next(error, step, change, contraction, control):
     """Note the next step's length and whether its Jacobian can be the same."""
     control[JACOBIAN] = OUTDATED if contraction > KEEP_JACOBIAN else OLD
@@ -113,7 +113,7 @@ def plan_next(error, step, change, contraction, control):
     control[LAST_H], control[LAST_ERROR] = step, max(error, 1e-2)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def attempt(f, t, y, step, p, w, rtol, atol, iteration, limit, control, last_stages):
     """Try to solve one step; returns (solved, iterations, contraction)."""
     if step != control[FACTORED_H]:
@@ -128,7 +128,7 @@ def attempt(f, t, y, step, p, w, rtol, atol, iteration, limit, control, last_sta
     return newton(f, t, y, step, p, w, iteration, limit)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def first_step(f, t, y, p, end, rtol, atol, w):
     """Return a step in which an explicit Euler step would stay far inside the tolerance's reach."""
     w.rows[ERR] = 0.0
@@ -138,7 +138,7 @@ def first_step(f, t, y, p, end, rtol, atol, w):
     return min((end - t) / 2, 0.5 / speed) if speed > 0 else (end - t) / 2
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def towards(h, left):
     """Return a step of about h that either ends at the next stop or leaves room for a whole one."""
     if h >= left * (1 - 1e-10):
@@ -146,7 +146,7 @@ def towards(h, left):
     return left / 2 if 2 * h > left else h
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def step_change(error, step, used, control):
     """Return the factor for the next step, by the error of this one and its trend."""
     safety = 0.9 * (2 * NEWTON_LIMIT + 1) / (2 * NEWTON_LIMIT + used)
@@ -156,20 +156,20 @@ def step_change(error, step, used, control):
     return min(FASTEST, max(SLOWEST, safety * min(1.0, trend) * error**-0.25))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def passed(before, after, direction):
     """Whether a level passed zero in the asked direction."""
     rising, falling = before < 0 <= after, before > 0 >= after
     return (rising and direction >= 0) or (falling and direction <= 0)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def doubled(a):
     """Return a copy with room for twice as many rows."""
     return np.concatenate((a, np.empty_like(a)))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def along(f, fc, times, y0, p, rtol, atol, iteration):
     """Take the steps of a mesh ``(N+1,)``, each with its own Jacobian and to the end of the iteration.
 

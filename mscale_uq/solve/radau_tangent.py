@@ -5,15 +5,15 @@ the Jacobians at the three stages; that is the implicit function theorem, and no
 fc is the right-hand side compiled for complex numbers.
 """
 
-import numba
 import numpy as np
 
 from mscale_uq.solve.dense import factor, solve_rows
+from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.radau import A, C
 from mscale_uq.solve.rate import fill_jacobian, fill_slopes
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def step_tangents(fc, t, y, h, z, p, dy, dp, stretch, dt, moved):
     """Fill the changes of a step's result ``(n, k)``, for k changes at once.
 
@@ -46,7 +46,7 @@ def step_tangents(fc, t, y, h, z, p, dy, dp, stretch, dt, moved):
             moved[a, b] = dy[a, b] + right[2 * n + a, b]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def nonzero_rows(a):
     """Return the numbers of the rows that are not zero: the parameters that change at all."""
     rows, count = np.empty(a.shape[0], np.int64), 0
@@ -59,7 +59,7 @@ def nonzero_rows(a):
     return rows[:count]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _spread(system, right, a, j, n, b, h, slope, change):
     """Put the slope of rate a at stage j to state b into the system, and its change into the right side."""
     if slope != 0:
@@ -68,7 +68,7 @@ def _spread(system, right, a, j, n, b, h, slope, change):
         _load(right, a, j, n, h, slope, change)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _load(right, a, j, n, h, slope, change):
     """Add the change of rate a at stage j to the right side of all stages."""
     if slope != 0:
@@ -76,13 +76,13 @@ def _load(right, a, j, n, h, slope, change):
             _load_one(right, i * n + a, h * A[i, j] * slope, change)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _load_one(right, row, weight, change):
     for b in range(change.size):
         right[row, b] += weight * change[b]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def path_tangents(fc, times, states, stages, p, dy, dp, stretch, keep):
     """Return the changes of the states at the steps `keep` (increasing) ``(len(keep), n, k)``.
 

@@ -11,8 +11,9 @@ Source: R. Alexander, Diagonally implicit Runge-Kutta methods for stiff O.D.E.'s
 (1977) 1006-1021, doi:10.1137/0714068.
 """
 
-import numba
 import numpy as np
+
+from mscale_uq.solve.kernel import kernel
 
 STEP = 1e-40
 MAX_ITERATIONS = 50
@@ -21,7 +22,7 @@ G = 1 - 1 / np.sqrt(2)
 NO_SURFACE, NO_BALANCE, NOT_POSITIVE = 1, 2, 3
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def surface(diffusivity, law, c, drive, K, p, made):
     """Fill c_surface, g, dg/dc, dg/dg_p and dg/dK at the last cell's c; False if there is no root."""
     stepped = diffusivity(complex(c, STEP), p)
@@ -42,7 +43,7 @@ def surface(diffusivity, law, c, drive, K, p, made):
     return False
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def fill(diffusivity, law, c, drive, cap, K, src, p, gdt, rate, lower, diagonal, upper, made):
     """Fill the rates ``(n,)`` and cap - gdt d(rate)/dc by its three diagonals; 0 if all is well."""
     n = c.size
@@ -66,7 +67,7 @@ def fill(diffusivity, law, c, drive, cap, K, src, p, gdt, rate, lower, diagonal,
     return 0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def eliminate(lower, diagonal, upper):
     """Replace a tridiagonal matrix by its factors."""
     for i in range(1, diagonal.size):
@@ -74,7 +75,7 @@ def eliminate(lower, diagonal, upper):
         diagonal[i] -= lower[i] * upper[i - 1]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def substitute(lower, diagonal, upper, x):
     """Solve for the right-hand side x in place."""
     n = x.size
@@ -85,7 +86,7 @@ def substitute(lower, diagonal, upper, x):
         x[i] = (x[i] - upper[i] * x[i + 1]) / diagonal[i]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def solve_stage(diffusivity, law, r, drive, cap, K, src, p, gdt, c, lower, diagonal, upper, made):
     """Find c of a stage and leave the factors there; 0 if all is well."""
     part = np.empty(c.size)
@@ -108,7 +109,7 @@ def solve_stage(diffusivity, law, r, drive, cap, K, src, p, gdt, c, lower, diago
     return NO_BALANCE
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def solve_tangent(
     diffusivity, law, r, drive, cap, K, p, gdt, c, lower, diagonal, upper, made, moved, dc
 ):  # fmt: skip
@@ -136,7 +137,7 @@ def solve_tangent(
     substitute(lower, diagonal, upper, dc)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def at_surface(diffusivity, law, c, drive, K, p, dc, d_K, d_p, made, slopes):
     """Fill the slopes ``(m,)`` of the surface's c, whose value is made[0]; False if there is none."""
     last = c.size - 1
@@ -155,7 +156,7 @@ def at_surface(diffusivity, law, c, drive, K, p, dc, d_K, d_p, made, slopes):
     return True
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def march(
     diffusivity, law, c, drive, steps, keep, cap, K, src, p, dc, d_cap, d_K, d_src, d_p,
     kept, d_kept, surfaces, d_surfaces, content, gained,

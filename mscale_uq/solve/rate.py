@@ -8,10 +8,8 @@ for all right-hand sides and kept on disk.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, final
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import typeof_impl
@@ -19,6 +17,8 @@ from numba.extending import typeof_impl
 from mscale_uq.core.lazy import lazy
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import NoGradient, explain
+from mscale_uq.solve.fingerprint import plain
+from mscale_uq.solve.kernel import callback, kernel
 
 REAL = types.Array(types.float64, 1, "C")
 COMPLEX = types.Array(types.complex128, 1, "C")
@@ -152,13 +152,10 @@ def _type_of(value: Compiled, _context: Any) -> Any:
 
 @cache
 def _compiled(function: Callable[..., Any], signature: Any) -> Compiled:
-    plain = getattr(function, "py_func", function)  # a function that numba has compiled already
-    stored = Path(plain.__code__.co_filename).is_file()  # else there is no place for a cache
-    made = numba.cfunc(signature, cache=stored, error_model="numpy")(plain)
-    return Compiled(made, types.FunctionType(signature))
+    return Compiled(callback(plain(function), signature), types.FunctionType(signature))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def evaluated(rate, t, y, p):
     """Return the rate ``(n,)``."""
     made = np.empty_like(y)
@@ -166,13 +163,13 @@ def evaluated(rate, t, y, p):
     return made
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def step_size(x):
     """Return the length of a complex step at x."""
     return STEP * abs(x) if x != 0 else STEP
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def fill_jacobian(rate, t, y, p, jacobian):
     """Fill the derivative of the rate to the state ``(n, n)``, one complex evaluation a column."""
     n = y.size
@@ -186,7 +183,7 @@ def fill_jacobian(rate, t, y, p, jacobian):
             jacobian[i, j] = made[i].imag / h
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def fill_slopes(fc, t, y, p, active, by_parameters, by_time):
     """Fill the derivatives of the rate to time ``(n,)`` and, in ``(n, m)``, to the `active` parameters."""
     n = y.size
@@ -203,7 +200,7 @@ def fill_slopes(fc, t, y, p, active, by_parameters, by_time):
         by_time[i] = made[i].imag / STEP
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def rate_slopes(rate, t, y, p, active):
     """Return the derivatives of the rate to state, `active` parameters and time."""
     by_state, by_parameters, by_time = (
@@ -216,13 +213,13 @@ def rate_slopes(rate, t, y, p, active):
     return by_state, by_parameters, by_time
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def level_value(level, t, y, p):
     """Return the level of an event."""
     return level(t, y, p)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def level_values(level, times, states, p):
     """Return the levels of an event at many points."""
     made = np.empty(times.size)
@@ -231,7 +228,7 @@ def level_values(level, times, states, p):
     return made
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def level_slopes(level, t, y, p):
     """Return the derivatives of a level to state ``(n,)``, parameters ``(m,)`` and time."""
     yc, pc = y.astype(np.complex128), p.astype(np.complex128)
@@ -249,7 +246,7 @@ def level_slopes(level, t, y, p):
     return by_state, by_parameters, level(complex(t, STEP), yc, pc).imag / STEP
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def first_difference(f, fc, t, y, p):
     """Return the first argument (states, then parameters) whose complex step is not its difference, or -1."""
     n, both = y.size, np.concatenate((y, p))

@@ -9,15 +9,15 @@ propensities and delays, J. Chem. Phys. 127 (2007) 214107, doi:10.1063/1.2799998
 """
 
 import numpy as np
-from numba import njit
 
+from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.philox import exponential
 from mscale_uq.solve.reaction_rates import chance
 
 FEW = 64  # reactions, among which looking through all is faster than a tournament
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def tournament(count):
     """Return the leaves of a tournament of so many reactions, and room for who wins: ``tree[1]`` at last."""
     leaves = 1
@@ -26,14 +26,14 @@ def tournament(count):
     return np.arange(2 * leaves) - leaves
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def play(tree, due, node):
     """Enter the earlier of two into the tournament."""
     a, b = tree[2 * node], tree[2 * node + 1]
     tree[node] = a if b >= due.size or (a < due.size and due[a] <= due[b]) else b
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def reseat(tree, due, r):
     """Bring the tournament up to date after reaction r has another time; a few reactions hold none."""
     node = (tree.size // 2 + r) // 2 if due.size > FEW else 0
@@ -42,7 +42,7 @@ def reseat(tree, due, r):
         node //= 2
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def soonest(tree, due):
     """Return the reaction that comes first."""
     first = tree[1] if due.size > FEW else 0
@@ -53,7 +53,7 @@ def soonest(tree, due):
     return first
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def wind(parts, x, p, key, m, rate, left, since, due, tree):
     """Set all clocks of a replica at time zero."""
     constant, taken, order, hill = parts
@@ -64,7 +64,7 @@ def wind(parts, x, p, key, m, rate, left, since, due, tree):
         play(tree, due, node)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def simulate(s, start, p, stops, key, most, states, counts, exposure):
     """Fill states ``(M, T, n)`` at the times `stops`, from `start` ``(M, n)`` at time zero.
 
@@ -79,7 +79,7 @@ def simulate(s, start, p, stops, key, most, states, counts, exposure):
     return -1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def replica(s, x, p, stops, key, m, most, states, counts, exposure):
     """Move one replica; False if more than `most` reactions happen."""
     constant, taken, order, hill, moved, step = s.constant, s.taken, s.order, s.hill, s.moved, s.step

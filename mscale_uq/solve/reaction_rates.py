@@ -7,7 +7,8 @@ molecules binom(x, o) becomes x^o / o!. A network is arrays, so that one compile
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from mscale_uq.solve.kernel import kernel
 
 
 class Structure(NamedTuple):
@@ -44,13 +45,13 @@ def packed(s: Structure, species: int) -> tuple[float, ...]:
     return tuple(float(number) for number in np.concatenate([*parts, sizes]))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def whole(z):
     """Return the whole number that a number holds."""
     return int(np.floor(z.real + 0.5))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def table(p, place, rows, columns):
     """Return whole numbers ``(rows, columns)`` from a place of p on."""
     made = np.empty((rows, columns), np.int64)
@@ -60,7 +61,7 @@ def table(p, place, rows, columns):
     return made
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def unpacked(p):
     """Return the network that p ends with, and the number of its species."""
     n, R, K, L, H = whole(p[-5]), whole(p[-4]), whole(p[-3]), whole(p[-2]), whole(p[-1])
@@ -74,7 +75,7 @@ def unpacked(p):
     ), n  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def hill_factor(number, half, steepness, sign):
     """Return the Hill factor and its derivative to the regulator's number."""
     u, w = number**steepness, half**steepness
@@ -82,7 +83,7 @@ def hill_factor(number, half, steepness, sign):
     return share, sign * steepness * number ** (steepness - 1) * w / (w + u) ** 2
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def chance(constant, taken, order, hill, r, x, p):
     """Return the rate of a reaction among whole numbers x of molecules; see `Structure`.
 
@@ -100,7 +101,7 @@ def chance(constant, taken, order, hill, r, x, p):
     return a
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def power(x, order):
     """Return x^order / order!, what the number of combinations becomes among many."""
     made = 1.0 + 0 * x
@@ -109,7 +110,7 @@ def power(x, order):
     return made
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def smooth_rate(s, r, x, p, without):
     """Return the rate of a reaction among many molecules; with derivative in place of factor `without`.
 
@@ -127,7 +128,7 @@ def smooth_rate(s, r, x, p, without):
     return a
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def drift(s, x, p, dx):
     """Fill dx = S a(x): the equation of the mean among many molecules."""
     dx[:] = 0
@@ -137,7 +138,7 @@ def drift(s, x, p, dx):
             dx[s.moved[r, k]] += s.step[r, k] * a
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def add_slope(s, r, species, slope, C, dC):
     """Add to dC what a reaction's rate does by its slope to one species: S_r slope C' and its mirror."""
     for k in range(s.step.shape[1]):
@@ -148,7 +149,7 @@ def add_slope(s, r, species, slope, C, dC):
             dC[j, i] += gain
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def spread(s, x, C, p, dC):
     """Fill dC = J C + C J' + S diag(a) S' with J the derivative of the drift: linear noise."""
     dC[:] = 0
@@ -164,7 +165,7 @@ def spread(s, x, C, p, dC):
                 dC[s.moved[r, k], s.moved[r, m]] += s.step[r, k] * s.step[r, m] * a
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def drift_and_spread(s, n, z, p, dz):
     """Fill the rate of z = (mean, lower triangle of the covariance row by row), with n means."""
     C, dC = np.empty((n, n), z.dtype), np.empty((n, n), z.dtype)

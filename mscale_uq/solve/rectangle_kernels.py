@@ -10,11 +10,11 @@ sines are the eigenvectors of the one-dimensional stiffness and mass matrices al
 products in single precision: faster than a Fourier transform at these sizes.
 """
 
-import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.solve.fourier_kernels import FAST, dot
+from mscale_uq.solve.kernel import kernel
 
 
 def sines(elements: int) -> Array:
@@ -29,7 +29,7 @@ def line_eigenvalues(elements: int, step: float) -> tuple[Array, Array]:
     return 2.0 * (1.0 - turn) / step, step * (2.0 + turn) / 3.0
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def apply(K: Array, u: Array, steps: tuple[float, float], out: Array) -> None:
     """Write A u into out, both ``(n1 + 1, n2 + 1)`` with zeros on the boundary."""
     n1, n2 = K.shape[1], K.shape[2]
@@ -57,7 +57,7 @@ def apply(K: Array, u: Array, steps: tuple[float, float], out: Array) -> None:
     out[:, n2] = 0.0
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def contract(v: Array, u: Array, steps: tuple[float, float], out: Array) -> None:
     """Write d(v . A u)/dK into out ``(3, n1, n2)``, K12 standing for both of its places."""
     n1, n2 = out.shape[1], out.shape[2]
@@ -77,7 +77,7 @@ def contract(v: Array, u: Array, steps: tuple[float, float], out: Array) -> None
             out[2, i, j] = c * (g1 * f2 + g2 * f1)
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def _precondition(r: Array, inverse: Array, first: Array, second: Array, z: Array) -> None:
     """Write the homogeneous rectangle's answer to r into z, both ``(n1 + 1, n2 + 1)``."""
     n1, n2 = r.shape[0] - 2, r.shape[1] - 2
@@ -92,7 +92,7 @@ def _precondition(r: Array, inverse: Array, first: Array, second: Array, z: Arra
             z[i + 1, j + 1] = inner[i, j]
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def solve(
     K: Array,
     load: Array,

@@ -16,6 +16,7 @@ from mscale_uq.core.dynamics import Dynamics
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, Named, Values
 from mscale_uq.errors import InputError, explain
+from mscale_uq.solve.kernel import kernel
 
 
 @final
@@ -201,7 +202,7 @@ def classical_steps(rate, x, parameters, h, count):
     return x
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def moved_along(x, k, h):
     """Return x + h k in one pass."""
     moved = np.empty_like(x)
@@ -211,7 +212,7 @@ def moved_along(x, k, h):
     return moved
 
 
-@numba.njit(cache=True)
+@kernel(error_model="python")
 def moved_by_all(x, k1, k2, k3, k4, h):
     """Return x + h/6 (k1 + 2 k2 + 2 k3 + k4) in one pass."""
     moved = np.empty_like(x)

@@ -1,16 +1,16 @@
 """Compiled parts of a surrogate: from what a stretch reads to coordinates, and on to its value and slopes."""
 
-import numba
 import numpy as np
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.product_polynomial import contract
 
-FAST = {"cache": True, "nogil": True, "error_model": "numpy"}  # not fastmath: NaN says that there is no place
+FAST = {"nogil": True}  # not fastmath: NaN says that there is no place
 RATIO, LOGIT, PLAIN = 0, 1, 2  # how a number becomes a coordinate
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def place(u: Array, rows: int, kinds: Array) -> tuple[Array, Array, float, Array]:
     """Return x ``(d,)``, its slope ``(d, n)``, the log of the scale and its slope ``(n,)``.
 
@@ -50,7 +50,7 @@ def place(u: Array, rows: int, kinds: Array) -> tuple[Array, Array, float, Array
     return x, slope, log_scale, log_slope
 
 
-@numba.njit(**FAST)
+@kernel(**FAST)
 def evaluate(
     read: Array,
     rows: int,

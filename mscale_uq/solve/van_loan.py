@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.solve.kernel import kernel
 
 TERMS = 20  # with 2 |A| h <= 1 the first neglected term is below 1 / 20! = 4e-19
 
@@ -91,7 +91,7 @@ def _remembered(n: int, k: int, content: tuple[bytes, ...], time: float) -> tupl
     return Discrete(*made[:3]), Discrete(*made[3:])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _series(A, G, dA, dG, h):
     """Return U = int exp(A s) ds and Q over a short time h, and their derivatives."""
     U, Q, dU, dQ = np.eye(len(A)) * h, G * h, np.zeros_like(dA), dG * h
@@ -108,7 +108,7 @@ def _series(A, G, dA, dG, h):
     return U, Q, dU, dQ
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _doubled(F, b, Q, dF, db, dQ, doublings):
     """Return the three integrals over a time doubled so often, and their derivatives."""
     dF, db, dQ = dF.copy(), db.copy(), dQ.copy()

@@ -27,7 +27,7 @@ def test_ninety_per_cent_intervals_hold_the_truth_as_often_as_they_say(twins):
     assert np.all((inside >= low) & (inside <= high)), inside / TWINS
 
 
-def test_fusion_adds_the_information_of_the_dishes_and_more_than_halves_the_sd_of_the_rate(twins):
+def test_dishes_add_their_information_and_where_decays_and_capture_are_known_halve_the_sd_of_the_rate(twins):
     alone, fused = (np.array([one.sd[0] for one in made]) for made in (
         [twin.followed(with_dishes=False) for twin in twins[:BOTH]], [twin.fused for twin in twins[:BOTH]]
     ))  # fmt: skip
