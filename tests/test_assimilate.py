@@ -300,9 +300,9 @@ def test_a_prior_becomes_the_law_of_its_coordinate():
 
 # What a model reads only where it is told to: single sites, cells of a dish with their sizes, the network.
 READ_WHEN_TOLD = {
-    "reference/lorenz96": {"site": [0]},
-    "cells/cell_state_fusion": {"size_factor": (1.0,)},
-    "physiology/tumor_hallmarks": {"model": "drifting"},
+    "reference/lorenz96": [{"site": [0]}],
+    "cells/cell_state_fusion": [{"size_factor": (1.0,)}],
+    "physiology/tumor_hallmarks": [{"model": "drifting"}, {"model": "spheroid"}],
 }
 
 
@@ -310,7 +310,7 @@ READ_WHEN_TOLD = {
 def test_every_model_in_time_reads_its_outputs_along_time(name):
     system = load_system(name)
     time = time_of(system)
-    spaces = (system.space(), system.space(**READ_WHEN_TOLD.get(name, {})))
+    spaces = [system.space(**options) for options in ({}, *READ_WHEN_TOLD.get(name, []))]
     read = {operator.quantity for space in spaces for operator in space.observations.values()}
     assert {o.name for o in system.outputs if time.name in o.coordinates} <= read
 

@@ -26,6 +26,7 @@ STEPS = 7  # gradients of NUTS for a draw, in effective coordinates
 WORTH = 2  # times as many solves without a surrogate, from which on one is tried
 TRIED, TRIED_CHAINS = 100, 2  # kept draws of a trial
 LEAST_EFFICIENCY = 0.5
+LEAST_SHARE = 1e-3  # of the posterior, for a mode that a chain must not miss
 
 
 @final
@@ -51,9 +52,14 @@ def by_class(smoothness: Smoothness) -> Choice:
     return Choice(DEFAULTS[smoothness], REASONS[smoothness])
 
 
+def modes(pilot: Pilot) -> int:
+    """Return how many modes a chain must not miss."""
+    return sum(share > LEAST_SHARE for share in pilot.shares)
+
+
 def by_pilot(unknowns: int, pilot: Pilot, trial: Trial | None) -> Choice:
     """Return the choice for a system with exact derivatives."""
-    if len(pilot.shares) > 1:
+    if modes(pilot) > 1:
         if unknowns <= FEW:
             return Choice("smc", f"there are several modes, and a chain would stay in one ({pilot})")
         many = f"several modes, between which no sampler here moves with {unknowns} unknowns: mind R-hat"

@@ -104,7 +104,10 @@ class _Search:
         """Return minus the Hessian, or any matrix where the search will not go."""
         if not self._at(z)[0] > self._height:
             return np.eye(z.size)
-        self._matrix = precision(self._function, z, STEP * self.width, self._at(z))
+        matrix = precision(self._function, z, STEP * self.width, self._at(z))
+        if not np.isfinite(matrix).all():
+            return self._matrix  # the last one that was known will do to take a step
+        self._matrix = matrix
         self.width = 1.0 / np.sqrt(np.maximum(np.diag(self._matrix), 1.0))
         return self._matrix
 
@@ -125,6 +128,7 @@ def precision(function: Function, z: Array, steps: Array, here: tuple[float, Arr
     """Return minus the Hessian ``(n, n)`` by differences of the gradient; a side that fails is left out.
 
     With what is known `here`, one gradient a direction is enough; the error is then the step, not its square.
+    A direction in which both sides fail is not a number.
     """
     columns = [_column(function, z, step, here) for step in np.diag(steps)]
     return -0.5 * (np.array(columns) + np.array(columns).T)
@@ -132,12 +136,18 @@ def precision(function: Function, z: Array, steps: Array, here: tuple[float, Arr
 
 def _column(function: Function, z: Array, step: Array, here: tuple[float, Array] | None) -> Array:
     known = [] if here is None else [(0.0, *here)]
-    ends = chain(known, ((side, *function(z + side * step)) for side in (1.0, -1.0, 0.0)))
-    (first, _, high), (last, _, low) = islice((end for end in ends if np.isfinite(end[1])), 2)
+    sides = (1.0, -1.0, 0.0) if here is None else (1.0, -1.0)
+    ends = chain(known, ((side, *function(z + side * step)) for side in sides))
+    two = list(islice((end for end in ends if np.isfinite(end[1])), 2))
+    if len(two) < 2:
+        return np.full(z.size, np.nan)
+    (first, _, high), (last, _, low) = two
     return (high - low) / ((first - last) * step.sum())
 
 
 def _trouble(slope: Array, matrix: Array, most: float) -> str:
+    if not np.isfinite(matrix).all():
+        return "there is no density on either side of it, in some direction"
     try:
         gain = 0.5 * slope @ cho_solve(cho_factor(matrix), slope)
     except LinAlgError:

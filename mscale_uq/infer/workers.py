@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from math import ceil
 from time import perf_counter
@@ -26,7 +27,7 @@ MOST_DEATHS = 3  # of processes, in one map; a task that ends its process would 
 
 # function, tasks -> results in order
 Map = Callable[..., Iterable[Any]]
-Chunk = list[tuple[Any, ...]]
+Tasks = list[tuple[Any, ...]]
 
 
 @contextmanager
@@ -66,6 +67,22 @@ def maybe_workers(count: int | None, dask: str | None) -> Iterator[Map | None]:
         yield mapping
 
 
+@dataclass
+class _Chunk:
+    """Tasks, and what will be their results once they are handed out."""
+
+    tasks: Tasks
+    future: Future[tuple[list[Any], float]] | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a broken executor will not give its results any more."""
+        future = self.future
+        if future is None or not future.done() or future.cancelled():
+            return True
+        return isinstance(future.exception(), BrokenExecutor)
+
+
 @final
 class _Workers:
     """An executor that is started when it is needed, and again when it is broken."""
@@ -88,48 +105,54 @@ class _Workers:
             The first that a task raises.
         """
         waiting = zip(*tasks, strict=True)
-        out: deque[tuple[Chunk, Future[Any]]] = deque()
+        out: deque[_Chunk] = deque()
         size, deaths = 1, 0
         try:
             while True:
                 while len(out) < self._ahead and (chunk := list(islice(waiting, size))):
-                    out.append((chunk, self._submit(function, chunk)))
+                    out.append(_Chunk(chunk))
                 if not out:
                     return
                 try:
-                    results, seconds = out[0][1].result()
+                    results, seconds = self._first(function, out)
                 except BrokenExecutor:
                     deaths += 1
-                    self._revive(function, out, deaths)
+                    self._forget(out, deaths)
                     continue
-                chunk, _ = out.popleft()
-                size = min(LONGEST, max(size, ceil(SHORTEST * len(chunk) / max(seconds, 1e-9))))
+                out.popleft()
+                size = min(LONGEST, max(1, ceil(SHORTEST * len(results) / max(seconds, 1e-9))))
                 yield from results
         finally:
-            for _, future in out:
-                future.cancel()
+            for one in out:
+                if one.future is not None:
+                    one.future.cancel()
 
-    def _submit(self, function: Callable[..., Any], chunk: Chunk) -> Future[Any]:
+    def _first(self, function: Callable[..., Any], out: deque[_Chunk]) -> tuple[list[Any], float]:
+        """Hand out what is not, and return the results of the first chunk and how long they took.
+
+        A process may have died before, between two maps or two results: then handing out fails already.
+        """
         if self._executor is None:
             self._executor = self._start(self._stack)
-        return self._executor.submit(_run, function, chunk)
+        for one in out:
+            if one.future is None:
+                one.future = self._executor.submit(_run, function, one.tasks)
+        return out[0].future.result()  # type: ignore[union-attr]  # it was handed out above
 
-    def _revive(
-        self, function: Callable[..., Any], out: deque[tuple[Chunk, Future[Any]]], deaths: int
-    ) -> None:
-        """Start a new executor, and hand out again what the broken one has not finished."""
+    def _forget(self, out: deque[_Chunk], deaths: int) -> None:
+        """Give up the broken executor, and what it has not finished."""
         if deaths > MOST_DEATHS:
             given = f"{deaths} processes ended without a message"
             usual = "out of memory, or a script that works outside `if __name__ == '__main__':`"
             raise ChainDied(explain(given, hint=usual))
         self._executor = None
-        for place, (chunk, future) in enumerate(out):
-            if not future.done() or future.cancelled() or isinstance(future.exception(), BrokenExecutor):
-                out[place] = chunk, self._submit(function, chunk)
+        for one in out:
+            if one.is_lost:
+                one.future = None
 
 
-def _run(function: Callable[..., Any], chunk: Chunk) -> tuple[list[Any], float]:
+def _run(function: Callable[..., Any], tasks: Tasks) -> tuple[list[Any], float]:
     """Return the results of a chunk, and how long it took."""
     began = perf_counter()
-    results = [function(*task) for task in chunk]
+    results = [function(*task) for task in tasks]
     return results, perf_counter() - began

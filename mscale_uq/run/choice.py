@@ -7,7 +7,7 @@ from typing import Any
 
 from mscale_uq.case.read import Case
 from mscale_uq.errors import InputError
-from mscale_uq.infer.choice import FEW, Choice, Trial, by_class, by_pilot, pays, try_surrogate
+from mscale_uq.infer.choice import FEW, Choice, Trial, by_class, by_pilot, modes, pays, try_surrogate
 from mscale_uq.infer.pilot import explore
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.workers import Map
@@ -68,7 +68,7 @@ def choose_sampler(case: Case, settings: Settings, map: Map | None = None) -> Ch
         return Choice(plain.sampler, f"{plain.why}; {unknowns} unknowns are too many for other samplers")
     pilot = explore(posterior, settings)
     trial = None
-    if dear and len(pilot.shares) == 1:
+    if dear and modes(pilot) == 1:
         try:
             trial = try_surrogate(levels_of(case, posterior, map)[0], settings, pareto_smoothed)
         except InputError as error:

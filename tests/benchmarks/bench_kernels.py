@@ -72,7 +72,7 @@ def macro_rows(rounds: int) -> dict[str, tuple[float, float]]:
         anchor = SciPySquare(64, K, sources(64))
         agree(f"macro, {name}", stage.value({"K": K})["u"], anchor.solution(), 1e-6)
         tensors = stage._tensors({"K": K})
-        runs = {"ours": lambda s=stage, t=tensors: s.solve(t, s.load), "theirs": anchor.factor}
+        runs = {"ours": lambda s=stage, t=tensors: s.solve(t, s.load, s.tolerance), "theirs": anchor.factor}
         rows[name] = ratio(medians(runs, rounds), "ours", "theirs")
     return rows
 
@@ -111,7 +111,7 @@ def graded_rows(rounds: int) -> dict[str, tuple[float, float]]:
         "brute": brute,
         "whole": lambda: model.linearize(theta)[1].vjp(weights),
         "cell": lambda: grid.tensor(one, "sampling"),
-        "macro": lambda: square.solve(tensors, square.load),
+        "macro": lambda: square.solve(tensors, square.load, square.tolerance),
     }
     found = medians(runs, rounds)
     brute_all = {"graded": found["graded"], "brute": found["brute"] * v.size / STATES}

@@ -64,6 +64,27 @@ def test_a_search_ends_at_a_mode_whose_slope_is_lost_in_round_off():
     assert len(calls) < 60
 
 
+def test_a_model_that_fails_here_and_there_ends_a_search_at_most_and_never_with_a_bug():
+    """Both sides of a difference may fail; a search then goes on with what it knows, or says so."""
+    rng = np.random.default_rng(5)
+
+    def gappy(z):
+        fails = rng.random() < 0.2
+        return (-np.inf, np.zeros(10)) if fails else (float(-0.5 * z @ z - 0.25 * np.sum(z**4)), -z - z**3)
+
+    ends = [climb(gappy, rng.normal(0, 2, 10)) for _ in range(20)]
+    without = [end for end in ends if "no density on either side" in end.trouble]
+    assert without
+    assert all(end.z == pytest.approx(np.zeros(10), abs=1e-3) for end in ends if not end.trouble)
+
+
+def test_a_point_with_no_density_around_it_is_no_mode():
+    def alone(z):
+        return (0.0, np.zeros(3)) if not z.any() else (-np.inf, np.zeros(3))
+
+    assert "no density on either side" in climb(alone, np.zeros(3)).trouble
+
+
 def test_a_climb_gives_up_where_there_is_no_mode():
     """A noise level of data that can be met exactly: the density grows without end as it narrows."""
 

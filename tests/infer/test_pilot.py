@@ -83,6 +83,7 @@ def test_failed_solves_do_not_end_a_pilot():
 
 def test_several_modes_of_few_unknowns_ask_for_particles_and_many_unknowns_for_a_warning():
     assert by_pilot(FEW, TWO, None).sampler == "smc"
+    assert by_pilot(FEW, Pilot(90, 8, 8, (1 - 1e-6, 1e-6)), None).sampler == "nuts"
     many = by_pilot(FEW + 1, TWO, Trial(True, "good"))
     assert many.sampler == "nuts"
     assert "mind R-hat" in many.why

@@ -60,6 +60,21 @@ def test_a_worker_that_is_killed_in_the_middle_changes_nothing(tmp_path):
     assert found == [one / 2 for one in HERE]
 
 
+def test_a_worker_that_is_killed_while_it_waits_changes_nothing():
+    """Between two maps, and between two results of one: what is handed out next finds the pool broken."""
+    with workers(1) as mapping:
+        ((process, _),) = mapping(where, [0])
+        os.kill(process, signal.SIGKILL)
+        time.sleep(0.3)
+        numbers = []
+        for process, number in mapping(where, range(200)):
+            numbers.append(number)
+            if number == 20:
+                os.kill(process, signal.SIGKILL)
+                time.sleep(0.3)
+    assert numbers == list(range(200))
+
+
 def test_tasks_of_a_task_that_always_kills_its_process_are_given_up(monkeypatch):
     monkeypatch.setattr("mscale_uq.infer.workers.MOST_DEATHS", 1)
     with workers(1) as mapping, pytest.raises(ChainDied, match="ended without a message"):
