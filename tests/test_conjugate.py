@@ -9,7 +9,7 @@ from mscale_uq.infer.methods import METHODS
 from mscale_uq.run.calibrate import fit
 
 pytestmark = pytest.mark.usefixtures("toys")
-DRAWS = {"demetropolisz": 40_000, "slice": 3000, "pcn": 40_000, "nuts": 2000, "nutpie": 5000}
+DRAWS = {"demetropolisz": 20_000, "slice": 6000, "pcn": 20_000, "nuts": 3000, "nutpie": 7500}
 # A walk around the prior (pCN) needs a posterior of about its width: the same line, read less exactly.
 NOISE = {"pcn": 150.0}
 # `map` makes one point, and is held to it below; `mlda` needs a second, coarser model
@@ -34,7 +34,7 @@ def calibrated(folder, sampler, **settings):
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", DRAWING)
 def test_every_sampler_meets_the_exact_posterior_from_case_to_file(sampler, tmp_path):
-    draws, exact = calibrated(tmp_path, sampler, draws=DRAWS.get(sampler, 4000), tune=1000)
+    draws, exact = calibrated(tmp_path, sampler, draws=DRAWS.get(sampler, 2500), tune=1000)
     for name, (mean, sd) in exact.items():
         array = draws[name].to_numpy()
         assert float(az.ess(array)) >= 4000, name

@@ -1,8 +1,5 @@
 """Published features, drugs, sensitivities; the receptor's balance; SciPy as a witness."""
 
-import csv
-from pathlib import Path
-
 import numba
 import numpy as np
 import pytest
@@ -12,6 +9,7 @@ from mscale_uq.models.physiology.sinoatrial_cell import OUTPUTS, forward
 from scipy.integrate import solve_ivp
 
 from mscale_uq.errors import Infeasible
+from mscale_uq.run.calibrate import fit
 from mscale_uq.solve.rate import Rate
 from mscale_uq.solve.stiff import Tolerances, integrate
 
@@ -252,11 +250,11 @@ def test_a_cell_without_its_calcium_current_is_quiescent():
         Beat(Tolerances(1e-4, 1e-7, 1e-6)).value(values)
 
 
-def test_the_held_out_drug_was_not_fitted():
-    folder = Path(__file__).parents[2] / "data" / "sinoatrial_cell"
-    case = (Path(__file__).parents[2] / "models" / "physiology" / "sinoatrial_cell.toml").read_text()
-    assert 'data = "sinoatrial_cell/cell.csv"' in case
-    assert 'sinoatrial_cell/ivabradine.csv"' not in case
-    with (folder / "ivabradine.csv").open() as file:
-        (row,) = csv.DictReader(file)
-    assert 400 < float(row["cycle_length [ms]"]) < 500
+@pytest.mark.slow
+def test_the_cell_in_the_drug_is_not_fitted_and_beats_as_predicted(tmp_path):
+    run = fit("sinoatrial_cell", out=tmp_path, sampler="laplace", draws=60, chains=1, cores=0, predictions=60)
+    assert (run.idata["log_likelihood"]["in_ivabradine.cycle_length"] == 0).all()
+    measured = run.idata["held_out_data"]["in_ivabradine.cycle_length"].item()
+    low, high = np.quantile(run.idata["posterior_predictive"]["in_ivabradine.cycle_length"], [0.025, 0.975])
+    without = run.idata["observed_data"]["cell.cycle_length"].item()
+    assert without < low < measured < high < without + 2 * (measured - without)
