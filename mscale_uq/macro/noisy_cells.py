@@ -66,7 +66,7 @@ class NoisyCells(LinearDynamics):
 
     def transitions(self, intervals: Intervals, values: Values) -> list[Transition]:
         """Return F, b and Q of each interval, for all cells."""
-        p = self._network.vector(values)
+        p = self._noise.vector(values)
         return [self._whole(*self._move(start, stop, p)) for start, stop in intervals]
 
     def linearize_transitions(

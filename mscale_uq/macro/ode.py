@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from mscale_uq.core.dynamics import increasing, initial_name
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
+from mscale_uq.errors import InputError, explain
 from mscale_uq.macro.doses import DosedPath, Doses, cut
 from mscale_uq.macro.steps import Steps
 from mscale_uq.solve.rate import Rate
@@ -103,7 +104,11 @@ class Ode:
         ------
         SolveFailed
             If the integration gives up.
+        InputError
+            If there are fewer parameters than the compiled equation reads: it would read on behind them.
         """
+        if parameters.size < (least := len(self.parameters) + len(self.constants)):
+            raise InputError(explain(f"{self.name}: {parameters.size} parameters and constants", f"{least}"))
         jump, pieces, kept = self.doses.jump(self.state), [], []
         times = self.doses.within(start, np.ravel(stops)[-1])
         for low, through, count in cut(start, stops, times):
