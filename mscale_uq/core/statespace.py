@@ -1,25 +1,25 @@
 """`StateSpace`: one declaration from which the forward model for MCMC and every filter are made."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.chain import Chain
-from mscale_uq.core.dynamics import Dynamics, Rollout, increasing, initial_name
+from mscale_uq.core.dynamics import WITHOUT_CHANCE, Dynamics, Rollout, increasing, initial_name
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import Law, ObservationOperator
+from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.places import Places
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import ParameterError, WiringError, explain, near_match
 
 BLOCK = 4  # members that move together where a map runs them, however many workers there are
-Map = Callable[..., Iterable[Any]]
 
 
 @final
@@ -185,7 +185,7 @@ class StateSpace:
 
 def _moved(dynamics: Dynamics, start: float, stop: float, read: Named, states: Array) -> Array:
     """Move members that see no random number."""
-    return dynamics.step(states, start, stop, read, None)  # type: ignore[arg-type]
+    return dynamics.step(states, start, stop, read, WITHOUT_CHANCE)
 
 
 @final

@@ -8,7 +8,7 @@ Source: M. Modrák and others, Simulation-Based Calibration Checking for Bayesia
 Test Quantities Shapes Sensitivity, Bayesian Analysis 20 (2025) 461-488, doi:10.1214/23-BA1404.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.random import generator
 from mscale_uq.diagnose.data_fit import NAMES, data_fit
@@ -37,7 +38,6 @@ RUNS = 200
 KEPT = 99  # draws per run: thinned to be close to independent, as ranks want them
 CORRELATED = 0.1  # mean correlation of neighbours among kept draws, above which ranks are not to be trusted
 FEW = 100  # runs, below which a band is so wide that intervals half as wide as they should be fit in
-Map = Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
 
 
 @final

@@ -14,13 +14,13 @@ from typing import Any, final
 
 import numpy as np
 
+from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import RunError, explain
 from mscale_uq.files import RecordWriter
 from mscale_uq.infer.ledger import Failure, Ledger
 from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.likelihood import Likelihood
-from mscale_uq.infer.workers import Map
 
 CHUNK = 50  # draws of a task, and of a record
 

@@ -22,6 +22,7 @@ from typing import final
 
 import numpy as np
 
+from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.infer.chains import OnProgress, sample
@@ -29,7 +30,7 @@ from mscale_uq.infer.exact_ratios import Ratios, exact_ratios
 from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
-from mscale_uq.infer.workers import Map, workers
+from mscale_uq.infer.workers import workers
 
 LARGEST_K = 0.7
 THIN = 3  # draws of NUTS for one that is kept

@@ -15,6 +15,7 @@ from math import ceil
 from time import perf_counter
 from typing import Any, final
 
+from mscale_uq.core.map import Map
 from mscale_uq.errors import ChainDied, InputError, explain
 from mscale_uq.infer.cluster import dask_cluster
 from mscale_uq.infer.pool import process_pool
@@ -25,8 +26,6 @@ AHEAD = 4  # chunks handed out for each worker
 DASK_AHEAD = 256  # chunks on a cluster: as many as a few dozen workers need
 MOST_DEATHS = 3  # of processes, in one map; a task that ends its process would go on for ever
 
-# function, tasks -> results in order
-Map = Callable[..., Iterable[Any]]
 Tasks = list[tuple[Any, ...]]
 
 

@@ -12,6 +12,7 @@ from mscale_uq.core.random import generator
 from mscale_uq.core.stage import Named, Stage, Values
 from mscale_uq.errors import InputError, SolveFailed, explain
 from mscale_uq.macro.network import ReactionNetwork
+from mscale_uq.macro.ode_dynamics import parameter_table
 from mscale_uq.solve.reaction_kernels import simulate
 
 MOST = 100_000_000  # reactions in one replica
@@ -115,6 +116,6 @@ class JumpDynamics(Dynamics):
         if rng is None:
             given = f"{self.name}: a filter of mean and covariance"
             raise InputError(explain(given, hint="an ensemble or particle filter, which draws"))
-        columns = [np.broadcast_to(values[name], len(states)) for name in self.inputs]
+        table = parameter_table(self.inputs, {}, values, len(states))
         key, span = int(rng.integers(2**62)), np.array([stop - start])
-        return sample_paths(self.network, states, np.stack(columns, axis=1), span, key).states[:, 0]
+        return sample_paths(self.network, states, table, span, key).states[:, 0]

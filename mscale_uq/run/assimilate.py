@@ -6,9 +6,10 @@ from pathlib import Path
 from mscale_uq.case.assimilate import Assimilating
 from mscale_uq.case.read import Case, read_case
 from mscale_uq.catalog import find_case, summaries
+from mscale_uq.core.map import Map
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.filters.follow import follow
-from mscale_uq.infer.workers import Map, maybe_workers
+from mscale_uq.infer.workers import maybe_workers
 from mscale_uq.io.toml import write_toml
 from mscale_uq.report.assimilation import write_page
 from mscale_uq.results.assimilation import Assimilated, assimilated, prepare, write

@@ -14,13 +14,14 @@ import numpy as np
 
 from mscale_uq.case.read import Case, read_case
 from mscale_uq.catalog import find_case, summaries
+from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.shear import coordinates_said
-from mscale_uq.infer.workers import Map, maybe_workers
+from mscale_uq.infer.workers import maybe_workers
 from mscale_uq.report.page import write_report
 from mscale_uq.results.idata import inference_data
 from mscale_uq.results.result import Result, is_finished, read_result, write_result

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mscale_uq.case.read import Case
-from mscale_uq.diagnose.sbc import KEPT, RUNS, Calibration, Map, check_calibration, check_length
+from mscale_uq.core.map import Map
+from mscale_uq.diagnose.sbc import KEPT, RUNS, Calibration, check_calibration, check_length
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.files import replace as write
 from mscale_uq.infer.levels import Levels

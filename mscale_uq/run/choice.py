@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mscale_uq.case.read import Case
+from mscale_uq.core.map import Map
 from mscale_uq.errors import InputError
 from mscale_uq.infer.choice import FEW, Choice, Trial, by_class, by_pilot, modes, pays, try_surrogate
 from mscale_uq.infer.pilot import explore
 from mscale_uq.infer.settings import Settings
-from mscale_uq.infer.workers import Map
 from mscale_uq.results.candidate import pareto_smoothed
 from mscale_uq.run.folder import CASE, started
 from mscale_uq.run.method import settings_of, with_changes

@@ -11,6 +11,7 @@ import numpy as np
 
 from mscale_uq.case.better import with_levels
 from mscale_uq.case.read import Case
+from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round, error_in_rounds, learn_error
 from mscale_uq.diagnose.model_error import has_model_error, with_approximation, without_model_error
@@ -21,7 +22,6 @@ from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
-from mscale_uq.infer.workers import Map
 from mscale_uq.observe.approximation import ApproximationError
 from mscale_uq.run.folder import BESIDE, LEARNED, ROUNDS
 from mscale_uq.stats.posterior import Posterior

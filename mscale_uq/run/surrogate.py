@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from mscale_uq.case.read import Case
+from mscale_uq.core.map import Map
 from mscale_uq.infer.chains import OnProgress, sample
 from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.surrogate import sample_corrected
-from mscale_uq.infer.workers import Map
 from mscale_uq.results.candidate import pareto_smoothed
 from mscale_uq.run.model_error import target
 from mscale_uq.stats.flat import flattened

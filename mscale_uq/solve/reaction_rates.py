@@ -183,7 +183,7 @@ def drift_and_spread(s, n, z, p, dz):
             place += 1
 
 
-# What `Rate` compiles. Here, since a compiled function on disk is made anew when its own file changes.
+# What `Rate` compiles.
 
 
 def mean_rate(t, x, p, dx):  # noqa: ARG001

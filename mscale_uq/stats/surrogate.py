@@ -5,14 +5,15 @@ direction gets follows from how fast the function's coefficients fall along line
 is measured at states of its own: draws of the prior that the polynomial has not seen.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named
 from mscale_uq.core.stretch import Stretch
@@ -31,8 +32,6 @@ DRAWS, HELD_OUT = 500, 100  # prior draws that span the box, and those at which 
 MARGIN = 0.1  # of the box beyond the draws, relative to its width
 EDGE = 1e-9  # how close to the ends of a logit's interval, which are never reached
 PROBES = ((0.31, 0.62, 0.47), (0.83, 0.18, 0.71))  # shares of the box, taken in turn by the directions
-
-Map = Callable[..., Iterable[Any]]
 
 
 @final
