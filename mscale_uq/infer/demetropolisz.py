@@ -4,6 +4,7 @@ Source: C. J. F. ter Braak, J. A. Vrugt, Differential Evolution Markov Chain wit
 chains, Statistics and Computing 18 (2008) 435-446, doi:10.1007/s11222-008-9104-9.
 """
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,10 @@ def run(job: Job, store: ChainStore, report: Report) -> None:
 
 def build(density: Density, start: Array, rng: np.random.Generator, job: Job) -> tuple[Any, Array]:  # noqa: ARG001
     """Return PyMC's step method, and the start."""
-    step = pm.DEMetropolisZ(
-        model=density.model, initial_point=density.origin, compile_kwargs={"mode": MODE}, rng=rng
-    )
+    with warnings.catch_warnings():
+        # A note of PyTensor's on its own speed, where two points have many unknowns: a loop is cut.
+        warnings.filterwarnings("ignore", "Loop fusion failed")
+        step = pm.DEMetropolisZ(
+            model=density.model, initial_point=density.origin, compile_kwargs={"mode": MODE}, rng=rng
+        )
     return step, start
