@@ -16,6 +16,7 @@ from mscale_uq.cell.grid import ACCURACIES, NAME, checked_lengths, checked_shape
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import OutOfLimits, ParameterError, SolveFailed, explain
+from mscale_uq.solve.proportional import solved
 
 INSULATOR = "for an insulating phase give a small value, such as 1e-9 of the largest"
 
@@ -122,6 +123,10 @@ class PeriodicConduction(Stage):
             raise SolveFailed(self.name, values, f"{source!r} is not finite everywhere")
         if not k.min() > 0:
             raise OutOfLimits(self.name, values, f"{source!r} is {k.min():g} somewhere, and must be positive")
+        problem = (NAME, self.shape, self.lengths, self.accuracy)
+        return solved(problem, k, self._tensor)
+
+    def _tensor(self, k: Array) -> tuple[Array, Array]:
         return periodic_grid(self.shape, self.lengths).tensor(k, self.accuracy)
 
 

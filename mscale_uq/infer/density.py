@@ -45,7 +45,7 @@ class Density:
         self.target = target
         self._shear = shear
         self.ledger = ledger
-        self.likelihood = Likelihood(target, ledger, gradient)
+        self.likelihood = Likelihood(target, ledger, gradient, () if shear is None else shear.notes)
         self.model = build_model(target, self.likelihood)
         self._values = {self.model.values_to_rvs[v].name: v.name for v in self.model.value_vars}
         self._compiled: dict[bool, ValueGradFunction] = {}

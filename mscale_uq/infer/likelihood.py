@@ -1,5 +1,6 @@
 """The one place where a failed prediction becomes a likelihood of zero."""
 
+from collections.abc import Sequence
 from typing import final
 
 import numpy as np
@@ -8,6 +9,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.errors import Infeasible, SolveFailed
 from mscale_uq.infer.ledger import Ledger
 from mscale_uq.infer.target import Target
+from mscale_uq.solve.proportional import Notes, recalled
 
 # Samplers come back to the current point (DEMetropolisZ at every step, slice at every coordinate), so the
 # latest answers are remembered; more than NUTS's shorter trajectories need would help nobody.
@@ -26,6 +28,8 @@ class Likelihood:
         Takes the failures.
     gradient
         Whether derivatives are wanted; without, they are zero and never computed.
+    notes
+        Solutions that are known already, up to a factor.
 
     Attributes
     ----------
@@ -34,10 +38,11 @@ class Likelihood:
         messages.
     """
 
-    def __init__(self, target: Target, ledger: Ledger, gradient: bool) -> None:
+    def __init__(self, target: Target, ledger: Ledger, gradient: bool, notes: Sequence[Notes] = ()) -> None:
         self.target = target
         self.ledger = ledger
         self.gradient = gradient
+        self._notes = notes
         self.error: Exception | None = None
         self._recent: dict[bytes, tuple[float, Array]] = {}
 
@@ -71,10 +76,11 @@ class Likelihood:
     def _evaluate(self, theta: Array) -> tuple[float, Array]:
         if not np.all(np.isfinite(theta)):
             raise Infeasible("sampler", {}, "went where floating point has no number")
-        if self.gradient:
-            density, slope = self.target.log_likelihood_gradient(theta)
-        else:
-            density, slope = self.target.log_likelihood(theta), np.zeros(theta.size)
+        with recalled(self._notes):
+            if self.gradient:
+                density, slope = self.target.log_likelihood_gradient(theta)
+            else:
+                density, slope = self.target.log_likelihood(theta), np.zeros(theta.size)
         if density == -np.inf:
             raise Infeasible("likelihood", {}, "the data are impossible here")
         if not (np.isfinite(density) and np.all(np.isfinite(slope))):

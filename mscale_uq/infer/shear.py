@@ -21,6 +21,7 @@ from mscale_uq.infer.coordinates import COORDINATES, LogStandard
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.target import Target
+from mscale_uq.solve.proportional import Notes, noted
 from mscale_uq.stats.effective import effective_logs, in_proportion
 from mscale_uq.stats.flat import FlatPosterior
 from mscale_uq.stats.posterior import Posterior
@@ -35,6 +36,7 @@ class Shift:
 
     def __init__(self, log: Log, middle: Array, scale: float) -> None:
         self._log, self._scale, self._level = log, scale, 0.0
+        self.notes = Notes()  # what was solved for the latest answer
         self._latest: tuple[bytes, tuple[float, Array]] = (b"", (0.0, middle))
         self._level = self(middle)[0]
         self._latest = (b"", (0.0, middle))
@@ -49,7 +51,8 @@ class Shift:
     def _answer(self, theta: Array) -> tuple[float, Array]:
         if np.all(np.isfinite(theta)):
             try:
-                log, slope = self._log(theta)
+                with noted(self.notes):
+                    log, slope = self._log(theta)
             except ForwardFailure:
                 return 0.0, np.zeros(theta.size)
             if np.all(np.isfinite(slope)):
@@ -83,6 +86,11 @@ class Shear:
         middle = self._reference(np, target.split(np.zeros(len(target.names))), logs)
         theta = target.pack(middle)
         self.shifts = {name: [Shift(log, theta, scales[name]) for log in logs[name]] for name in logs}
+
+    @property
+    def notes(self) -> list[Notes]:
+        """What was solved for the latest shifts, of which the likelihood at the same w needs multiples."""
+        return [shift.notes for shifts in self.shifts.values() for shift in shifts]
 
     def to_z(self, w: Array) -> Array:
         """Return the coordinates z ``(n,)`` at w ``(n,)``."""

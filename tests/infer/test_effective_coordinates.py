@@ -7,12 +7,13 @@ import pytest
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
+from mscale_uq.cell.grid import PeriodicGrid
 from mscale_uq.infer.chains import sample
 from mscale_uq.infer.coordinates import to_physical, to_sampler
 from mscale_uq.infer.density import Density
 from mscale_uq.infer.ledger import Ledger
 from mscale_uq.infer.settings import Settings
-from mscale_uq.infer.shear import coordinates_said, find_shear
+from mscale_uq.infer.shear import Shear, coordinates_said, find_shear
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.priors import HalfNormal, LogNormal, LogUniform, TruncatedNormal
 
@@ -85,6 +86,40 @@ def test_the_density_is_the_same_and_its_gradient_exact(name):
         step = 1e-5 * np.eye(w.size)[entry]
         difference = (straight(w + step)[0] - straight(w - step)[0]) / 2e-5
         assert slope[entry] == pytest.approx(difference, rel=1e-3, abs=1e-4 * np.abs(slope).max())
+
+
+@pytest.fixture
+def cells(monkeypatch):
+    """How many cell problems of conduction have been solved."""
+    count, solve = [0], PeriodicGrid.tensor
+
+    def counted(grid, k, accuracy):
+        count[0] += 1
+        return solve(grid, k, accuracy)
+
+    monkeypatch.setattr(PeriodicGrid, "tensor", counted)
+    return count
+
+
+def solved_by(function, z, cells):
+    function(z + 0.01)  # what is made once
+    cells[0] = 0
+    return function(z), cells[0]
+
+
+@pytest.mark.parametrize("name", ["inclusions", "heat_conduction"])
+def test_the_shift_and_the_likelihood_share_one_solution_of_the_cell(name, cells, monkeypatch):
+    posterior = posterior_of(name)
+    shear, _ = find_shear(posterior)
+    w = some_w(shear, posterior, 6)
+    _, plainly = solved_by(Density(posterior, Ledger(), True).function(), shear.to_z(w), cells)
+    shared, once = solved_by(Density(posterior, Ledger(), True, shear).function(), w, cells)
+    monkeypatch.setattr(Shear, "notes", ())  # a likelihood that is told nothing
+    alone, twice = solved_by(Density(posterior, Ledger(), True, shear).function(), w, cells)
+    assert once == plainly == len(posterior.experiments)
+    assert twice == 2 * once
+    assert shared[0] == pytest.approx(alone[0], rel=1e-11)
+    assert shared[1] == pytest.approx(alone[1], rel=1e-10, abs=1e-10 * np.abs(alone[1]).max())
 
 
 def test_each_specimen_of_an_array_has_a_shift_of_its_own():

@@ -1,0 +1,93 @@
+"""A linear problem whose coefficients are a multiple of another's has the same solution.
+
+In effective coordinates one evaluation of a density meets the same cell twice, its conductivities a factor
+apart: where the coordinate is found, and in the likelihood. Who knows this says `noted` around the first and
+`recalled` around the second; a stage asks `solved` and need not know. Nothing is kept from one evaluation to
+the next, so that an answer does not depend on what was asked before.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+
+# Largest deviation from proportion, relative to the largest coefficient: some roundings of the parameters.
+ROUNDING = 1e-13
+
+# Coefficients k -> a quantity K that is homogeneous of degree one in them, and dK/dk.
+Solve = Callable[[Array], tuple[Array, Array]]
+
+
+@final
+@dataclass(frozen=True)
+class _Solution:
+    problem: Hashable
+    k: Array
+    K: Array
+    slope: Array
+
+    def factor(self, problem: Hashable, k: Array) -> float | None:
+        """Return how many times these coefficients k is, None if it is no multiple of them."""
+        if problem != self.problem or k.shape != self.k.shape:
+            return None
+        factor = float(k.sum() / self.k.sum())
+        return factor if np.abs(k - factor * self.k).max() <= ROUNDING * k.max() else None
+
+
+@final
+@dataclass
+class Notes:
+    """The solutions of one evaluation."""
+
+    solutions: list[_Solution] = field(default_factory=list)
+
+
+_NOTED: ContextVar[Notes | None] = ContextVar("noted", default=None)
+_RECALLED: ContextVar[Sequence[Notes]] = ContextVar("recalled", default=())
+
+
+@contextmanager
+def noted(notes: Notes) -> Iterator[None]:
+    """Write what is solved inside into the notes, in the place of what they held."""
+    notes.solutions = []
+    token = _NOTED.set(notes)
+    try:
+        yield
+    finally:
+        _NOTED.reset(token)
+
+
+@contextmanager
+def recalled(notes: Sequence[Notes]) -> Iterator[None]:
+    """Take solutions from the notes inside, where a problem is in proportion to one of theirs."""
+    token = _RECALLED.set(notes)
+    try:
+        yield
+    finally:
+        _RECALLED.reset(token)
+
+
+def solved(problem: Hashable, k: Array, solve: Solve) -> tuple[Array, Array]:
+    """Return ``solve(k)``: K and dK/dk, for positive k, from the notes if they hold a multiple of it.
+
+    Parameters
+    ----------
+    problem
+        Everything but k that the answer depends on.
+    k
+        Coefficients, positive.
+    solve
+        Gives K, homogeneous of degree one in k, and dK/dk.
+    """
+    for one in (one for notes in _RECALLED.get() for one in notes.solutions):
+        if (factor := one.factor(problem, k)) is not None:
+            return factor * one.K, one.slope
+    K, dK = solve(k)
+    if (notes := _NOTED.get()) is not None:
+        notes.solutions.append(_Solution(problem, k, K, dK))
+    return K, dK

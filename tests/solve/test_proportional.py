@@ -1,0 +1,61 @@
+"""Coefficients in proportion are solved once, others each."""
+
+import numpy as np
+import pytest
+
+from mscale_uq.cell.conduction import PeriodicConduction
+from mscale_uq.solve.proportional import Notes, noted, recalled, solved
+
+K = np.random.default_rng(3).uniform(0.2, 5.0, (6, 6))
+
+
+def counting():
+    """The mean, homogeneous of degree one, and how often it was asked for."""
+    asked = []
+
+    def solve(k):
+        asked.append(k)
+        return np.array(k.mean()), np.full(k.shape, 1 / k.size)
+
+    return solve, asked
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.7, 1e-9, 1e9])
+def test_a_multiple_is_solved_by_multiplying(factor):
+    stage, notes = PeriodicConduction((6, 6)), Notes()
+    with noted(notes):
+        stage.linearize({"k": K})
+    with recalled([notes]):
+        known, linear = stage.linearize({"k": factor * K})
+    exact, slope = stage.linearize({"k": factor * K})
+    assert known["K"] == pytest.approx(exact["K"], rel=1e-12)
+    weights = {"K": np.array([[1.0, 2.0], [3.0, 4.0]])}
+    assert linear.vjp(weights)["k"] == pytest.approx(slope.vjp(weights)["k"], rel=1e-10, abs=1e-12)
+
+
+def test_what_is_no_multiple_or_another_problem_is_solved():
+    (solve, asked), notes = counting(), Notes()
+    with noted(notes):
+        solved("mean", K, solve)
+    near = K.copy()
+    near[2, 3] *= 1 + 1e-10
+    with recalled([notes]):
+        solved("mean", near, solve)
+        solved("another", K, solve)
+        solved("mean", K[:3], solve)
+        assert len(asked) == 4
+        solved("mean", 2 * K, solve)
+    assert len(asked) == 4
+
+
+def test_notes_hold_what_was_solved_last_and_nothing_is_recalled_unasked():
+    (solve, asked), notes = counting(), Notes()
+    for k in (K, K.T):
+        with noted(notes):
+            solved("mean", k, solve)
+    solved("mean", K.T, solve)
+    with recalled([notes]):
+        solved("mean", K, solve)
+        assert len(asked) == 4
+        solved("mean", K.T, solve)
+    assert len(asked) == 4
