@@ -7,13 +7,15 @@ from scipy.special import erf
 
 from mscale_uq.core.dynamics import initial_name
 from mscale_uq.core.parameter import Quantity
+from mscale_uq.core.random import generator
 from mscale_uq.errors import Infeasible, InputError
-from mscale_uq.macro.burst import Bursts, Patch
+from mscale_uq.macro.burst import EVOLVING, Bursts, Patch
 from mscale_uq.macro.cell_row import CellRow
 from mscale_uq.macro.jumps import sample_paths
 from mscale_uq.macro.linear_noise import linear_noise
 from mscale_uq.macro.network import Reaction
 from mscale_uq.macro.ode import OdePath
+from mscale_uq.solve.philox import exponential
 
 LIGAND = (Quantity("ligand", "1"),)
 DECAY = (Reaction("decay", "k", takes={"ligand": 1}),)
@@ -46,6 +48,25 @@ def walkers(level, slope, cells, faces, hop, time, free):
     return (numbers @ (P * share).sum(axis=1)) / time, (numbers @ (P * share**2).sum(axis=1)) / time**2
 
 
+def one_by_one(level, slope, cells, faces, hop, time, free, count=100_000):
+    """The same mean, and its error, from so many walkers that are each followed hop by hop."""
+    rng = np.random.default_rng(12)
+    numbers = level + slope * (np.arange(cells) - (cells - 1) / 2)
+    at = rng.choice(cells, count, p=numbers / numbers.sum())
+    hops, net = rng.poisson(2 * hop * time, count), np.zeros(count)
+    first = cells // 2 - 1 - (faces - 1) // 2
+    for done in range(hops.max()):
+        moving = (hops > done) & (at >= 0) & (at < cells)  # who has left does not come back
+        there = at + moving * rng.choice([-1, 1], count)
+        if not free:
+            there = np.clip(there, 0, cells - 1)
+        face = np.minimum(at, there)
+        net += (there - at) * ((face >= first) & (face < first + faces))
+        at = there
+    per_walker = net * numbers.sum() / (faces * time)
+    return per_walker.mean(), per_walker.std() / np.sqrt(count)
+
+
 def bursts(patch, patches, **values):
     stage = Bursts(patch, ("decay",), patches)
     given = {"ligand_level": 12.0, "ligand_slope": -1.5, "hop": 1.0, "k": 0.05, "burst": 1.5, "healing": 0.0}
@@ -54,6 +75,14 @@ def bursts(patch, patches, **values):
 
 def off(mean, exact, variance):
     return abs(mean - exact) / np.sqrt(variance)
+
+
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize(("cells", "faces"), [(8, 3), (12, 1)])
+def test_the_law_of_independent_walkers_is_that_of_walkers_followed_one_by_one(free, cells, faces):
+    seen, error = one_by_one(12.0, -1.5, cells, faces, 1.0, 1.5, free)
+    assert abs(seen - walkers(12.0, -1.5, cells, faces, 1.0, 1.5, free)[0]) < 4 * error
+    assert error < 0.1 * seen
 
 
 @pytest.mark.parametrize("ends", ["free", "closed"])
@@ -90,14 +119,46 @@ def test_free_ends_take_from_the_flux_what_absorbed_diffusion_says_to_second_ord
     coarse, fine = (diffused(z, cells, True) - exact for cells in (20, 62))  # a third of the width
     assert abs(fine) < 1.5e-3
     assert coarse / fine == pytest.approx(9.0, rel=0.1)
+    assert exact == pytest.approx({1.5: 0.8965, 2.0: 0.98435}[z], abs=1e-4)
+
+
+def test_a_burst_loses_through_free_ends_what_walkers_lose():
+    """Lifted on 12 cells for a burst in which a molecule spreads by z = 1.5 of the half width: a tenth."""
+    width = 6.0 / 13
+    given = {"k": 0.0, "hop": 1 / width**2, "burst": 1.0, "ligand_level": 63.0, "ligand_slope": -10.0}
+    made = bursts(Patch(tissue(12, "free"), 5, 250), 1, **given)
+    expected = walkers(63.0, -10.0, 12, 1, 1 / width**2, 1.0, free=True)[0]
+    error = np.sqrt(made["ligand_flux_var"][0])
+    assert off(made["ligand_flux"][0], expected, made["ligand_flux_var"][0]) < 4
+    assert 10.0 / width**2 - expected > 5 * error  # and not the flux of the slope
+
+
+def instantaneous(z):
+    """Share of the flux of a slope that ends at a distance H, seen at z = H/sqrt(4 D t)."""
+    return erf(z) - 2 * z * np.exp(-(z**2)) / np.sqrt(np.pi)
+
+
+def test_at_one_time_a_patch_with_nothing_around_it_shows_the_known_share_of_its_flux():
+    """-D dc/dx in the middle, by quadrature of the heat kernel over a slope cut off at both ends."""
+    assert instantaneous(np.array([1.0, 2.0, 3.0])) == pytest.approx([0.42759, 0.95399, 0.99956], abs=5e-6)
+    y, weights = np.polynomial.legendre.leggauss(60)
+    for z in (1.0, 2.0, 3.0):  # D = t = 1, so that H = 2 z
+        place = 2 * z * y
+        kernel_slope = place / 2 * np.exp(-(place**2) / 4) / np.sqrt(4 * np.pi)
+        assert 2 * z * weights @ (kernel_slope * place) == pytest.approx(instantaneous(z), rel=1e-9)
+
+
+def test_a_buffer_of_two_and_a_half_spreads_leaves_a_tenth_of_a_percent():
+    t = (np.arange(20_000) + 0.5) / 20_000
+    assert 0 < 1 - np.mean(instantaneous(2.5 / np.sqrt(t))) < 1e-3
+    assert 1 - np.mean(instantaneous(2.4 / np.sqrt(t))) > 1e-3
 
 
 @pytest.mark.parametrize(("z", "factor"), [(1.5, 0.940237), (2.0, 0.991410), (3.0, 0.999958)])
 def test_a_patch_with_nothing_lifted_around_it_loses_less(z, factor):
     """Mean over the burst of erf(z) - 2 z exp(-z^2)/sqrt(pi), z = H/sqrt(4 D t): who leaves may come back."""
     t = (np.arange(200_000) + 0.5) / 200_000
-    at = z / np.sqrt(t)
-    assert np.mean(erf(at) - 2 * at * np.exp(-(at**2)) / np.sqrt(np.pi)) == pytest.approx(factor, abs=2e-6)
+    assert np.mean(instantaneous(z / np.sqrt(t))) == pytest.approx(factor, abs=2e-6)
     assert diffused(z, 62, True, beyond=60) == pytest.approx(factor, abs=3e-3)
 
 
@@ -148,19 +209,53 @@ def test_lifting_has_the_means_that_it_is_given():
 
 
 def test_molecules_that_start_poisson_stay_poisson_in_every_cell():
-    row = tissue(5)
-    level = np.array([9.0, 4.0, 1.0, 6.0, 2.0])
+    row = tissue(3)
+    level = np.array([9.0, 1.0, 4.0])
     equation = linear_noise(row.network)
     start = {initial_name(v.name): 0.0 for v in equation.state}
     for i, mean in enumerate(level):
         start |= {initial_name(f"ligand_{i}_mean"): mean, initial_name(f"ligand_{i}_var"): mean}
     made = OdePath(equation, [0.3, 1.0, 8.0]).value({**start, "hop": 0.7, "k": 0.1})
-    for i in range(5):
+    for i in range(3):
         assert made[f"ligand_{i}_var"] / made[f"ligand_{i}_mean"] == pytest.approx(1.0, abs=1e-6)
     assert np.abs([path for name, path in made.items() if name.endswith("_cov")]).max() < 1e-6
 
 
-def test_a_patch_that_covers_the_whole_row_is_the_row():
+def simulated(numbers, decay, hop, stop, word, replica):
+    """A closed row as one writes it down: each reaction waits on a clock of its own, numbered as in a row."""
+    cells, x = len(numbers), np.array(numbers)
+    moves = [(decay, i, None) for i in range(cells)]
+    moves += [(hop, i, j) for i in range(cells) for j in (i + 1, i - 1) if 0 <= j < cells]
+    happened = np.zeros(len(moves), dtype=int)
+    left, now = np.array([exponential(word, replica, r, 0) for r in range(len(moves))]), 0.0
+    while True:
+        rates = np.array([rate * x[i] for rate, i, _ in moves])
+        waits = np.divide(left, rates, out=np.full(len(moves), np.inf), where=rates > 0)
+        r = int(waits.argmin())
+        if now + waits[r] > stop:
+            return x, happened
+        now, left = now + waits[r], left - rates * waits[r]
+        happened[r] += 1
+        left[r] = exponential(word, replica, r, happened[r])
+        _, i, j = moves[r]
+        x[i] -= 1
+        if j is not None:
+            x[j] += 1
+
+
+def test_a_patch_that_covers_the_whole_row_is_a_direct_run_of_it_with_the_same_chance():
+    patch = Patch(tissue(7), 0, 3)
+    numbers = patch.lift(np.array([[5.0]]), np.array([[1.0]]), key=4)
+    paths = patch.evolve(numbers, np.array([[0.05, 1.0]]), 2.0, key=4)
+    word = int(generator(int(generator(4, EVOLVING).integers(2**62))).integers(2**62))
+    for replica in range(3):
+        x, happened = simulated(numbers[0, replica, :, 0], 0.05, 1.0, 2.0, word, replica)
+        assert np.array_equal(paths.states[replica, 0], x)
+        assert np.array_equal(paths.counts[replica], happened)
+    assert paths.counts.sum() > 300
+
+
+def test_fluxes_and_losses_account_for_every_molecule_of_a_whole_row():
     row = tissue(7)
     patch = Patch(row, 0, 3)
     numbers = patch.lift(np.array([[5.0]]), np.array([[1.0]]), key=4)
