@@ -8,6 +8,9 @@ A driver keeps the spacing s = ell + tau v up to the free speed. What is average
 
 Both give free flow, a plateau, and a congested branch (jam density - rho)/headway. Averaging the flux at a
 frozen density is not a homogenisation: it lets more pass than the worst stretch can.
+
+The congested branch is even traffic. Drivers who correct their speed at a rate a < 2/tau do not keep it:
+small waves in it grow.
 """
 
 import numpy as np
