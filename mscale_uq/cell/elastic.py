@@ -4,9 +4,10 @@ For a mean strain E the fluctuation w is periodic and in equilibrium, and
 
     S(E) = < sigma(E + eps(w)) >,      dS/dE = < C > - G^T K^-1 G,      G = < C B >,  K = < B^T C B >,
 
-with bilinear elements on a grid whose lines lie on the interfaces: exact for layers, an upper bound of the
-stiffness otherwise. All strains are treated in one compiled call; the Newton search of each starts at w = 0,
-so that a stress never depends on earlier ones. Slopes to properties and to the geometry use the same K.
+with bilinear elements on a grid whose lines lie on the interfaces: exact for layers, a little stiff for
+others, also where a phase can hardly be compressed. All strains are treated in one compiled call; the Newton
+search of each starts at w = 0, so that a stress never depends on earlier ones. Slopes to properties and to
+the geometry use the same K.
 """
 
 from abc import ABC, abstractmethod
