@@ -81,3 +81,10 @@ def test_nothing_heavy_comes_along(code):
         [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"], text=True
     )
     assert not set(HEAVY) & set(said.split())
+
+
+def test_a_case_is_read_without_the_tables_of_scipy_s_distributions():
+    code = "from mscale_uq.case.read import read_case; import sys; print(*sys.modules)"
+    said = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert "mscale_uq.stats.priors" in said
+    assert "scipy.stats" not in said  # as long to import as everything else

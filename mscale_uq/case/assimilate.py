@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from scipy.stats import norm
+import scipy
 
 from mscale_uq.case.binding import Link, fixed
 from mscale_uq.case.filters import build_filter, check_name
@@ -244,7 +244,7 @@ def as_state(prior: Prior, parameter: Parameter, drift: float) -> augment.Unknow
     normal scores: exact where the coordinate is normal.
     """
     law = prior.frozen(**prior.resolve({}))
-    draws = np.where(NODES < 0, law.ppf(norm.cdf(NODES)), law.isf(norm.sf(NODES)))
+    draws = np.where(NODES < 0, law.ppf(scipy.stats.norm.cdf(NODES)), law.isf(scipy.stats.norm.sf(NODES)))
     if not np.all((draws > parameter.lower) & (draws < parameter.upper)):
         given = f"the prior of {parameter.name!r} reaches the limits"
         raise InputError(explain(given, f"({parameter.lower:g}, {parameter.upper:g}) {parameter.unit}"))

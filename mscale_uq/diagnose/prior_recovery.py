@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy.stats import ks_2samp
+import scipy
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.random import generator
@@ -89,7 +89,7 @@ def check_prior_recovery(posterior: Posterior, settings: Settings, kept: int = K
     pairs = list(zip(draws.T, prior.T, strict=True))
     return PriorRecovery(
         names=posterior.names,
-        p=np.array([ks_2samp(ours, true).pvalue for ours, true in pairs]),
+        p=np.array([scipy.stats.ks_2samp(ours, true).pvalue for ours, true in pairs]),
         spread=np.array([_width(ours) / _width(true) for ours, true in pairs]),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy.stats import chisquare
+import scipy
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.uniform_band import band, p_value
@@ -69,7 +69,7 @@ def check_ranks(name: str, ranks: np.ndarray, kept: int) -> RankCheck:
         ranks=ranks,
         kept=kept,
         counts=binned,
-        chi_square_p=float(chisquare(binned).pvalue) if len(binned) > 1 else 1.0,
+        chi_square_p=float(scipy.stats.chisquare(binned).pvalue) if len(binned) > 1 else 1.0,
         z=np.arange(1, parts) / parts,
         ecdf=np.cumsum(counts)[:-1] / runs,
         lower=lower / runs,

@@ -12,8 +12,8 @@ doi:10.1007/s11222-022-10090-6.
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from scipy.special import gammaln
-from scipy.stats import binom
 
 from mscale_uq.core.parameter import Array
 
@@ -30,7 +30,7 @@ def p_value(counts: np.ndarray) -> float:
     """
     total, parts = int(counts.sum()), len(counts)
     below, z = np.cumsum(counts)[:-1], np.arange(1, parts) / parts
-    tails = np.minimum(binom.cdf(below, total, z), binom.sf(below - 1, total, z))
+    tails = np.minimum(scipy.stats.binom.cdf(below, total, z), scipy.stats.binom.sf(below - 1, total, z))
     return max(0.0, 1.0 - coverage(total, parts, _next_above(2.0 * float(tails.min()))))
 
 
@@ -63,8 +63,8 @@ def coverage(total: int, parts: int, pointwise: float) -> float:
 def _limits(total: int, parts: int, pointwise: float) -> tuple[np.ndarray, np.ndarray]:
     """Counts whose tails, themselves included, both weigh at least half of `pointwise`."""
     z, counts = np.arange(1, parts)[:, None] / parts, np.arange(total + 1)
-    low = np.argmax(binom.cdf(counts, total, z) >= 0.5 * pointwise, axis=1)
-    high = total - np.argmax(binom.sf(counts - 1, total, z)[:, ::-1] >= 0.5 * pointwise, axis=1)
+    low = np.argmax(scipy.stats.binom.cdf(counts, total, z) >= 0.5 * pointwise, axis=1)
+    high = total - np.argmax(scipy.stats.binom.sf(counts - 1, total, z)[:, ::-1] >= 0.5 * pointwise, axis=1)
     return low, high
 
 

@@ -8,8 +8,8 @@ Source: A. B. Owen, J. Complexity 14 (1998) 466-489, doi:10.1006/jcom.1998.0487 
 """
 
 import numpy as np
+import scipy
 from scipy.special import ndtri, softmax
-from scipy.stats import qmc
 
 from mscale_uq.core.parameter import Array
 
@@ -19,7 +19,7 @@ WIDER = 1.25  # of the law that nodes are drawn from, so that no node in a tail 
 def drawn(mean: Array, root: Array, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Return points ``(count, k)`` of a normal law of covariance root root', and their log-density."""
     k = len(mean)
-    uniform = qmc.Sobol(k, rng=rng).random(count)
+    uniform = scipy.stats.qmc.Sobol(k, rng=rng).random(count)
     z = ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
     density = -0.5 * (z**2).sum(axis=1) - np.log(np.abs(np.diag(root))).sum() - k / 2 * np.log(2 * np.pi)
     return mean + z @ root.T, density

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from scipy.stats import chi2
 
 from mscale_uq.files import replace
 from mscale_uq.filters.records import Verdict
@@ -154,7 +154,7 @@ def _nis(result: Assimilated) -> dict[str, Any]:
     steps = result.steps[result.steps["used"] > 0]
     times, freedom = steps.iloc[:, 0].to_numpy(), steps["used"].to_numpy()
     x = _time_axis(result, times)
-    low, high = (chi2.ppf(share, freedom) / freedom for share in (0.025, 0.975))
+    low, high = (scipy.stats.chi2.ppf(share, freedom) / freedom for share in (0.025, 0.975))
     axes.fill_between(
         x(times), low, high, color=PRIOR, alpha=0.25, linewidth=0, label="95 % of a right filter"
     )

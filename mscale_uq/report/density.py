@@ -1,7 +1,7 @@
 """A density from draws, smooth enough to be read."""
 
 import numpy as np
-from scipy.stats import gaussian_kde
+import scipy
 
 from mscale_uq.core.parameter import Array
 
@@ -21,5 +21,5 @@ def smooth_density(draws: Array, points: int = 201) -> tuple[Array, Array] | Non
         return None
     low, high = np.quantile(places, [(1 - SHARE) / 2, (1 + SHARE) / 2])
     grid = np.linspace(low, high, points)
-    heights = gaussian_kde(places)(grid)
+    heights = scipy.stats.gaussian_kde(places)(grid)
     return (np.exp(grid), heights / np.exp(grid)) if positive else (grid, heights)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.stats import binom
+import scipy
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.report.content import Measured
@@ -36,7 +36,7 @@ def _of(one: Measured) -> Iterator[str]:
         yield f"{where}: far from what the calibrated model expects: {told}{more}: {ADVICE}"
         return
     inside, seen = one.band.counts(one.band.observed)
-    if seen and binom.cdf(inside, seen, 0.95) < RARE:
+    if seen and scipy.stats.binom.cdf(inside, seen, 0.95) < RARE:
         yield f"{where}: {inside} of {seen} readings lie inside their 95 % intervals, too few: {ADVICE}"
 
 

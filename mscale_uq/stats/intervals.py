@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
 
 from mscale_uq.errors import ParameterError, explain
 from mscale_uq.stats.prior import Prior
@@ -70,11 +70,11 @@ def from_factor(median: float, factor: float) -> LogNormal:
     if not (0 < median < math.inf and 1 < factor < math.inf):
         given = f"lognormal prior with median = {median:g}, factor = {factor:g}"
         raise ParameterError(explain(given, "median > 0 and factor > 1"))
-    return LogNormal(math.log(median), math.log(factor) / float(stats.norm.ppf(0.975)))
+    return LogNormal(math.log(median), math.log(factor) / float(scipy.special.ndtri(0.975)))
 
 
 def _normal(lower: float, upper: float, tail: float) -> Normal:
-    return Normal((lower + upper) / 2, (upper - lower) / 2 / float(stats.norm.isf(tail)))
+    return Normal((lower + upper) / 2, (upper - lower) / 2 / float(-scipy.special.ndtri(tail)))
 
 
 def _lognormal(lower: float, upper: float, tail: float) -> LogNormal:
@@ -90,11 +90,11 @@ def _gamma(lower: float, upper: float, tail: float) -> Gamma:
         raise ParameterError(explain("gamma prior from lower = 0", "lower > 0"))
 
     def excess(log_alpha: float) -> float:
-        law = stats.gamma(math.exp(log_alpha))
+        law = scipy.stats.gamma(math.exp(log_alpha))
         return float(np.log(law.isf(tail)) - np.log(law.ppf(tail)) - math.log(upper / lower))
 
     alpha = math.exp(_root("gamma", excess, -4.0, 16.0))
-    return Gamma(alpha, float(stats.gamma(alpha).isf(tail)) / upper)
+    return Gamma(alpha, float(scipy.stats.gamma(alpha).isf(tail)) / upper)
 
 
 def _beta(lower: float, upper: float, tail: float) -> Beta:
@@ -106,17 +106,17 @@ def _beta(lower: float, upper: float, tail: float) -> Beta:
     size = max(mean * (1 - mean) / sd**2 - 1, 0.5)
 
     def miss(logs: np.ndarray) -> list[float]:
-        law = stats.beta(*np.exp(logs))
+        law = scipy.stats.beta(*np.exp(logs))
         return [law.logcdf(lower) - math.log(tail), law.logsf(upper) - math.log(tail)]
 
-    found = optimize.root(miss, np.log([mean * size, (1 - mean) * size]), tol=1e-12)
+    found = scipy.optimize.root(miss, np.log([mean * size, (1 - mean) * size]), tol=1e-12)
     alpha, beta = np.exp(found.x)
     return Beta(float(alpha), float(beta))
 
 
 def _root(family: str, function: Callable[[float], float], low: float, high: float) -> float:
     try:
-        return float(optimize.brentq(function, low, high, xtol=1e-13))
+        return float(scipy.optimize.brentq(function, low, high, xtol=1e-13))
     except ValueError:
         raise ParameterError(
             explain(f"no {family} prior fits this interval", hint="take lognormal, or give the arguments")
@@ -132,7 +132,7 @@ def _loguniform(lower: float, upper: float, _tail: float) -> LogUniform:
 
 
 def _half_normal(upper: float, mass: float) -> HalfNormal:
-    return HalfNormal(upper / float(stats.halfnorm.ppf(mass)))
+    return HalfNormal(upper / float(scipy.stats.halfnorm.ppf(mass)))
 
 
 def _exponential(upper: float, mass: float) -> Exponential:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from scipy import special, stats
+import scipy  # whose `stats`, which takes a second to import, comes with the first draw
+from scipy import special
 
 from mscale_uq.errors import ParameterError, explain
 from mscale_uq.stats.prior import Argument, Prior
@@ -29,7 +30,7 @@ class Normal(Prior):
 
     def frozen(self, mean: float, sd: float) -> Any:
         """Scipy's normal."""
-        return stats.norm(mean, sd)
+        return scipy.stats.norm(mean, sd)
 
 
 @final
@@ -53,7 +54,7 @@ class LogNormal(Prior):
 
     def frozen(self, mu: float, sigma: float) -> Any:
         """Scipy's lognormal."""
-        return stats.lognorm(s=sigma, scale=np.exp(mu))
+        return scipy.stats.lognorm(s=sigma, scale=np.exp(mu))
 
 
 @final
@@ -76,7 +77,7 @@ class HalfNormal(Prior):
 
     def frozen(self, sd: float) -> Any:
         """Scipy's half-normal."""
-        return stats.halfnorm(scale=sd)
+        return scipy.stats.halfnorm(scale=sd)
 
 
 @final
@@ -99,7 +100,7 @@ class Exponential(Prior):
 
     def frozen(self, rate: float) -> Any:
         """Scipy's exponential."""
-        return stats.expon(scale=1 / rate)
+        return scipy.stats.expon(scale=1 / rate)
 
 
 @final
@@ -123,7 +124,7 @@ class Gamma(Prior):
 
     def frozen(self, alpha: float, beta: float) -> Any:
         """Scipy's gamma."""
-        return stats.gamma(alpha, scale=1 / beta)
+        return scipy.stats.gamma(alpha, scale=1 / beta)
 
 
 @final
@@ -148,7 +149,7 @@ class Beta(Prior):
 
     def frozen(self, alpha: float, beta: float) -> Any:
         """Scipy's beta."""
-        return stats.beta(alpha, beta)
+        return scipy.stats.beta(alpha, beta)
 
 
 class Bounded(Prior):
@@ -187,7 +188,7 @@ class Uniform(Bounded):
 
     def frozen(self, lower: float, upper: float) -> Any:
         """Scipy's uniform."""
-        return stats.uniform(lower, upper - lower)
+        return scipy.stats.uniform(lower, upper - lower)
 
 
 @final
@@ -206,7 +207,7 @@ class LogUniform(Bounded):
 
     def frozen(self, lower: float, upper: float) -> Any:
         """Scipy's log-uniform."""
-        return stats.loguniform(lower, upper)
+        return scipy.stats.loguniform(lower, upper)
 
 
 @final
@@ -228,7 +229,7 @@ class TruncatedNormal(Bounded):
 
     def frozen(self, mean: float, sd: float, lower: float, upper: float) -> Any:
         """Scipy's truncated normal."""
-        return stats.truncnorm((lower - mean) / sd, (upper - mean) / sd, mean, sd)
+        return scipy.stats.truncnorm((lower - mean) / sd, (upper - mean) / sd, mean, sd)
 
 
 FAMILIES: dict[str, type[Prior]] = {
