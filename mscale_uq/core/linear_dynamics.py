@@ -29,6 +29,16 @@ class Transition:
     Q: Array
 
 
+def alike(move: Transition, copies: int) -> Transition:
+    """Return the move of many copies; a variable's copies lie next to each other, leading axes are kept."""
+    if copies == 1:
+        return move
+    size = copies * move.b.shape[-1]
+    shape = (*move.b.shape[:-1], size, size)
+    F, Q = (np.einsum("...ab,ij->...aibj", part, np.eye(copies)).reshape(shape) for part in (move.F, move.Q))
+    return Transition(F, np.repeat(move.b, copies, axis=-1), Q)
+
+
 class LinearDynamics(Dynamics):
     """Dynamics whose step is affine in the state: a child gives the matrices.
 
@@ -75,6 +85,18 @@ class LinearDynamics(Dynamics):
         sets = (self.row(values, row) for row in range(count))
         moves = [self.transition(start, stop, one) for one in sets]
         return Transition(*(np.array([getattr(move, part) for move in moves]) for part in "FbQ"))
+
+    def blocks(self) -> tuple[np.ndarray, ...]:
+        """Return which parts of the state do not move each other, nor share noise.
+
+        One array ``(copies, size)`` of places in the state for each kind of part; all copies of a kind move
+        alike. The whole state is one part, unless a child knows better.
+        """
+        return (np.arange(self.size)[None],)
+
+    def block_rows(self, start: float, stop: float, values: Values, count: int) -> list[Transition]:
+        """Return what `transition_rows` does for each kind of `blocks`: F ``(count, size, size)``, b, Q."""
+        return [self.transition_rows(start, stop, values, count)]
 
     @final
     def has_rows(self, values: Values) -> bool:

@@ -28,6 +28,8 @@ def state_labels(space: StateSpace) -> list[tuple[str, str]]:
 
 def deviation(state: Any) -> Array:
     """Return the standard deviations ``(n,)`` of any filter's state."""
+    if hasattr(state, "variances"):
+        return np.sqrt(np.maximum(state.variances, 0.0))
     if not hasattr(state, "members"):
         return np.sqrt(np.maximum(np.diag(state.cov), 0.0))
     weights = getattr(state, "weights", None)

@@ -10,6 +10,7 @@ from mscale_uq.core.lazy import lazy
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.random import generator
+from mscale_uq.filters.node_blocks import Blocks
 from mscale_uq.filters.records import interval
 
 
@@ -27,8 +28,8 @@ class NodeState:
     log_mass
         ``(G,)`` logarithm of prior times evidence over the density that the node was drawn from, over G; its
         sum is the evidence.
-    means, covs
-        a ``(G, n)`` and C ``(G, n, n)`` of the state without the unknowns.
+    means, blocks
+        a ``(G, n)``, and the covariances C of the state without the unknowns.
     history
         What was taken in, for other nodes.
     """
@@ -37,7 +38,7 @@ class NodeState:
     points: Array
     log_mass: Array
     means: Array
-    covs: Array
+    blocks: Blocks
     history: tuple[Observation, ...] = ()
 
     @property
@@ -70,7 +71,14 @@ class NodeState:
         """Covariance ``(n + k, n + k)`` of state and unknowns."""
         left, n = self.nodes - self.mean, self.means.shape[1]
         between = np.asarray((left * self.weights[:, None]).T @ left)
-        between[:n, :n] += np.tensordot(self.weights, self.covs, 1)
+        between[:n, :n] += self.blocks.averaged(self.weights)
+        return between
+
+    @lazy
+    def variances(self) -> Array:
+        """Variances ``(n + k,)`` of state and unknowns."""
+        between = np.asarray(self.weights @ (self.nodes - self.mean) ** 2)
+        between[: self.means.shape[1]] += self.weights @ self.blocks.variances()
         return between
 
     @lazy
@@ -79,9 +87,7 @@ class NodeState:
 
         They are always the same.
         """
-        size, vectors = np.linalg.eigh(self.covs)
-        root = vectors * np.sqrt(np.maximum(size, 0.0))[:, None, :]
         z = generator(0, interval(self.time)).standard_normal(self.means.shape)
-        arms = np.einsum("gab,gb->ga", root, z)
+        arms = self.blocks.shaken(z)
         rows = np.concatenate([self.means + arms, self.means - arms])
         return np.hstack([rows, np.tile(self.points, (2, 1))]), np.tile(self.weights / 2, 2)

@@ -32,8 +32,10 @@ from mscale_uq.errors import InputError, SolveFailed, explain
 from mscale_uq.filters.augmented import AugmentedDynamics
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.loop import simultaneous
+from mscale_uq.filters.node_blocks import Blocks
+from mscale_uq.filters.node_look import look_all
 from mscale_uq.filters.node_state import NodeState
-from mscale_uq.filters.node_update import look_all
+from mscale_uq.filters.node_update import Told
 from mscale_uq.filters.proposal import drawn, fitted
 from mscale_uq.filters.records import Purpose, StepInfo, interval
 from mscale_uq.filters.rows_reading import known_rows
@@ -91,10 +93,11 @@ class GaussianSum(Filter):
         dynamics = _linear(space)
         known = {**values, **_at_nodes(space, values, state.points)}
         read = {name: np.asarray(known[name]) for name in dynamics.inputs}
-        move = dynamics.transition_rows(state.time, time, read, len(state.points))
-        means = np.einsum("gab,gb->ga", move.F, state.means) + move.b
-        covs = move.F @ state.covs @ np.swapaxes(move.F, 1, 2) + move.Q
-        return replace(state, time=time, means=means, covs=covs)
+        span = state.time, time, read, len(state.points)
+        whole = state.blocks.whole
+        moves = [dynamics.transition_rows(*span)] if whole else dynamics.block_rows(*span)
+        means, blocks = state.blocks.moved(state.means, moves)
+        return replace(state, time=time, means=means, blocks=blocks)
 
     def analyse(
         self,
@@ -106,11 +109,10 @@ class GaussianSum(Filter):
     ) -> tuple[NodeState, StepInfo]:
         """Return the law given all observations, jointly; from other nodes if too few of these count."""
         sight = look(space, values, sorted(observations, key=attrgetter("source")), state.time).uncensored()
-        forecast = look_all(space, values, state.points, state.means, state.covs, sight.observations)
+        forecast = look_all(space, values, state, sight.observations)
         expected, spread = forecast.expected(state.weights)
-        means, covs, logs, settled = forecast.update()
-        history = (*state.history, *sight.observations)
-        taken = NodeState(state.time, state.points, _finite(state.log_mass + logs), means, covs, history)
+        told, settled = forecast.update()
+        taken = replace(_taken(state, told), history=(*state.history, *sight.observations))
         after = self._settled(space, values, taken, key)
         notes = [] if settled else [UNSETTLED]
         if after.effective < self.least * self.size:
@@ -144,9 +146,7 @@ class GaussianSum(Filter):
         now = self._begun(space, values, points, density)
         for together in simultaneous(state.history):
             now = self.forecast(space, values, now, together[0].time)
-            there = look_all(space, values, points, now.means, now.covs, together)
-            means, covs, logs, _ = there.update()
-            now = replace(now, means=means, covs=covs, log_mass=_finite(now.log_mass + logs))
+            now = _taken(now, look_all(space, values, now, together).update()[0])
         return replace(self.forecast(space, values, now, state.time), history=state.history)
 
     def _begun(self, space: StateSpace, values: Values, points: Array, density: Array) -> NodeState:
@@ -156,8 +156,9 @@ class GaussianSum(Filter):
         prior = -0.5 * (z**2 + np.log(2 * np.pi * sd**2)).sum(axis=1)
         first, cov = space.initial(values)
         n, count = first.size - mean.size, len(points)
-        means, covs = np.tile(first[:n], (count, 1)), np.tile(cov[:n, :n], (count, 1, 1))
-        return NodeState(space.start, points, prior - density - np.log(count), means, covs)
+        blocks = Blocks.of(_linear(space), cov[:n, :n], count)
+        means = np.tile(first[:n], (count, 1))
+        return NodeState(space.start, points, prior - density - np.log(count), means, blocks)
 
 
 def check(space: StateSpace) -> None:
@@ -210,14 +211,16 @@ def _at_nodes(space: StateSpace, values: Values, points: Array) -> Named:
     return known_rows(dynamics.dependents, dynamics.split(states), values, len(points))
 
 
-def _finite(log_mass: Array) -> Array:
-    """Return the masses, nothing where the readings cannot be.
+def _taken(state: NodeState, told: Told) -> NodeState:
+    """Return the law given what readings told.
 
     Raises
     ------
     SolveFailed
-        If that is everywhere.
+        If they cannot be at any node.
     """
+    log_mass = state.log_mass + told.logs
     if not np.isfinite(log_mass).any():
         raise SolveFailed("Gaussian sum", {}, "the readings are impossible at every node")
-    return np.where(np.isfinite(log_mass), log_mass, -1e300)
+    possible = np.where(np.isfinite(log_mass), log_mass, -1e300)
+    return replace(state, means=told.means, blocks=told.blocks, log_mass=possible)

@@ -1,6 +1,8 @@
 """What many states expect to be read, with slopes: all at once, if pointwise or by one matrix."""
 
+from collections.abc import Sequence
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,10 +31,21 @@ def known_rows(dependents: Dependents, named: Values, values: Values, count: int
     return {name: np.array([one[name] for one in made]) for name in dependents.names}
 
 
+class Slopes(NamedTuple):
+    """Slopes of readings to the few entries of the state that each of them sees.
+
+    `entries` ``(m, w)`` are places in the state, -1 where a reading sees fewer than w; `values` ``(N, m, w)``
+    are the slopes of N states, zero there.
+    """
+
+    entries: np.ndarray
+    values: Array
+
+
 def linear_rows(
     space: StateSpace, values: Values, operator: ObservationOperator, states: Array, seen: Seen = EVERY
-) -> tuple[Array, Array]:
-    """Return expected readings ``(N, m)`` and their slopes ``(N, m, n)`` to the state, learned ones left out.
+) -> tuple[Array, Slopes]:
+    """Return expected readings ``(N, m)`` and their slopes to the state, learned parameters left out.
 
     `states` are ``(N, n + k)``, with the coordinates of the k learned parameters behind the n others. `seen`
     ``(m,)`` asks for some of the m readings alone.
@@ -47,15 +60,46 @@ def linear_rows(
     n = dynamics.inner.size
     if operator.stage is None:
         there = np.arange(n)[places(space)[operator.quantity]][seen]
-        return states[:, there], np.broadcast_to(np.eye(n)[there], (len(states), there.size, n))
+        return states[:, there], Slopes(there[:, None], np.ones((len(states), there.size, 1)))
     stage = operator.stage.inner if isinstance(operator.stage, AugmentedReading) else operator.stage
     if isinstance(stage, PointwiseStage):
         return _pointwise(space, values, operator, stage, states, seen)
-    if isinstance(stage, LinearReading) and not dynamics.dependents.names.intersection(stage.inputs):
-        H, d = (part[seen] for part in stage.matrices(values))
-        return states[:, :n] @ H.T + d, np.broadcast_to(H, (len(states), *H.shape))
+    if isinstance(stage, LinearReading):
+        return _by_matrices(space, values, stage, states, seen)
     made = [_one(space, values, operator, state) for state in states]
-    return np.array([one[0][seen] for one in made]), np.array([one[1][seen, :n] for one in made])
+    expected, H = (np.array([one[part][seen] for one in made]) for part in (0, 1))
+    there = _columns(space, [v.name for v in dynamics.inner.state if v.name in stage.inputs])
+    return expected, Slopes(np.tile(there, (expected.shape[1], 1)), H[:, :, there])
+
+
+def _columns(space: StateSpace, variables: Sequence[str]) -> np.ndarray:
+    """Return the places of some state variables, behind each other."""
+    there = places(space)
+    parts = [np.arange(space.dynamics.size)[there[name]] for name in variables]
+    return np.concatenate([np.zeros(0, dtype=int), *parts])
+
+
+def _by_matrices(
+    space: StateSpace, values: Values, stage: LinearReading, states: Array, seen: Seen
+) -> tuple[Array, Slopes]:
+    """Return what H x + d expects, with one H for all states unless it depends on what is learned."""
+    dynamics = space.dynamics
+    assert isinstance(dynamics, AugmentedDynamics)
+    there = _columns(space, stage.read)
+    learned = dynamics.dependents.names.intersection(stage.inputs)
+    if learned:
+        rows = known_rows(dynamics.dependents, dynamics.split(states), values, len(states))
+        sets = ({**values, **{name: rows[name][k] for name in learned}} for k in range(len(states)))
+        H, d = (np.array(part) for part in zip(*(stage.matrices(one) for one in sets), strict=True))
+    else:
+        H, d = (part[None] for part in stage.matrices(values))
+    H, d = H[:, seen], d[:, seen]
+    expected = (H @ states[:, there, None])[..., 0] + d
+    used = (H != 0).any(axis=0)
+    first = np.argsort(~used, axis=1, kind="stable")[:, : max(1, used.sum(axis=1).max(initial=0))]
+    entries = np.where(np.take_along_axis(used, first, axis=1), there[first], -1)
+    slopes = np.take_along_axis(H, first[None], axis=2)
+    return expected, Slopes(entries, np.broadcast_to(slopes, (len(states), *slopes.shape[1:])))
 
 
 def _one(
@@ -85,7 +129,7 @@ def _pointwise(
     stage: PointwiseStage,
     states: Array,
     seen: Seen,
-) -> tuple[Array, Array]:
+) -> tuple[Array, Slopes]:
     dynamics, count = space.dynamics, len(states)
     assert isinstance(dynamics, AugmentedDynamics)
     if isinstance(stage, PointwiseFormula):
@@ -93,16 +137,14 @@ def _pointwise(
     given, m = _flat(space, values, stage, states, seen)
     made, tangent = stage.tangent(given)
     slopes = tangent[:, stage.outputs.index(operator.quantity)].reshape(count, -1, len(stage.inputs))
-    H, where = np.zeros((*slopes.shape[:2], dynamics.inner.size)), places(space)
-    row, place = np.arange(slopes.shape[1]), np.arange(m)[seen]
-    for variable in dynamics.inner.state:
-        if variable.name in stage.inputs:
-            slope, first = slopes[:, :, stage.inputs.index(variable.name)], where[variable.name].start
-            if prod(variable.shape) == 1:
-                H[:, :, first] += slope
-            else:
-                H[:, row, first + place] += slope
-    return made[operator.quantity].reshape(count, row.size), H
+    where, row, place = places(space), np.arange(slopes.shape[1]), np.arange(m)[seen]
+    read = [variable for variable in dynamics.inner.state if variable.name in stage.inputs]
+    first = [np.arange(dynamics.size)[where[v.name]][0] for v in read]
+    pairs = zip(first, read, strict=True)
+    entries = [at + (0 * row if prod(v.shape) == 1 else place) for at, v in pairs]
+    columns = [stage.inputs.index(variable.name) for variable in read]
+    found = Slopes(np.array(entries, dtype=int).reshape(len(read), row.size).T, slopes[:, :, columns])
+    return made[operator.quantity].reshape(count, row.size), found
 
 
 def _flat(

@@ -13,7 +13,7 @@ import numpy as np
 
 from mscale_uq.core.dynamics import initial_name
 from mscale_uq.core.formula import Formula
-from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition, leading
+from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition, alike, leading
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import InputError, explain
@@ -170,6 +170,7 @@ class FollowedCells(LinearDynamics):
         self.inputs = population.formula.inputs
         self.shapes: Mapping[str, tuple[int, ...]] = {}
         self.autonomous = False
+        self._one = self if cells == 1 else FollowedCells(population, 1)
 
     def moved_by(self, names: Collection[str]) -> "FollowedCells":
         """Return the cells whose derivatives are taken along these rates alone."""
@@ -183,11 +184,18 @@ class FollowedCells(LinearDynamics):
         """Return F, b and Q of many sets of rates."""
         if start < self.population.begin:
             raise InputError(explain(f"cells moved from {start:g}", f"{self.population.begin:g} or later"))
+        if self.cells > 1:
+            return alike(self._one.stacked(start, stop, values, count), self.cells)
         law = law_rows(self.population.formula, self, values, count)
-        F, b, Q = self.population.cell_rows(law, start, stop)
-        each, n = np.eye(self.cells), self.size
-        whole_F, whole_Q = (np.einsum("gab,ij->gaibj", part, each).reshape(count, n, n) for part in (F, Q))
-        return Transition(whole_F, np.repeat(b, self.cells, axis=1), whole_Q)
+        return Transition(*self.population.cell_rows(law, start, stop))
+
+    def blocks(self) -> tuple[np.ndarray, ...]:
+        """Return each cell."""
+        return (np.arange(self.size).reshape(-1, self.cells).T,)
+
+    def block_rows(self, start: float, stop: float, values: Values, count: int) -> list[Transition]:
+        """Return what moves a cell."""
+        return [self._one.transition_rows(start, stop, values, count)]
 
     def linearize_transitions(
         self, intervals: Intervals, values: Values
@@ -203,19 +211,12 @@ class FollowedCells(LinearDynamics):
             raise InputError(explain(f"cells moved from {start:g}", f"{begin:g} or later"))
         times = np.array([begin, start, stop]) if start > begin else np.array([start, stop])
         now, moved = self.population.moves(times, values, still)
-        whole = self._whole(now.F[-1], now.b[-1], now.Q[-1])
+        whole = alike(Transition(now.F[-1], now.b[-1], now.Q[-1]), self.cells)
         slopes = {
-            name: self._whole(moved.F[p, -1], moved.b[p, -1], moved.Q[p, -1])
+            name: alike(Transition(moved.F[p, -1], moved.b[p, -1], moved.Q[p, -1]), self.cells)
             for p, name in enumerate(() if still else self.population.moving)
         }
         return whole, slopes
-
-    def _whole(self, F: Array, b: Array, Q: Array) -> Transition:
-        if self.cells == 1:
-            return Transition(F, b, Q)
-        each = np.eye(self.cells)
-        whole_F, whole_Q = (np.asarray(np.kron(part, each), dtype=float) for part in (F, Q))
-        return Transition(whole_F, np.repeat(b, self.cells), whole_Q)
 
 
 @final

@@ -15,7 +15,7 @@ from typing import final
 
 import numpy as np
 
-from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition
+from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition, alike
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import InputError, NoGradient, explain
@@ -63,11 +63,20 @@ class NoisyCells(LinearDynamics):
         self._network, self._cells, self._begin = network, cells, float(begin)
         self._first = np.array([float((first or {}).get(s.name, 0.0)) for s in network.species])
         self._noise = linear_noise(network)
+        self._one = self if cells == 1 else NoisyCells(network, 1, first, begin)
 
     def transitions(self, intervals: Intervals, values: Values) -> list[Transition]:
         """Return F, b and Q of each interval, for all cells."""
         p = self._noise.vector(values)
-        return [self._whole(*self._move(start, stop, p)) for start, stop in intervals]
+        return [alike(Transition(*self._move(start, stop, p)), self._cells) for start, stop in intervals]
+
+    def blocks(self) -> tuple[np.ndarray, ...]:
+        """Return each cell."""
+        return (np.arange(self.size).reshape(-1, self._cells).T,)
+
+    def block_rows(self, start: float, stop: float, values: Values, count: int) -> list[Transition]:
+        """Return what moves a cell."""
+        return [self._one.transition_rows(start, stop, values, count)]
 
     def linearize_transitions(
         self, intervals: Intervals, values: Values
@@ -105,8 +114,3 @@ class NoisyCells(LinearDynamics):
         """Return the moments of numbers that are known."""
         n = len(mean)
         return np.concatenate([mean, np.zeros(n * (n + 1) // 2)])
-
-    def _whole(self, F: Array, b: Array, Q: Array) -> Transition:
-        each = np.eye(self._cells)
-        whole_F, whole_Q = (np.asarray(np.kron(part, each), dtype=float) for part in (F, Q))
-        return Transition(whole_F, np.repeat(b, self._cells), whole_Q)

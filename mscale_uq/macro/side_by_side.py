@@ -48,6 +48,17 @@ class SideBySide(LinearDynamics):
         made = [part.transition_rows(start, stop, self._of(part, values), count) for part in self.parts]
         return _joined(made)
 
+    def blocks(self) -> tuple[np.ndarray, ...]:
+        """Return the blocks of all parts."""
+        firsts = np.cumsum([0, *(part.size for part in self.parts)])
+        pairs = zip(firsts, self.parts, strict=False)
+        return tuple(first + kind for first, part in pairs for kind in part.blocks())
+
+    def block_rows(self, start: float, stop: float, values: Values, count: int) -> list[Transition]:
+        """Return what moves the blocks of all parts."""
+        made = (part.block_rows(start, stop, self._of(part, values), count) for part in self.parts)
+        return [move for moves in made for move in moves]
+
     def linearize_transitions(
         self, intervals: Intervals, values: Values
     ) -> list[tuple[Transition, dict[str, Transition]]]:

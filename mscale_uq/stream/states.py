@@ -13,6 +13,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.errors import DataError, explain
 from mscale_uq.filters.enks import LaggedState
 from mscale_uq.filters.ienks import WindowState
+from mscale_uq.filters.node_blocks import Blocks
 from mscale_uq.filters.node_state import NodeState
 from mscale_uq.filters.records import EnsembleState, FactorState, GaussianState
 
@@ -25,6 +26,7 @@ KINDS = {
         LaggedState,
         WindowState,
         NodeState,
+        Blocks,
         Observation,
     )
 }

@@ -3,11 +3,15 @@
 The bank of `filters.shared` (forecast and analysis, with what a frame says of the shared unknowns) beside the
 extended Kalman filter of the joint state, which is the same filter; both in one run, in turn. A figure is the
 median of the processor time of a frame, after twenty to warm up. Goal: 1000 cells in less than 5 ms.
+
+Then the Gaussian sum that the case `cell_state_fusion` ships, with the four unknowns that a movie tells of,
+beside the same with the state as one block: what twelve frames take, new nodes and all, and a frame without.
 """
 
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -16,12 +20,19 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "N
 import numpy as np  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "systems"))
+from bench_twins import PRIOR  # noqa: E402
+from one_block import OneBlock  # noqa: E402
 from tracked_cells import KNOWN, UNKNOWN, readings, space  # noqa: E402
+from twins import CAMERA as SCOPE  # noqa: E402
+from twins import KNOWN as TRUTH  # noqa: E402
+from twins import by_events, fusion  # noqa: E402
 
 from mscale_uq.core.observation import Observation  # noqa: E402
+from mscale_uq.core.statespace import StateSpace  # noqa: E402
 from mscale_uq.filters.augment import augment  # noqa: E402
 from mscale_uq.filters.extended import ExtendedKalman  # noqa: E402
 from mscale_uq.filters.loop import start  # noqa: E402
+from mscale_uq.filters.node_sum import GaussianSum  # noqa: E402
 from mscale_uq.filters.shared import SharedBank  # noqa: E402
 from mscale_uq.observe.fluorescence import Fluorescence  # noqa: E402
 
@@ -52,6 +63,25 @@ def joint(cells):
     return times, now.state.mean[2 * cells :]
 
 
+def sum_of_normals(cells, frames, as_one=False):
+    """Processor time of each frame of a Gaussian sum, and its mean."""
+    rng, none = np.random.default_rng(1), np.zeros(cells)
+    plain = fusion.space(np.arange(cells))
+    seen = {name: replace(one, law=SCOPE) for name, one in plain.observations.items()}
+    dynamics = OneBlock(plain.dynamics) if as_one else plain.dynamics
+    whole = StateSpace([], dynamics, seen, plain.parameters, plain.constants)
+    unknown = {name: one for name, one in PRIOR.items() if name != "capture"}
+    rest = {name: value for name, value in TRUTH.items() if name not in (*unknown, "capture")}
+    now, times = start(GaussianSum(256), augment(whole, unknown), rest), []
+    path = by_events(*(TRUTH[p.name] for p in fusion.RATES), 15.0, frames, cells, rng)
+    for frame, row in enumerate(100.0 + TRUTH["gain"] * path[:, :, 1], start=1):
+        reading = Observation(15.0 * frame, "microscope", "intensity", SCOPE.sample(row, none, {}, rng))
+        begin = time.thread_time()
+        now, _ = now.update(reading)
+        times.append(time.thread_time() - begin)
+    return times, now.state.mean
+
+
 def main():
     """Print the table."""
     for cells in (JOINT, 1000):
@@ -64,6 +94,14 @@ def main():
             print(
                 f"joint state, {cells} cells: {1e3 * np.median(slow[20:]):7.2f} ms a frame, {ratio:.1f} times"
             )
+    sum_of_normals(2, 2)  # compiles
+    (times, mean), (slow, same) = (sum_of_normals(JOINT, 12, as_one) for as_one in (False, True))
+    assert np.allclose(mean, same, rtol=1e-6)
+    ratio = np.sum(slow) / np.sum(times)
+    print(f"Gaussian sum, {JOINT} cells: {sum(times):.2f} s for 12 frames; as one block {ratio:.1f} times")
+    for cells in (300, 1000):
+        times, _ = sum_of_normals(cells, 12)
+        print(f"Gaussian sum, {cells} cells: {1e3 * np.min(times):.0f} ms a frame, {sum(times):.1f} s for 12")
 
 
 if __name__ == "__main__":

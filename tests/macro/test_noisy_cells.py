@@ -58,6 +58,10 @@ def test_without_feedback_it_is_the_exact_law_of_followed_cells():
         assert pytest.approx(other.F, rel=1e-5, abs=1e-7) == one.F
         assert one.b == pytest.approx(other.b, rel=1e-5)
         assert pytest.approx(other.Q, rel=1e-5, abs=1e-7 * np.abs(other.Q).max()) == one.Q
+        (cells,), (part,) = noisy.blocks(), noisy.block_rows(*interval, arrays(open_loop), 1)
+        for places in cells:  # each of the two moves on its own
+            assert pytest.approx(one.F[np.ix_(places, places)], rel=1e-12) == part.F[0]
+            assert pytest.approx(one.Q[np.ix_(places, places)], rel=1e-12) == part.Q[0]
 
 
 def test_a_gene_that_represses_itself_has_the_moments_of_exact_paths_at_every_pair_of_times():
