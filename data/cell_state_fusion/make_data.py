@@ -7,14 +7,10 @@ TrackMate exports its spots, the dishes as anndata writes them, through h5py.
 
 import h5py
 import numpy as np
+from numba import njit
 
 SEED = 20261126
-RATES = {
-    "transcription": 2.0,
-    "mrna_decay": np.log(2) / 5,
-    "translation": 4.0,
-    "protein_decay": np.log(2) / 30,
-}
+TRANSCRIPTION, MRNA_DECAY, TRANSLATION, PROTEIN_DECAY = 2.0, np.log(2) / 5, 4.0, np.log(2) / 30  # 1/min
 GAIN, BACKGROUND, BLEACHING = 1.5, 100.0, 1e-5  # counts per protein, counts, 1/min
 READ_NOISE, SHOT, SEGMENTATION = 20.0, 0.05, 0.03  # counts, counts, share
 CAPTURE, OVERDISPERSION = 0.1, 0.05
@@ -22,7 +18,7 @@ CELLS, FRAMES, INTERVAL = 4, 577, 5.0  # min
 DISHES = {1: 60.0, 2: 360.0, 3: 1080.0, 4: 2160.0}  # min
 SEQUENCED, DISH_SD, DEPTH_SD = 200, 0.1, 0.3
 GENES = ("reporter", "housekeeping_1", "housekeeping_2")
-CHANGE = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+CHANGE = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 HEADER = [
     "LABEL,ID,TRACK_ID,QUALITY,POSITION_X,POSITION_Y,POSITION_Z,POSITION_T,FRAME,RADIUS,VISIBILITY,"
     "MEAN_INTENSITY_CH1,STD_INTENSITY_CH1",
@@ -32,25 +28,35 @@ HEADER = [
 ]
 
 
+@njit
 def simulate(transcription, times, rng, protein=True):
     """Return numbers of mRNA and protein ``(cells, times, 2)`` of cells that begin with nothing."""
     cells = len(transcription)
     state, now, seen = np.zeros((cells, 2)), np.zeros(cells), np.zeros((cells, len(times), 2))
+    hazards, then = np.empty((cells, 4)), np.empty(cells)
     for t, time in enumerate(times):
         running = np.arange(cells)
         while running.size:
-            m, p = state[running].T
-            making = RATES["translation"] * m * protein
-            hazards = np.stack(
-                [transcription[running], RATES["mrna_decay"] * m, making, RATES["protein_decay"] * p]
-            )
-            total = hazards.sum(axis=0)
-            then = now[running] + rng.exponential(1 / total)
-            happens = then < time
-            pick = (rng.random(running.size) * total > hazards.cumsum(axis=0)).sum(axis=0)
-            now[running] = np.where(happens, then, time)
-            running, pick = running[happens], pick[happens]
-            state[running] += CHANGE[pick]
+            for i in running:
+                m, p = state[i]
+                making = TRANSLATION * m if protein else 0.0
+                hazards[i] = transcription[i], MRNA_DECAY * m, making, PROTEIN_DECAY * p
+                for k in range(1, 4):  # their running sums
+                    hazards[i, k] += hazards[i, k - 1]
+                then[i] = now[i] + rng.exponential(1 / hazards[i, 3])
+            going = np.empty_like(running)
+            count = 0
+            for i in running:
+                mark = rng.random() * hazards[i, 3]
+                now[i] = min(then[i], time)
+                if then[i] < time:
+                    pick = 0
+                    while mark > hazards[i, pick]:
+                        pick += 1
+                    state[i] += CHANGE[pick]
+                    going[count] = i
+                    count += 1
+            running = going[:count]
         seen[:, t] = state
     return seen
 
@@ -58,7 +64,7 @@ def simulate(transcription, times, rng, protein=True):
 def movie(rng):
     """Write movie.csv; return the true numbers of the last frame."""
     times = INTERVAL * np.arange(FRAMES)
-    path = simulate(np.full(CELLS, RATES["transcription"]), times, rng)
+    path = simulate(np.full(CELLS, TRANSCRIPTION), times, rng, True)
     signal = GAIN * np.exp(-BLEACHING * times) * path[:, :, 1]
     sd = np.sqrt(READ_NOISE**2 + SHOT * signal + (SEGMENTATION * signal) ** 2)
     reading = BACKGROUND + signal + sd * rng.standard_normal(signal.shape)
@@ -84,8 +90,8 @@ def movie(rng):
 def dish(number, time, rng):
     """Write dish_<number>.h5ad; return the dish's offset."""
     offset = DISH_SD * rng.standard_normal()
-    faster = np.full(SEQUENCED, RATES["transcription"] * np.exp(offset))
-    mrna = simulate(faster, [time], rng, protein=False)[:, 0, 0]
+    faster = np.full(SEQUENCED, TRANSCRIPTION * np.exp(offset))
+    mrna = simulate(faster, np.array([time]), rng, False)[:, 0, 0]
     depth = rng.lognormal(0.0, DEPTH_SD, SEQUENCED)
     depth = depth / depth.mean()
     chance = CAPTURE * depth * rng.gamma(1 / OVERDISPERSION, OVERDISPERSION, SEQUENCED)

@@ -1,5 +1,7 @@
 """Gene expression under the microscope and in the sequencer: one case, two experiments, one filter."""
 
+import subprocess
+import sys
 from itertools import islice
 
 import h5py
@@ -45,6 +47,32 @@ def test_the_case_reads_the_movie_and_the_dishes_in_their_own_layouts(case):
     assert dishes.data.outputs["umi"].size == 800
     assert isinstance(movie.operators["intensity"].law, Followed)
     assert isinstance(dishes.operators["umi"].law, NegativeBinomial)
+
+
+@pytest.mark.slow
+def test_the_script_with_its_seed_writes_the_files_that_are_shipped(tmp_path):
+    folder = data_root() / "cell_state_fusion"
+    subprocess.run([sys.executable, folder / "make_data.py"], cwd=tmp_path, check=True, capture_output=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["dish_1.h5ad", *DISHES, "movie.csv"]
+    assert (tmp_path / "movie.csv").read_bytes() == (folder / "movie.csv").read_bytes()
+    for name in ("dish_1.h5ad", *DISHES):
+        with h5py.File(tmp_path / name) as made, h5py.File(folder / name) as shipped:
+            assert contents(made) == contents(shipped)
+
+
+DISHES = ["dish_2.h5ad", "dish_3.h5ad", "dish_4.h5ad"]
+
+
+def contents(file):
+    """Everything in a file: groups, arrays and attributes, as plain values."""
+    found = {"/": sorted(file.attrs.items())}
+
+    def add(name, part):
+        marks = {key: np.asarray(mark).tolist() for key, mark in part.attrs.items()}
+        found[name] = marks, part[()].tolist() if isinstance(part, h5py.Dataset) else None
+
+    file.visititems(add)
+    return found
 
 
 def test_the_dishes_are_what_anndata_reads():

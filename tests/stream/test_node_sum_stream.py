@@ -55,4 +55,5 @@ def test_a_stored_sum_has_its_past_with_it():
     now = begun().update(Observation(0.5, "probe", "amount", np.nan, mark=0, record="a"))[0].state
     back = unpack(pack(now))
     assert [(o.time, o.source, o.record, o.noise) for o in back.history] == [(0.5, "probe", "a", None)]
-    assert np.array_equal(back.covs, now.covs)
+    assert np.array_equal(back.cov, now.cov)
+    assert np.array_equal(back.blocks.dense(), now.blocks.dense())

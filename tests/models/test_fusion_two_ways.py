@@ -1,0 +1,102 @@
+"""One small movie with a dish: the case's posterior, integrated, and its Gaussian sum say the same."""
+
+import numpy as np
+import pytest
+from mscale_uq.models.cells import cell_state_fusion as fusion
+from twins import KNOWN, by_events
+
+from mscale_uq.case.read import read_case
+from mscale_uq.filters.loop import run
+
+CASE = """
+system = "cells/cell_state_fusion"
+question = "Do a sampler and a filter of one case agree?"
+seed = 4
+
+[[experiment]]
+name = "movie"
+data = "movie.csv"
+
+[[experiment]]
+name = "dish"
+data = "dish.csv"
+
+[fixed]
+background = 100
+bleaching = "1e-5 1/min"
+translation_rate = "4 1/min"
+mrna_decay = "0.138629 1/min"
+protein_decay = "0.0231049 1/min"
+capture = 0.1
+
+[law]
+intensity = { law = "fluorescence", sd = 40 }
+umi = { law = "negative_binomial", overdispersion = 0.05 }
+
+[prior]
+transcription_rate = { dist = "lognormal", median = "2 1/min", factor = 2 }
+gain = { dist = "lognormal", median = 1, factor = 2 }
+dish_offset = { dist = "normal", mean = 0, sd = 0.1 }
+
+[method]
+sampler = "nuts"
+
+[assimilate]
+filter = "gaussian_sum"
+members = 1024
+experiment = ["movie", "dish"]
+learn = ["transcription_rate", "gain"]
+"""
+TIMES = 20.0 * np.arange(1, 7)
+
+
+def write(folder):
+    """Two cells in six frames, and a dish of forty cells at the fourth; every reaction is simulated."""
+    rng = np.random.default_rng(3)
+    path = by_events(*(KNOWN[p.name] for p in fusion.RATES), 20.0, TIMES.size, 2, rng)
+    rows = ["time [min],cell [1],intensity [1]"]
+    for time, proteins in zip(TIMES, path[:, :, 1], strict=True):
+        seen = 100.0 + KNOWN["gain"] * proteins + 40.0 * rng.standard_normal(2)
+        rows += [f"{time},{cell},{value:.1f}" for cell, value in enumerate(seen)]
+    (folder / "movie.csv").write_text("\n".join(rows) + "\n")
+    size, mrna = rng.lognormal(0.0, 0.3, 40), rng.poisson(14.4, 40)
+    counts = rng.binomial(mrna, np.minimum(0.1 * size, 1.0))
+    rows = ["time [min],dish [1],size_factor [1],umi [1]"]
+    rows += [f"80,1,{s:.4f},{count}" for s, count in zip(size, counts, strict=True)]
+    (folder / "dish.csv").write_text("\n".join(rows) + "\n")
+    (folder / "two_ways.toml").write_text(CASE, encoding="utf-8")
+    return read_case(folder / "two_ways.toml")
+
+
+def integrated(posterior, centre, sd):
+    """Mean, deviation and integral of the posterior of both logarithms; offsets by Gauss and Hermite."""
+    axes = [c + s * np.linspace(-4.5, 4.5, 13) for c, s in zip(centre, sd, strict=True)]
+    points, weights = np.polynomial.hermite_e.hermegauss(6)
+    here = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    logs = np.empty((len(here), points.size))
+    none = np.log(np.prod([1 / (0.1 * np.sqrt(2 * np.pi))] * 3))  # the other dishes' offsets, at zero
+    for k, (rate, gain) in enumerate(here):
+        for j, z in enumerate(points):
+            named = {"transcription_rate": np.exp(rate), "gain": np.exp(gain)}
+            theta = posterior.pack({**named, "dish_offset": np.array([0.1 * z, 0.0, 0.0, 0.0])})
+            # The density of the logarithms; weights are those of exp(-z^2/2).
+            logs[k, j] = posterior.logpdf(theta) + rate + gain + z**2 / 2 + np.log(0.1 * weights[j]) - none
+    top = logs.max()
+    mass = np.exp(logs - top).sum(axis=1)
+    mean = mass @ here / mass.sum()
+    spread = np.sqrt(mass @ (here - mean) ** 2 / mass.sum())
+    return mean, spread, np.log(mass.sum() * np.prod([axis[1] - axis[0] for axis in axes])) + top
+
+
+@pytest.mark.slow
+def test_the_case_is_sampled_and_filtered_alike(tmp_path):
+    case = write(tmp_path)
+    plan = case.assimilating
+    *_, (state, _) = run(plan.filter, plan.space, plan.theta, plan.stream.observations, case.seed)
+    centre, sd = state.mean[-2:], np.sqrt(state.variances[-2:])
+    mean, spread, evidence = integrated(case.posterior(), centre, sd)
+    assert np.all(np.abs(centre - mean) < 0.06 * spread)
+    assert sd == pytest.approx(spread, rel=0.05)
+    assert state.log_evidence == pytest.approx(evidence, abs=0.03)
+    assert np.all(np.abs(mean - np.log([2.0, 1.5])) < 3.3 * spread)
+    assert np.all(spread < [0.25, 0.25])  # 0.35 and 0.35 before
