@@ -148,7 +148,8 @@ def dish_numbers(dish, cells):
 def space(cell=(1.0, 2.0), dish=None, size_factor=None, dish_sd=0.1):  # noqa: ARG001
     """Return the state space of the population, the tracked cells, the dish at hand and the lamp.
 
-    A dish is known by its time, so that its number is not needed.
+    A dish is known by its time, so that its number is not needed; each count brings the size factor of its
+    cell along, so that a dish need not be known before it comes.
     """
     tracked = FollowedCells(population(), np.size(cell))
     dish_state, lamp = (
@@ -216,8 +217,8 @@ SYSTEM = System(
     coordinates=(
         Quantity("time", "min", "since the gene was switched on"),
         Quantity("cell", "1", "number of the tracked cell"),
-        Quantity("dish", "1", "number of the dish that was taken away, from 1"),
-        Quantity("size_factor", "1", "how much of the cell was captured, against a usual one"),
+        Quantity("dish", "1", "number of the dish that was taken away, from 1", carried=True),
+        Quantity("size_factor", "1", "how much of the cell was captured, against a usual one", carried=True),
     ),
     effective=(
         Quantity("mrna_at_rest", "1", "mean mRNA of a cell at rest"),

@@ -1,6 +1,6 @@
 """The section ``[stream]``: where readings come from while they are made, and how they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
@@ -24,6 +24,7 @@ from mscale_uq.stream.source import Source
 from mscale_uq.stream.table import GrowingTable
 
 STANDARD_INPUT = "-"
+TABLE = "table"  # the sender of the readings that a case brings with it
 OTHERS = "others"  # the senders that a table of windows does not name
 
 
@@ -43,7 +44,8 @@ class Live:
     policy
         What becomes of late records, in the time unit of the model.
     snapshots
-        The sources that are destroyed by being read, and come rarely: drawn as marks.
+        The outputs that are read rarely, such as those of cells that are destroyed by it: drawn as marks, and
+        no reading of another output is late for them.
     """
 
     path: Path | None
@@ -104,7 +106,8 @@ class ByCase:
         if error is None and source in self.stream.stated:
             raise DataError(explain(f"{output.name}: no error", "the reading's standard deviation"))
         when = to_unit(message.time, time.unit, "event_time")
-        return self.stream.screen.judge(Observation(when, source, output.name, value, error))
+        own = self._brought(message, source, value.shape)
+        return self.stream.screen.judge(Observation(when, source, output.name, value, error, covariates=own))
 
     def _source(self, message: Message) -> str:
         names = {output.name: source for source, output in self.stream.outputs.items()}
@@ -126,6 +129,8 @@ class ByCase:
     ) -> Array:
         """Return a reading as the vector over all places of its source."""
         points = self.stream.places[source].points
+        if self.stream.places[source].carried:
+            return value.ravel()
         if points is None:
             if value.size != 1 or message.coordinates:
                 raise DataError(explain(f"{key} of shape {value.shape}", "one number, without coordinates"))
@@ -141,17 +146,43 @@ class ByCase:
         vector[self._point(message.coordinates, source)] = value.item()
         return vector
 
-    def _point(self, coordinates: Mapping[str, float | str], source: str) -> int:
+    def _brought(self, message: Message, source: str, shape: tuple[int, ...]) -> dict[str, Array]:
+        """Return what a message brings along of the coordinates that its source reads."""
+        places = self.stream.places[source]
+        if not places.carried:
+            return {}
+        units = {coordinate.name: coordinate.unit for coordinate in places.along}
+        given = set(message.coordinates)
+        if not set(places.carried) <= given <= set(units):
+            told = f"coordinates {', '.join(sorted(given)) or 'none'}"
+            raise DataError(explain(told, f"{', '.join(places.carried)}, of {', '.join(units)}"))
+        own = {}
+        for name in places.carried:
+            found = np.atleast_1d(np.asarray(message.coordinates[name], dtype=object))
+            if found.size not in (1, *shape):
+                raise DataError(
+                    explain(f"{found.size} of {name!r} for {shape[0]} values", "one, or one for each")
+                )
+            own[name] = np.resize([to_unit(one, units[name], name) for one in found], shape)
+        return own
+
+    def _point(self, coordinates: Mapping[str, Any], source: str) -> int:
         along, points = self.stream.places[source].along, self.stream.places[source].points
         names = [coordinate.name for coordinate in along]
         if set(coordinates) != set(names) or points is None:
             raise DataError(explain(f"coordinates {', '.join(coordinates)}", ", ".join(names)))
-        place = [to_unit(coordinates[c.name], c.unit, c.name) for c in along]
+        place = [to_unit(_single(coordinates[c.name], c.name), c.unit, c.name) for c in along]
         there = np.flatnonzero(np.isclose(points, place, rtol=1e-9, atol=0.0).all(axis=1))
         if not there.size:
             given = ", ".join(f"{c.name} = {x:g} {c.unit}" for c, x in zip(along, place, strict=True))
             raise DataError(explain(f"no place at {given}", "the places in the case's data"))
         return int(there[0])
+
+
+def _single(given: Any, name: str) -> float | str:
+    if isinstance(given, list):
+        raise DataError(explain(f"a list of {name!r}", "one place"))
+    return given
 
 
 def plan_live(
@@ -180,11 +211,13 @@ def plan_live(
             else {"source": source, "format": _form(source) or spec.format or _form(spec.source)}
         )
         changed = spec.model_copy(update=other)
-        made.append(_live(changed, plan.stream, Path() if other else folder))
+        sources = plan.space.observations
+        destroyed = [o.name for source, o in plan.stream.outputs.items() if sources[source].destructive]
+        made.append(_live(changed, plan.stream, destroyed, Path() if other else folder))
     return made[0] if made else None
 
 
-def _live(spec: StreamSpec, stream: Stream, folder: Path) -> Live:
+def _live(spec: StreamSpec, stream: Stream, destroyed: Sequence[str], folder: Path) -> Live:
     unit = stream.time.unit
     windows = windows_of(spec, unit)
     history = np.inf if spec.history is None else to_unit(spec.history, unit, "history")
@@ -196,9 +229,11 @@ def _live(spec: StreamSpec, stream: Stream, folder: Path) -> Live:
             hint = near_match(name, names)
             raise CaseError(explain(f"snapshots: no output {name!r}{hint}", ", ".join(names)))
     window = windows.pop(OTHERS, 0.0)
-    policy = Policy(spec.late, window, float(history), spec.checkpoint_every, windows)
+    rare = tuple(dict.fromkeys((*spec.snapshots, *destroyed)))
+    aside = frozenset((TABLE, *(names[name] for name in rare)))
+    policy = Policy(spec.late, window, float(history), spec.checkpoint_every, windows, aside)
     columns = _columns(spec.columns, stream, form)
-    return Live(path, form, columns, policy, tuple(spec.snapshots))
+    return Live(path, form, columns, policy, rare)
 
 
 def windows_of(spec: StreamSpec, unit: str) -> dict[str, float]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mscale_uq.case.laws import plain_law
 from mscale_uq.case.model import Plan
-from mscale_uq.core.law import Law
+from mscale_uq.core.law import Law, ObservationOperator
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.statespace import StateSpace
@@ -30,11 +30,18 @@ class Places:
     ----------
     along, points
         The coordinates but the time, and the distinct places read ``(points, coordinates)``; none if readings
-        have no places.
+        have no places, or bring their coordinates along.
+    carried
+        Those of the coordinates that each reading brings along, and that the source reads.
     """
 
     along: tuple[Quantity, ...]
     points: Array | None
+    carried: tuple[str, ...] = ()
+
+    def covariates(self, coordinates: Mapping[str, Array], rows: np.ndarray) -> dict[str, Array]:
+        """Return what the readings in some rows of a table bring along."""
+        return {name: coordinates[name][rows] for name in self.carried}
 
 
 @final
@@ -98,7 +105,9 @@ def state_space(system: System, plan: Plan) -> StateSpace:
         given = f"the data have no column {time.name!r}"
         raise CaseError(explain(given, f"readings along {time.name!r}"))
     options: dict[str, Any] = {name: value for name, value in plan.options.items() if name in taken}
-    points: dict[str, Array] = {}
+    # What readings bring along has no value of the model's own; NaN would tell if one were used.
+    carried = {c.name for c in system.coordinates if c.carried}
+    points = {name: np.array(np.nan) for name in carried & set(plan.data.coordinates) & set(taken)}
     for output in plan.data.outputs:
         found = _readings_of(system, plan, output, time)[2]
         if found.points is not None:
@@ -114,13 +123,17 @@ def stream_of(system: System, plan: Plan, space: StateSpace) -> Stream:
     times = plan.data.coordinates[time.name]
     for name, readings in plan.seen.items():
         source, levels = _source(space, system.output(name)), _own_levels(plan, name)
-        here, place, places[source] = _readings_of(system, plan, name, time)
-        shape = () if places[source].points is None else (len(places[source].points),)  # type: ignore[arg-type]
+        here, place, found = _readings_of(system, plan, name, time)
+        places[source] = found = _read_along(found, space.observations[source])
         for now in np.unique(times[here]):
-            for rows in _vectors(np.flatnonzero(here & (times == now)), place, *shape or (1,)):
+            there = np.flatnonzero(here & (times == now))
+            for rows in [there] if found.carried else _vectors(there, place, _count(found)):
+                shape = () if found.points is None and not found.carried else (len(rows),)
                 value, noise = _at(readings, rows, np.nan), None if levels is None else _at(levels, rows, 1.0)
                 noise = None if noise is None else noise.reshape(shape)
-                made.append((Observation(now, source, name, value.reshape(shape), noise), rows))
+                own = found.covariates(plan.data.coordinates, rows)
+                one = Observation(now, source, name, value.reshape(shape), noise, covariates=own)
+                made.append((one, rows))
     made.sort(key=lambda pair: (pair[0].time, pair[0].source))
     outputs = {_source(space, system.output(name)): system.output(name) for name in plan.data.outputs}
     stated = {source for source, output in outputs.items() if _own_levels(plan, output.name) is not None}
@@ -197,8 +210,22 @@ def _readings_of(
     place = np.zeros(rows.size, dtype=int)
     if not along:
         return rows, place, Places((), None)
+    if any(c.carried for c in along):
+        if not all(c.carried for c in along):
+            given = f"{output!r} lies along {' and '.join(c.name for c in along)}"
+            raise CaseError(explain(given, "places, or what each reading brings along"))
+        return rows, place, Places(along, None, tuple(c.name for c in along))
     points, place[rows] = grid_of({c.name: columns[c.name][rows] for c in along})
     return rows, place, Places(along, points)
+
+
+def _read_along(found: Places, operator: ObservationOperator) -> Places:
+    """Return the places with those carried coordinates alone that an operator reads."""
+    return replace(found, carried=tuple(name for name in found.carried if name in operator.reads))
+
+
+def _count(found: Places) -> int:
+    return 1 if found.points is None else len(found.points)
 
 
 def _source(space: StateSpace, output: Quantity) -> str:

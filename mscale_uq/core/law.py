@@ -118,6 +118,11 @@ class ObservationOperator:
     stage: Stage | None = None
     destructive: bool = False
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of everything that the stage and the law read."""
+        return frozenset((*self.law.reads, *(self.stage.inputs if self.stage else ())))
+
     def predict(self, values: Values) -> Named:
         """Return `values` with the quantity in it, made by the stage if there is one."""
         if self.stage is None:

@@ -1,11 +1,13 @@
 """`Observation`: one reading of one source at one time; a stream is any iterable of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Named, Values
 from mscale_uq.errors import DataError, explain
 
 
@@ -33,12 +35,15 @@ class Observation:
     record
         Its identity within the source, such as the number of the message that brought it; empty if it has
         none. Of two with the same identity the second is a duplicate.
+    covariates
+        Named values that hold for this reading alone, such as how much of each sequenced cell was captured,
+        each a number or shaped like `value`. Operator and law read them in place of what the model says.
 
     Raises
     ------
     DataError
         If the time is not finite, the value is infinite, the noise is negative or has neither shape, or the
-        mark has another shape.
+        mark or a covariate has another shape.
     """
 
     time: float
@@ -48,6 +53,7 @@ class Observation:
     noise: Array | None = None
     mark: np.ndarray | None = None
     record: str = ""
+    covariates: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "time", float(self.time))
@@ -64,6 +70,13 @@ class Observation:
             self._check_noise(self.noise)
         if self.mark is not None:
             object.__setattr__(self, "mark", self._marks(self.mark))
+        if self.covariates:
+            own = {name: self._covariate(name, given) for name, given in self.covariates.items()}
+            object.__setattr__(self, "covariates", own)
+
+    def among(self, values: Values) -> Named:
+        """Return named values as they hold for this reading: its own in place of the model's."""
+        return {**values, **self.covariates}
 
     @property
     def usable(self) -> Array:
@@ -85,6 +98,13 @@ class Observation:
             shapes = f"{self.source}: mark of shape {given.shape} for a value of shape {shape}"
             raise DataError(explain(shapes, f"one code () or {shape}"))
         return np.broadcast_to(given, shape)
+
+    def _covariate(self, name: str, given: object) -> Array:
+        array, shape = _frozen(given), self.value.shape
+        if array.shape not in ((), shape) or not np.isfinite(array).all():
+            shapes = f"{self.source}: {name} of shape {array.shape} for a value of shape {shape}"
+            raise DataError(explain(shapes, f"finite, one number or {shape}"))
+        return array
 
     def _check_noise(self, noise: Array) -> None:
         size, shape = self.value.size, self.value.shape

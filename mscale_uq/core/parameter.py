@@ -34,6 +34,10 @@ class Quantity:
     tracked
         Whether it belongs to individuals that are followed in time: a reading that destroys what it reads
         cannot be one of it.
+    carried
+        Of a coordinate: whether each reading brings its own value along, so that it is no place that must be
+        known before readings come. How much of a sequenced cell was captured is carried, a sensor's place is
+        not.
     lower, upper
         Smallest and largest reading of an output or coordinate that can be, noise included; data beyond
         are refused.
@@ -50,6 +54,7 @@ class Quantity:
     coordinates: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
     tracked: bool = False
+    carried: bool = False
     lower: float = -math.inf
     upper: float = math.inf
 

@@ -66,8 +66,9 @@ def _read(part: Sight, rows: Array, together: bool) -> Array:
     """Return what each row expects of the one observation of a sight; `together` is faster for many."""
     if not together:
         return part.members(rows)
-    operator = part.space.observations[part.observations[0].source]
-    return expected_rows(part.space, part.values, operator, rows)
+    (observation,) = part.observations
+    operator = part.space.observations[observation.source]
+    return expected_rows(part.space, observation.among(part.values), operator, rows)
 
 
 def _points(state: Any) -> tuple[Array, Array | None, float]:

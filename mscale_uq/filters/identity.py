@@ -39,7 +39,8 @@ def content(observation: Observation) -> tuple[object, ...]:
     """Return what an observation says, as something that can be compared."""
     o = observation
     noise = None if o.noise is None else (o.noise.shape, o.noise.tobytes())
-    return o.time, o.source, o.quantity, o.value.shape, (o.value + 0.0).tobytes(), noise
+    own = tuple((name, o.covariates[name].tobytes()) for name in sorted(o.covariates))
+    return o.time, o.source, o.quantity, o.value.shape, (o.value + 0.0).tobytes(), noise, own
 
 
 def check_same(earlier: Observation, later: Observation) -> None:

@@ -106,7 +106,7 @@ def check_laws(sight: Sight, state: GaussianState) -> None:
     for observation in sight.observations:
         operator = sight.space.observations[observation.source]
         if observation.noise is None and not is_plain(operator.law):
-            made = sight.space.observe(observation.source, state.mean, sight.values)
+            made = sight.space.observe(observation.source, state.mean, observation.among(sight.values))
             if not is_normal(operator, made):
                 given = f"Kalman: source {observation.source!r} has the law {type(operator.law).__name__}"
                 raise InputError(explain(given, "normal laws", INSTEAD_OF_MOMENTS))

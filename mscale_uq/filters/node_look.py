@@ -30,15 +30,16 @@ class Reading:
 
     observation: Observation
     operator: ObservationOperator
+    values: Values
     used: np.ndarray
     variance: Array
 
-    def say(self, expected: Array, values: Values) -> tuple[Array, Array, Array]:
+    def say(self, expected: Array) -> tuple[Array, Array, Array]:
         """Return log-density, its slope to what is expected, and the information on that, each ``(G, r)``.
 
         Of the r readings that are used.
         """
-        y, law = self.observation.value.ravel()[self.used], self.operator.law
+        y, law, values = self.observation.value.ravel()[self.used], self.operator.law, self.values
         if isinstance(law, NegativeBinomial):
             found = law.logpdf(y, expected, np.zeros(expected.shape), values)
             tiny = np.finfo(float).tiny
@@ -67,7 +68,6 @@ class Look:
     """
 
     space: StateSpace
-    values: Values
     points: Array
     means: Array
     blocks: Blocks
@@ -105,7 +105,7 @@ class Look:
         first, parts = 0, []
         for one in self.readings:
             last = first + one.used.sum()
-            parts.append(one.say(expected[:, first:last], self.values))
+            parts.append(one.say(expected[:, first:last]))
             first = last
         density, score, information = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         terms = Terms(density.sum(axis=1), [], [])
@@ -122,7 +122,7 @@ class Look:
     def _seen_at(self, states: Array) -> tuple[Array, Array]:
         """Return what the readings to be used expect, and their slopes."""
         pairs = [
-            linear_rows(self.space, self.values, one.operator, states, one.used)
+            linear_rows(self.space, one.values, one.operator, states, one.used)
             for one in self.readings
             if one.used.any()
         ]
@@ -176,10 +176,10 @@ def look_all(
     """
     readings, expected, slopes = [], [], []
     for one in observations:
-        operator = space.observations[one.source]
-        there, seen = linear_rows(space, values, operator, state.nodes)
+        operator, own = space.observations[one.source], one.among(values)
+        there, seen = linear_rows(space, own, operator, state.nodes)
         used = ~np.isnan(one.usable.ravel())
-        readings.append(Reading(one, operator, used, _variance(one, operator, there, values)))
+        readings.append(Reading(one, operator, own, used, _variance(one, operator, there, own)))
         expected.append(there)
         slopes.append(seen)
     width = max([1, *(one.entries.shape[1] for one in slopes)])
@@ -192,7 +192,7 @@ def look_all(
         found = blocks.seen(entries)
     assert found is not None  # one block is tied to no other
     start = state.points, state.means, blocks
-    return Look(space, values, *start, tuple(readings), _beside(expected), whole, found)
+    return Look(space, *start, tuple(readings), _beside(expected), whole, found)
 
 
 def _beside(parts: Sequence[Array]) -> Array:

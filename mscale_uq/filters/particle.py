@@ -175,7 +175,8 @@ def log_likelihoods(sight: Sight, state: EnsembleState) -> Array:
         single = replace(sight, observations=(observation,))
         if operator.stage is None and observation.noise is None:
             predicted = single.members(state.members).reshape(-1, *observation.value.shape)
-            terms = operator.logpdf(observation.usable, {**sight.values, operator.quantity: predicted})
+            values = {**observation.among(sight.values), operator.quantity: predicted}
+            terms = operator.logpdf(observation.usable, values)
             total += terms.pointwise.reshape(len(total), -1).sum(axis=1)
         else:
             total += [_log_likelihood(single, member) for member in state.members]

@@ -133,6 +133,10 @@ def _signature(space: StateSpace, together: Sequence[Observation]) -> tuple[obje
     parts: list[object] = []
     for o in together:
         check_affine(o.source, space.observations[o.source])
+        if o.covariates:
+            raise NoGradient(
+                f"source {o.source!r}: its readings bring values along: use a filter of the loop"
+            )
         correlated = o.noise is not None and o.noise.shape not in ((), o.value.shape)
         missing = np.isnan(o.usable).tobytes() if correlated else b""
         parts.append((o.source, o.value.shape, None if o.noise is None else o.noise.tobytes(), missing))

@@ -168,7 +168,7 @@ class Sight:
                 part = states[:, places(self.space)[operator.quantity]]
                 self._check_size(observation, part[0])
             elif isinstance(operator.stage, LinearReading):
-                part = self._together(operator, operator.stage, states)
+                part = self._together(observation, operator, operator.stage, states)
                 self._check_size(observation, part[0])
             else:
                 part = np.array([operator.mean(self._made(observation, state)) for state in states])
@@ -187,20 +187,22 @@ class Sight:
         return ((o, self.space.observations[o.source]) for o in self.observations)
 
     def _made(self, observation: Observation, state: Array) -> Named:
-        made = self.space.observe(observation.source, state, self.values)
+        made = self.space.observe(observation.source, state, observation.among(self.values))
         self._check_size(observation, made[self.space.observations[observation.source].quantity])
         return made
 
-    def _together(self, operator: ObservationOperator, stage: LinearReading, states: Array) -> Array:
+    def _together(
+        self, observation: Observation, operator: ObservationOperator, stage: LinearReading, states: Array
+    ) -> Array:
         """Return what one matrix makes of all members."""
-        there = places(self.space)
+        there, values = places(self.space), observation.among(self.values)
         columns = np.concatenate([np.arange(states.shape[1])[there[name]] for name in stage.read])
-        return operator.law.mean(stage.rows(states[:, columns], self.values), self.values)
+        return operator.law.mean(stage.rows(states[:, columns], values), values)
 
     def _linear(self, state: Array) -> Iterator[tuple[Named, Array]]:
         """Yield what each operator makes, and the derivative to the state of what it expects."""
         for observation, operator in self._pairs():
-            made, slope = self._slope(operator, state)
+            made, slope = self._slope(observation, operator, state)
             self._check_size(observation, made[operator.quantity])
             gain = operator.mean_slope(made)
             yield made, slope if isinstance(gain, float) else np.reshape(gain, (-1, 1)) * slope
@@ -234,8 +236,10 @@ class Sight:
                 return fixed
         return self._cov(observation, operator, self._made(observation, state))
 
-    def _slope(self, operator: ObservationOperator, state: Array) -> tuple[Named, Array]:
-        named = {**self.values, **self.space.dynamics.split(state)}
+    def _slope(
+        self, observation: Observation, operator: ObservationOperator, state: Array
+    ) -> tuple[Named, Array]:
+        named = {**observation.among(self.values), **self.space.dynamics.split(state)}
         if operator.stage is None:
             return named, np.eye(state.size)[places(self.space)[operator.quantity]]
         inputs = {name: np.asarray(named[name]) for name in operator.stage.inputs}
@@ -268,7 +272,20 @@ def look(space: StateSpace, values: Values, observations: Sequence[Observation],
             raise DataError(explain(f"source {source!r}: quantity {observation.quantity!r}", quantity))
         if observation.time != time:
             raise DataError(explain(f"{source}: observation at {observation.time:g}", f"time {time:g}"))
+        _check_covariates(space, observation)
     return Sight(space, values, tuple(observations))
+
+
+def _check_covariates(space: StateSpace, observation: Observation) -> None:
+    """Refuse what nobody would read, and what is the state's to say."""
+    if not observation.covariates:
+        return
+    state = {variable.name for variable in space.dynamics.state}
+    allowed = space.observations[observation.source].reads - state
+    for name in observation.covariates:
+        if name not in allowed:
+            given = f"{observation.source}: a reading brings {name!r}{near_match(name, allowed)}"
+            raise DataError(explain(given, ", ".join(sorted(allowed)) or "nothing"))
 
 
 def _normal(observation: Observation, mean: Array) -> tuple[float, Array]:

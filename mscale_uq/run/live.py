@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mscale_uq.case.assimilate import Assimilating
-from mscale_uq.case.live import ByCase, Live
+from mscale_uq.case.live import TABLE, ByCase, Live
 from mscale_uq.case.read import Case
 from mscale_uq.case.stream import Places
 from mscale_uq.core.observation import Observation
@@ -29,8 +29,6 @@ from mscale_uq.stream.row import plain
 from mscale_uq.stream.source import Source
 from mscale_uq.stream.status import Status, status_of
 from mscale_uq.stream.view import View
-
-TABLE = "table"  # the source whose records are the readings that a case brings with it
 
 
 def follow_case(
@@ -103,12 +101,12 @@ def identity(case: Case) -> dict[str, str]:
     if case.assimilating is None or case.live is None:
         return parts
     section = case.live.section()
-    deciding = {key: section[key] for key in ("columns", "late", "reorder_window") if key in section}
-    history = {"history": section["history"]} if "history" in section else {}
+    keys = ("columns", "late", "reorder_window", "snapshots", "history")
+    deciding = {key: section[key] for key in keys if key in section}
     return {
         **parts,
         "filter": write_toml({"assimilate": dict(case.assimilating.settings)}),
-        "stream": write_toml({"stream": {**deciding, **history}}),
+        "stream": write_toml({"stream": deciding}),
     }
 
 
@@ -147,8 +145,10 @@ def _records(plan: Assimilating) -> Any:
 
 
 def _record(one: Observation) -> dict[str, Any]:
-    error = {} if one.noise is None else {"error": plain([one.noise])[0]}
-    return {"event_time": one.time, "quantity": one.quantity, "value": plain([one.value])[0], **error}
+    more = {} if one.noise is None else {"error": plain([one.noise])[0]}
+    if one.covariates:
+        more["coordinates"] = {name: plain([array])[0] for name, array in one.covariates.items()}
+    return {"event_time": one.time, "quantity": one.quantity, "value": plain([one.value])[0], **more}
 
 
 def _write(case: Case, plan: Assimilating, live: Live, journal: Journal, folder: Path) -> None:

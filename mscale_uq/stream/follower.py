@@ -13,6 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import final
 
+from mscale_uq.core.observation import Observation
 from mscale_uq.errors import DataError, InputError, RunError, explain
 from mscale_uq.filters.loop import Assimilation
 from mscale_uq.filters.records import Verdict
@@ -145,9 +146,10 @@ class Follower:
             return self._refuse(delivery, Verdict.CONVERSION_FAILED, str(error))
         if message is None or observed is None:
             return self._refuse(delivery, Verdict.CONVERSION_FAILED, delivery.reason)
-        return self._place(delivery, message, observed.time)
+        return self._place(delivery, message, observed)
 
-    def _place(self, delivery: Delivery, message: Message, when: float) -> float:
+    def _place(self, delivery: Delivery, message: Message, observed: Observation) -> float:
+        when = observed.time
         if message.qc:
             return self._refuse(delivery, Verdict.INCOMING_QC, f"qc = {message.qc}")
         late_at = self._mark.reached if when < self._mark.reached else None
@@ -160,7 +162,8 @@ class Follower:
         self._journal.add_record(message.name, message.digest, message.text, time=when, late_at=late_at)
         if late_at is not None:
             self._late.append((when, late_at))
-        self._mark.see(message.source, when)
+        if not self._policy.aside & {message.source, observed.source}:
+            self._mark.see(message.source, when)
         return when
 
     def _too_late(self, when: float, late_at: float | None) -> str:

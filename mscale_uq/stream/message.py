@@ -20,10 +20,10 @@ from mscale_uq.errors import DataError, explain, near_match
 SCHEMA = 1
 MOST_LETTERS = 200
 NEEDED = ("source", "event_time", "value")
-TEXTS = ("source", "type", "quantity", "units")
+TEXTS = ("source", "type", "quantity", "units", "id")
 KEYS = (
     *("schema", "source", "seq", "event_time", "arrival_time", "entity", "type", "quantity", "value"),
-    *("error", "units", "coordinates", "qc", "meta"),
+    *("error", "units", "coordinates", "qc", "meta", "id"),
 )
 NOT_CONTENT = ("arrival_time", "schema")  # a record that is sent again is the same record
 
@@ -37,6 +37,8 @@ class Message:
     ----------
     source, seq
         Who sent it, and its number there; None if the sender does not count. Together they are its name.
+    id
+        What it is known by at its sender, instead of a number; empty if that is its number or its content.
     time
         When the sample was taken: a number in the time unit of the run, or text with a unit.
     instrument
@@ -50,7 +52,7 @@ class Message:
     units
         Of value and error; None means those of the model.
     coordinates
-        Where it was read, if not everywhere at once.
+        Where it was read, if not everywhere at once; of several values that bring a coordinate along, a list.
     qc
         What the sender thinks of it: 0 is good, anything else keeps it out.
     text
@@ -65,9 +67,10 @@ class Message:
     value: Array
     error: Array | None = None
     units: str | None = None
-    coordinates: Mapping[str, float | str] = field(default_factory=dict)
+    coordinates: Mapping[str, Any] = field(default_factory=dict)
     qc: int = 0
     text: str = ""
+    id: str = ""
 
     @property
     def digest(self) -> str:
@@ -76,7 +79,9 @@ class Message:
 
     @property
     def name(self) -> str:
-        """What it is known by: source and number, or its content."""
+        """What it is known by: source and id or number, or its content."""
+        if self.id:
+            return f"{self.source}:{self.id}"
         return self.digest if self.seq is None else f"{self.source}:{self.seq}"
 
 
@@ -115,7 +120,7 @@ def from_record(record: Any) -> Message:
     if isinstance(time, bool) or not isinstance(time, int | float | str):
         raise DataError(explain(f"event_time = {_short(time)}", "a number, or text with a unit"))
     coordinates = record.get("coordinates") or {}
-    if not isinstance(coordinates, dict) or not all(map(_is_number, coordinates.values())):
+    if not isinstance(coordinates, dict) or not all(map(_is_numbers, coordinates.values())):
         raise DataError(explain(f"coordinates = {_short(coordinates)}", '{ "depth": 3 }'))
     error = record.get("error")
     return Message(
@@ -130,6 +135,7 @@ def from_record(record: Any) -> Message:
         coordinates=coordinates,
         qc=_whole(record, "qc", 0) or 0,
         text=canonical(record),
+        id=record.get("id") or "",
     )
 
 
@@ -184,6 +190,10 @@ def _whole(record: Mapping[str, Any], key: str, default: int | None) -> int | No
 
 def _is_number(given: Any) -> bool:
     return isinstance(given, int | float | str) and not isinstance(given, bool)
+
+
+def _is_numbers(given: Any) -> bool:
+    return all(map(_is_number, given)) if isinstance(given, list) else _is_number(given)
 
 
 def _finite(given: Any, key: str) -> float:

@@ -27,6 +27,9 @@ class Policy:
         How long order is waited for, in the time unit of the run.
     windows
         The windows of single senders, by the `source` of their records.
+    aside
+        Senders and sources of the state space whose records say nothing of how far the run has got, such as
+        dishes that are sequenced weeks later, or what was known before it began: nobody is late for them.
     history
         How far back a late record is replayed, in the time unit of the run; an older one is refused.
     checkpoint_every
@@ -43,6 +46,7 @@ class Policy:
     history: float = math.inf
     checkpoint_every: int = 20
     windows: Mapping[str, float] = field(default_factory=dict)
+    aside: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.late not in LATE:

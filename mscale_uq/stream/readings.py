@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from mscale_uq.core.observation import Observation
+from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, explain, near_match
-from mscale_uq.stream.message import Message
+from mscale_uq.stream.message import Message, numbers
 
 Read = Callable[[Message], Observation]
 
@@ -42,16 +43,28 @@ class AsItIs:
     def __call__(self, message: Message) -> Observation:
         """Return the observation."""
         quantity = self.quantity(message)
-        if message.units or message.coordinates:
-            raise DataError(explain("units or coordinates", "numbers in the model's units, without places"))
+        own = self._own(message)
+        if message.units:
+            raise DataError(explain(f"units {message.units!r}", "numbers in the model's units"))
         if isinstance(message.time, str):
             raise DataError(explain(f"event_time = {message.time!r}", "a number"))
-        shape = self.shapes[message.instrument]
+        shape = message.value.shape if own else self.shapes[message.instrument]
         if message.value.size != int(np.prod(shape)):
             raise DataError(explain(f"value of shape {message.value.shape}", f"shape {shape}"))
-        return Observation(
-            message.time, message.instrument, quantity, message.value.reshape(shape), message.error
-        )
+        value = message.value.reshape(shape)
+        return Observation(message.time, message.instrument, quantity, value, message.error, covariates=own)
+
+    def _own(self, message: Message) -> dict[str, Array]:
+        """Return what the message brings along for the operator to read."""
+        state = {variable.name for variable in self._space.dynamics.state}
+        reads = self._space.observations[message.instrument].reads - state
+        for name in message.coordinates:
+            if name not in reads:
+                given = f"coordinates {', '.join(message.coordinates)}"
+                raise DataError(
+                    explain(given, "no places; what a reading brings along is read by its source")
+                )
+        return {name: numbers(given, name) for name, given in message.coordinates.items()}
 
     def quantity(self, message: Message) -> str:
         """Return what the message's instrument measures, or refuse."""
@@ -88,12 +101,35 @@ def _apart(one: Observation, other: Observation) -> bool:
     if one.source != other.source or (one.noise is None) != (other.noise is None):
         return False
     simple = one.noise is None or all(o.noise.shape in ((), o.value.shape) for o in (one, other))  # type: ignore[union-attr]
+    if one.covariates or other.covariates:
+        return simple and one.covariates.keys() == other.covariates.keys()
     return simple and not np.any(~np.isnan(one.value) & ~np.isnan(other.value))
 
 
 def _together(one: Observation, other: Observation) -> Observation:
+    if one.covariates:
+        return _behind(other, one)
     there = ~np.isnan(one.value)
     noise = None if one.noise is None else np.where(there, one.noise, other.noise)  # type: ignore[arg-type]
     marks = [0 if o.mark is None else o.mark for o in (one, other)]
     mark = np.where(there, *marks) if np.any(marks[0]) or np.any(marks[1]) else None
     return replace(other, value=np.where(there, one.value, other.value), noise=noise, mark=mark)
+
+
+def _behind(first: Observation, second: Observation) -> Observation:
+    """Return the readings of two observations that bring values along, one behind the other."""
+    both = (first, second)
+
+    def joined(parts: Iterable[Any]) -> np.ndarray:
+        return np.concatenate(
+            [np.broadcast_to(part, o.value.shape).ravel() for part, o in zip(parts, both, strict=True)]
+        )
+
+    marks = [0 if o.mark is None else o.mark for o in both]
+    return replace(
+        first,
+        value=joined(o.value for o in both),
+        noise=None if first.noise is None else joined(o.noise for o in both),
+        mark=joined(marks) if any(map(np.any, marks)) else None,
+        covariates={name: joined(o.covariates[name] for o in both) for name in first.covariates},
+    )

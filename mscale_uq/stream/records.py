@@ -108,6 +108,8 @@ def _record_of_observation(o: Observation) -> dict[str, Any]:
     if o.mark is not None and np.any(o.mark):
         raise DataError(explain("an observation with marks", "what was read; who reads the record marks it"))
     more: dict[str, Any] = {} if o.noise is None else {"error": _lists(o.noise)}
+    if o.covariates:
+        more["coordinates"] = {name: _lists(array) for name, array in o.covariates.items()}
     if o.record:
         more |= {"seq": int(o.record)} if o.record.isdecimal() else {"meta": {"record": o.record}}
     return {
@@ -123,6 +125,7 @@ def _record_of(m: Message) -> dict[str, Any]:
     plain_parts = {"source": m.source, "seq": m.seq, "event_time": m.time, "type": m.instrument}
     error = None if m.error is None else _lists(m.error)
     rest = {"quantity": m.quantity, "units": m.units, "coordinates": dict(m.coordinates), "qc": m.qc}
+    rest |= {"id": m.id} if m.id else {}
     return {**plain_parts, **rest, "value": _lists(m.value), "error": error}
 
 

@@ -39,7 +39,7 @@ def pack(state: Any) -> bytes:
     Raises
     ------
     DataError
-        If it holds anything but numbers, arrays, texts, tuples, None and the records of filters.
+        If it holds anything but numbers, arrays, texts, tuples, tables of these, None and filters' records.
     """
     arrays: dict[str, Array] = {}
     form = json.dumps(_taken_apart(state, arrays))
@@ -71,6 +71,8 @@ def _taken_apart(part: Any, arrays: dict[str, Array]) -> Any:
         return {"text": part}
     if isinstance(part, tuple):
         return {"tuple": [_taken_apart(one, arrays) for one in part]}
+    if isinstance(part, dict):
+        return {"table": {name: _taken_apart(one, arrays) for name, one in part.items()}}
     if type(part).__name__ in KINDS:
         inside = {one.name: _taken_apart(getattr(part, one.name), arrays) for one in fields(part)}
         return {"record": type(part).__name__, "fields": inside}
@@ -88,6 +90,8 @@ def _put_together(form: Any, archive: Any) -> Any:
         return str(form["text"])
     if "tuple" in form:
         return tuple(_put_together(one, archive) for one in form["tuple"])
+    if "table" in form:
+        return {name: _put_together(one, archive) for name, one in form["table"].items()}
     if "record" in form:
         inside = {name: _put_together(one, archive) for name, one in form["fields"].items()}
         return KINDS[form["record"]](**inside)

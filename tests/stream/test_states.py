@@ -58,8 +58,8 @@ def test_what_is_pickled_is_not_read():
 
 
 def test_a_foreign_object_is_not_stored():
-    with pytest.raises(DataError, match="a state with a dict"):
-        pack({"a": 1.0})
+    with pytest.raises(DataError, match="a state with a set"):
+        pack({"a": {1.0}})
 
 
 def test_a_ladder_keeps_the_last_ones_and_doubles_its_gaps():

@@ -1,0 +1,85 @@
+"""What a reading brings along is weighed as if the model had known it; nothing else can be brought."""
+
+import numpy as np
+import pytest
+from mscale_uq.models.cells import cell_state_fusion as fusion
+
+from mscale_uq.core.observation import Observation
+from mscale_uq.errors import DataError
+from mscale_uq.filters.augment import Unknown, augment
+from mscale_uq.filters.ensemble import EnsembleKalman
+from mscale_uq.filters.identity import identity
+from mscale_uq.filters.laplace import LaplaceKalman
+from mscale_uq.filters.loop import start
+from mscale_uq.filters.node_sum import GaussianSum
+from mscale_uq.filters.particle import ParticleFilter
+from mscale_uq.filters.sigma_point import SigmaPointKalman
+from mscale_uq.filters.stochastic import Stochastic
+from mscale_uq.stream.readings import AsItIs
+from mscale_uq.stream.records import as_message
+from mscale_uq.stream.states import pack, unpack
+
+SIZES = np.array([0.5, 1.0, 2.5])
+COUNTS = np.array([0.0, 2.0, 4.0])
+THETA = {p.name: p.default for p in (*fusion.RATES, *fusion.LIGHT, fusion.CAPTURE)}
+FILTERS = {
+    "laplace": LaplaceKalman(),
+    "sigma points": SigmaPointKalman(),
+    "ensemble": EnsembleKalman(Stochastic(), size=20),
+    "particles": ParticleFilter(size=20),
+    "gaussian sum": GaussianSum(16),
+}
+
+
+def space(size_factor):
+    plain = fusion.space(cell=(0.0,), size_factor=size_factor)
+    return augment(plain, {"capture": Unknown(0.1, 0.3)})
+
+
+def begun(filter, size_factor=np.nan):
+    return start(filter, space(size_factor), {n: v for n, v in THETA.items() if n != "capture"}, key=3)
+
+
+def dish(sizes=SIZES, counts=COUNTS, time=60.0):
+    return Observation(time, "sequencer", "umi", counts, covariates={"size_factor": sizes})
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_dish_that_nobody_announced_is_weighed_as_one_that_the_model_knew(name):
+    known = Observation(60.0, "sequencer", "umi", COUNTS)
+    expected, told = begun(FILTERS[name], SIZES).update(known)
+    found, info = begun(FILTERS[name]).update(dish())
+    assert np.array_equal(found.state.mean, expected.state.mean)
+    assert np.array_equal(info.innovation, told.innovation)
+    assert info.log_evidence == told.log_evidence
+    other, _ = begun(FILTERS[name]).update(dish(2 * SIZES))
+    assert not np.array_equal(other.state.mean, expected.state.mean)
+
+
+def test_dishes_of_any_size_may_follow_each_other():
+    now = begun(LaplaceKalman())
+    for time, cells in ((60.0, 2), (90.0, 5), (120.0, 1)):
+        now, info = now.update(dish(np.ones(cells), np.full(cells, 1.0), time))
+        assert info.innovation.shape == (cells,)
+
+
+@pytest.mark.parametrize("name", ["size_fcator", "mrna_mean"])
+def test_what_nobody_reads_and_what_is_state_cannot_be_brought(name):
+    wrong = Observation(60.0, "sequencer", "umi", COUNTS, covariates={name: 1.0})
+    with pytest.raises(DataError, match=rf"sequencer: a reading brings '{name}'"):
+        begun(LaplaceKalman()).update(wrong)
+    with pytest.raises(DataError, match=r"size_factor of shape \(2,\) for a value of shape \(3,\)"):
+        dish(SIZES[:2])
+
+
+def test_readings_that_differ_in_what_they_bring_are_two():
+    assert identity(dish()) != identity(dish(2 * SIZES))
+    assert identity(dish()) == identity(dish(SIZES.copy()))
+
+
+def test_what_a_reading_brought_is_stored_and_sent_with_it():
+    one, first = dish(), begun(LaplaceKalman())
+    back = unpack(pack((one,)))[0]
+    assert np.array_equal(back.covariates["size_factor"], SIZES)
+    sent = AsItIs(first.space, first.values)(as_message(one))
+    assert identity(sent) == identity(one)
