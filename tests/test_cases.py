@@ -19,10 +19,11 @@ SLOW_CLIMBS = (
     "electrochemistry/",
 )
 DEAR = {name: {**QUICK, "chains": 1} for name in cases() if name.startswith(SLOW_CLIMBS)}
+FOLLOWED = {"cells/cell_state_fusion_live"}  # its readings come while it is assimilated: nothing to fit yet
 TRUTHS = {"cluster_diffusivity": 2e-10, "uptake_rate": 0.01}
 
 
-@pytest.mark.parametrize("name", cases())
+@pytest.mark.parametrize("name", sorted(set(cases()) - FOLLOWED))
 def test_every_case_gives_finite_draws_and_a_report(name, tmp_path):
     result = fit(name, out=tmp_path, predictions=5 if name in DEAR else 20, **DEAR.get(name, QUICK))
     for draws in result.idata["posterior"].data_vars.values():

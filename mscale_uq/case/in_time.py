@@ -41,7 +41,8 @@ def plan_in_time(
     if filtering is None and spec.assimilate is not None:
         _look_at_stream(spec.stream, system, mistakes)
         return None, None
-    return filtering, plan_live(spec.stream, filtering, folder, mistakes, source)
+    awaited = [plan.awaited for plan in plans if plan.awaited is not None]
+    return filtering, plan_live(spec.stream, filtering, awaited, folder, mistakes, source)
 
 
 def _look_at_assimilation(spec: CaseSpec, system: System, mistakes: Mistakes) -> None:

@@ -12,11 +12,11 @@ from typing import Any, final
 
 import numpy as np
 
+from mscale_uq.case.awaited import Awaited
 from mscale_uq.case.binding import Link, bindings_of, links_are_known
 from mscale_uq.case.channels import Channels
-from mscale_uq.case.data import DataFile, find_data, read_data
+from mscale_uq.case.data import DataFile, find_data
 from mscale_uq.case.discrepancy import Discrepancy
-from mscale_uq.case.form import UNTOLD
 from mscale_uq.case.holdout import Mask, held_out, without
 from mscale_uq.case.laws import (
     add_level,
@@ -27,6 +27,7 @@ from mscale_uq.case.laws import (
     noise_levels,
     noise_operators,
 )
+from mscale_uq.case.measured import measured
 from mscale_uq.case.schema import CaseSpec, ExperimentSpec, LawSpec
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
@@ -65,6 +66,8 @@ class Plan:
         Noise level -> the channels it has an entry for, if it has several.
     sure
         Whether model and data are those of the experiment, and no stand-ins.
+    awaited
+        The files that come or grow while the case is assimilated, if those are its data.
     complete
         Whether every law and every binding is known, so that what is linked to is all that is.
     """
@@ -85,6 +88,7 @@ class Plan:
     channels: Mapping[str, Channels] = field(default_factory=dict)
     sure: bool = True
     complete: bool = True
+    awaited: Awaited | None = None
 
     def other_model(self, system: System, changes: Mapping[str, Any]) -> ForwardModel:
         """Return the model of the same readings with some options changed."""
@@ -134,7 +138,7 @@ def _plan(
 ) -> Plan | None:
     here, laws = f"experiment.{one.name}", {**spec.law, **one.law}
     options, knows_options = _options(spec.options, one, system, mistakes)
-    files, read, said = _read(one, system, folder, mistakes)
+    files, read, said, waits = measured(one, system, folder, mistakes)
     data = read or _as_if(laws, system)
     before = len(mistakes)
     images = _images(system, options, here, folder, mistakes)
@@ -169,23 +173,8 @@ def _plan(
     return Plan(
         one.name, options, files, data, model, operators, targets, levels, bindings, reader, said,
         images, held, channels, sure=read is not None and has_laws, complete=complete,
+        awaited=waits,
     )  # fmt: skip
-
-
-def _read(
-    one: ExperimentSpec, system: System, folder: Path, mistakes: Mistakes
-) -> tuple[tuple[DataFile, ...], Measurements | None, tuple[str, ...]]:
-    """Return files, data (None if anything about them is mistaken, which is noted), and what was in them."""
-    if one.data == [UNTOLD]:
-        return (), None, ()
-    before, files = len(mistakes), []
-    for given in one.data:
-        with mistakes.in_data(f"experiment.{one.name}.data"):
-            files.append(find_data(given, folder))
-    data, said = None, tuple[str, ...]()
-    with mistakes.in_data(f"experiment.{one.name}.data"):
-        data, said = read_data(files, system, one.reader)
-    return tuple(files), data if len(mistakes) == before else None, said
 
 
 def _images(

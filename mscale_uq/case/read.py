@@ -167,6 +167,7 @@ class Case:
         return {
             "name": plan.name,
             "data": [_in(data_folder, file) for file in plan.files],
+            **(plan.awaited.section() if plan.awaited else {}),
             **({"reader": dict(plan.reader)} if plan.reader else {}),
             "options": {**plan.options, **_beside(plan, data_folder)},
             "fixed": {name: np.asarray(value).tolist() for name, value in numbers.items()},

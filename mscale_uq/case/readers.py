@@ -20,7 +20,7 @@ from mscale_uq.errors import CaseError, DataError, explain
 from mscale_uq.io.cell_counts import CellCounts
 from mscale_uq.io.ome_tiff import read_ome_tiff
 from mscale_uq.io.table import Column, Table
-from mscale_uq.io.track_table import read_btrack, read_track_table
+from mscale_uq.io.track_table import ROLES, read_btrack, read_track_table
 from mscale_uq.io.trackmate import read_trackmate
 from mscale_uq.io.trackmate_xml import read_trackmate_xml
 from mscale_uq.io.tracks import Tracks
@@ -44,7 +44,9 @@ KEYS = {
 NEEDED = {"btrack": {"frame_interval"}, "h5ad": {"time_unit"}}
 
 
-def read_with(reader: ReaderSpec, files: Mapping[str, Path], system: System) -> list[tuple[Table, str]]:
+def read_with(
+    reader: ReaderSpec, files: Mapping[str, Path], system: System, growing: bool = False
+) -> list[tuple[Table, str]]:
     """Return files as tables with the names of the system, each with one line on what was read.
 
     Parameters
@@ -55,6 +57,8 @@ def read_with(reader: ReaderSpec, files: Mapping[str, Path], system: System) -> 
         Name in messages -> file; of ``ome-tiff`` the movie and its labels.
     system
         Whose outputs and coordinates the columns are.
+    growing
+        Whether a cell that the reader names may come later.
 
     Raises
     ------
@@ -63,15 +67,14 @@ def read_with(reader: ReaderSpec, files: Mapping[str, Path], system: System) -> 
     DataError
         If a file is wrong.
     """
-    given = reader.model_dump(exclude_unset=True, exclude={"format", "columns", "cells"})
-    _check_keys(reader, given)
+    given = check_keys(reader)
     if reader.format == "h5ad":
         return _counts(reader, files, system, given)
     if reader.format == "ome-tiff":
         return [_intensities(reader, files, system, given)]
     read = TRACKS[reader.format]
     found = [read(path, label, columns=reader.columns, **given) for label, path in files.items()]
-    return [(_track_table(tracks, reader, system), tracks.summary()) for tracks in found]
+    return [(_track_table(tracks, reader, system, growing), tracks.summary()) for tracks in found]
 
 
 def stacked(tables: Sequence[Table]) -> list[Table]:
@@ -98,7 +101,7 @@ def _counts(
         np.full(len(counts.cells), label) if counts.batches is None else counts.batches
         for label, counts in zip(files, found, strict=True)
     ]
-    dishes = np.split(_numbered(np.concatenate(names)), np.cumsum([len(one) for one in names])[:-1])
+    dishes = np.split(numbered(np.concatenate(names)), np.cumsum([len(one) for one in names])[:-1])
     return [
         (_count_table(counts, dish, reader, system), counts.summary())
         for counts, dish in zip(found, dishes, strict=True)
@@ -117,7 +120,9 @@ def _intensities(
     return _track_table(replace(tracks, columns=tuple(found)), reader, system), tracks.summary()
 
 
-def _check_keys(reader: ReaderSpec, given: dict[str, Any]) -> None:
+def check_keys(reader: ReaderSpec) -> dict[str, Any]:
+    """Return what a format is told; raises `CaseError` if a key is of no use to it, or one is missing."""
+    given = reader.model_dump(exclude_unset=True, exclude={"format", "columns", "cells"})
     for key in given.keys() - KEYS[reader.format]:
         known = ", ".join(sorted({"columns", *KEYS[reader.format]}))
         raise CaseError(explain(f"reader.{key} says nothing to {reader.format!r}", known))
@@ -125,20 +130,22 @@ def _check_keys(reader: ReaderSpec, given: dict[str, Any]) -> None:
         raise CaseError(explain(f"reader.{key} is not there", f"{reader.format!r} needs it"))
     if reader.format == "h5ad" and reader.cells is not None:
         raise CaseError(explain("reader.cells says nothing to 'h5ad'", "every cell of the file is read"))
+    return given
 
 
-def _track_table(tracks: Tracks, reader: ReaderSpec, system: System) -> Table:
+def _track_table(tracks: Tracks, reader: ReaderSpec, system: System, growing: bool = False) -> Table:
     names = list(dict.fromkeys(tracks.cells))
     unknown = [cell for cell in reader.cells or () if cell not in names]
-    if unknown:
+    if unknown and not growing:
         raise DataError(explain(f"{tracks.label}: no cell {unknown[0]!r}", ", ".join(names[:12])))
     kept = names if reader.cells is None else reader.cells
     _check_born(tracks, [cell for cell in kept if cell in tracks.parents])
+    number = dict(zip(kept, numbered(np.array(kept, dtype=object)).tolist(), strict=True))
     rows = np.flatnonzero(np.isin(tracks.cells, kept))
     columns = [
-        Column(_time(system), tracks.time_unit, tracks.times[rows]),
+        Column(time_name(system), tracks.time_unit, tracks.times[rows]),
         *(Column(column.name, column.unit, column.values[rows]) for column in tracks.columns),
-        *_filled({"cell": _numbered(tracks.cells)[rows]}, reader, system),
+        *_filled({"cell": np.array([number[cell] for cell in tracks.cells[rows]])}, reader, system),
     ]
     return Table(tracks.label, tuple(columns), tuple(tracks.lines[rows].tolist()))
 
@@ -156,7 +163,7 @@ def _check_born(tracks: Tracks, daughters: Sequence[str]) -> None:
 def _count_table(counts: CellCounts, dish: Array, reader: ReaderSpec, system: System) -> Table:
     extra = {"dish": dish, "size_factor": counts.size_factors}
     columns = [
-        Column(_time(system), counts.time_unit, counts.times),
+        Column(time_name(system), counts.time_unit, counts.times),
         *(Column(name, "count", counts.of(gene)) for name, gene in reader.columns.items()),
         *_filled(extra, reader, system),
     ]
@@ -166,12 +173,11 @@ def _count_table(counts: CellCounts, dish: Array, reader: ReaderSpec, system: Sy
 def _filled(values: dict[str, Array], reader: ReaderSpec, system: System) -> list[Column]:
     outputs = [output for output in system.outputs if output.name in reader.columns]
     needed = {name for output in outputs for name in output.coordinates}
-    return [
-        Column(name, "1", found) for name, found in values.items() if name in needed - set(reader.columns)
-    ]
+    measured = set(reader.columns) - set(ROLES)  # a table of tracks says which column is the cell
+    return [Column(name, "1", found) for name, found in values.items() if name in needed - measured]
 
 
-def _numbered(names: np.ndarray) -> Array:
+def numbered(names: np.ndarray) -> Array:
     """Return names as the numbers that they are, or all as their places in the order of the names."""
     try:
         numbers = names.astype(float)
@@ -182,7 +188,7 @@ def _numbered(names: np.ndarray) -> Array:
     return np.unique(names.astype(str), return_inverse=True)[1].astype(float)
 
 
-def _time(system: System) -> str:
+def time_name(system: System) -> str:
     """Return the one coordinate with a unit of time."""
     names = [c.name for c in system.coordinates if dimension(c.unit) == {"[time]": 1.0}]
     if len(names) != 1:

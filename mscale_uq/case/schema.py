@@ -82,6 +82,7 @@ class ExperimentSpec(Section):
 
     name: Label
     data: Files
+    follow: Switch = False  # whether the files come or grow while the case is assimilated
     reader: ReaderSpec | None = None
     options: dict[str, Choice] = {}
     fixed: dict[str, Numbers] = {}
@@ -177,9 +178,9 @@ class AssimilateSpec(Section):
 
 
 class StreamSpec(Section):
-    """Where further readings come from while they are made, and what becomes of those that come late."""
+    """What becomes of readings that come while they are made; `source` holds those that are sent as lines."""
 
-    source: str
+    source: str | None = None
     format: Literal["jsonl", "csv"] | None = None
     columns: dict[str, str] = {}
     late: Literal["replay", "drop", "error"] = "replay"

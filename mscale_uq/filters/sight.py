@@ -21,6 +21,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, explain, near_match
+from mscale_uq.filters.covariates import check_covariates
 from mscale_uq.filters.plain import fixed_cov
 from mscale_uq.filters.reading_slope import derivative, places
 from mscale_uq.filters.records import Verdict
@@ -272,20 +273,8 @@ def look(space: StateSpace, values: Values, observations: Sequence[Observation],
             raise DataError(explain(f"source {source!r}: quantity {observation.quantity!r}", quantity))
         if observation.time != time:
             raise DataError(explain(f"{source}: observation at {observation.time:g}", f"time {time:g}"))
-        _check_covariates(space, observation)
+        check_covariates(space, observation)
     return Sight(space, values, tuple(observations))
-
-
-def _check_covariates(space: StateSpace, observation: Observation) -> None:
-    """Refuse what nobody would read, and what is the state's to say."""
-    if not observation.covariates:
-        return
-    state = {variable.name for variable in space.dynamics.state}
-    allowed = space.observations[observation.source].reads - state
-    for name in observation.covariates:
-        if name not in allowed:
-            given = f"{observation.source}: a reading brings {name!r}{near_match(name, allowed)}"
-            raise DataError(explain(given, ", ".join(sorted(allowed)) or "nothing"))
 
 
 def _normal(observation: Observation, mean: Array) -> tuple[float, Array]:

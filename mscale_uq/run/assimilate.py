@@ -13,6 +13,7 @@ from mscale_uq.infer.workers import maybe_workers
 from mscale_uq.io.toml import write_toml
 from mscale_uq.report.assimilation import write_page
 from mscale_uq.results.assimilation import Assimilated, assimilated, prepare, write
+from mscale_uq.run.complete import check_complete
 
 
 def assimilate(
@@ -68,6 +69,7 @@ def take_in(case: Case, folder: Path = Path(), map: Map | None = None) -> Assimi
     if plan is None:
         given = f"{case.path.name}: no section [assimilate]"
         raise CaseError(explain(given, "a case that names a filter", '[assimilate] filter = "kalman"'))
+    check_complete(case)
     stream = plan.stream.observations
     space = plan.space if map is None else plan.space.over(map)
     followed = follow(plan.filter, space, plan.theta, stream, plan.smooth, case.seed, plan.lag)

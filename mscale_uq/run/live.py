@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mscale_uq.case.assimilate import Assimilating
-from mscale_uq.case.live import TABLE, ByCase, Live
+from mscale_uq.case.by_case import ByCase
+from mscale_uq.case.live import TABLE, Live
 from mscale_uq.case.read import Case
 from mscale_uq.case.stream import Places
 from mscale_uq.core.observation import Observation
@@ -83,11 +84,11 @@ def follow_case(
             after_batch(folder)
 
         try:
-            first = list(_records(plan))
+            first = list(_records(plan, live))
             taken = journal.position(TABLE)
             follow(follower, journal, Objects(first[taken:], TABLE, taken))
-            chosen = live.open(plan.stream) if source is None else source
-            follow(follower, journal, chosen, stop_when_idle=stop_when_idle, after_batch=told)
+            chosen = live.open(plan.stream) if source is None else [source]
+            follow(follower, journal, *chosen, stop_when_idle=stop_when_idle, after_batch=told)
         finally:
             write_dead_letters(journal, folder)
             with View(folder) as view:
@@ -138,9 +139,11 @@ def _follower(case: Case, plan: Assimilating, live: Live, journal: Journal) -> F
     return Follower(journal, begin, ByCase(plan.stream), live.policy, identity(case))
 
 
-def _records(plan: Assimilating) -> Any:
+def _records(plan: Assimilating, live: Live) -> Any:
     """Yield the readings of the experiment's table as records, in the model's units."""
-    for number, one in enumerate(plan.stream.observations):
+    still_to_come = {name for one in live.awaited for name in one.reader.columns}
+    read = (one for one in plan.stream.observations if one.quantity not in still_to_come)
+    for number, one in enumerate(read):
         yield {**_record(one), "source": TABLE, "seq": number, "type": one.source}
 
 

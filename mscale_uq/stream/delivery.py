@@ -21,9 +21,12 @@ class Delivery:
         Why it cannot be read; empty if it can.
     position
         Where its source goes on behind it.
+    counted
+        Whether it was sent again if it is known already; a file that is read again sends nothing.
     """
 
     message: Message | None
     text: str
     reason: str
     position: int
+    counted: bool = True

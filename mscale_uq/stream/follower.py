@@ -138,7 +138,8 @@ class Follower:
         if known is not None:
             if known != digest:
                 raise DataError(explain(f"record {name} came before with another content", "one of the two"))
-            self._journal.count_copy(name)
+            if delivery.counted:
+                self._journal.count_copy(name)
             return math.inf
         try:
             observed = self._read(message) if message is not None else None

@@ -26,6 +26,11 @@ class Source(ABC):
         """
 
     @property
+    def pending(self) -> bool:
+        """Whether something is there that may not be whole yet, and is worth waiting for."""
+        return False
+
+    @property
     @abstractmethod
     def ended(self) -> bool:
         """Whether nothing more will come from it, ever."""

@@ -1,0 +1,163 @@
+"""Experiments whose files come, or grow, while their case is assimilated: ``follow = true``.
+
+Before anything has come such an experiment has one missing reading of everything that its reader will find,
+so that models, laws and priors are what they will be. Then each row of tracks is a record, and each dish.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from mscale_uq.case.readers import TRACKS, check_keys, numbered, read_with, time_name
+from mscale_uq.case.schema import ExperimentSpec, ReaderSpec
+from mscale_uq.catalog import data_root
+from mscale_uq.core.parameter import Array, Quantity
+from mscale_uq.core.system import System
+from mscale_uq.errors import CaseError, explain, near_match
+from mscale_uq.io.measurements import Measurements
+from mscale_uq.io.table import Table
+from mscale_uq.stream.row import plain
+from mscale_uq.stream.watched import WatchedFiles
+
+FIRST = 1.0  # where and when what is missing stands, in the system's units
+
+
+@final
+@dataclass(frozen=True)
+class Awaited:
+    """The files of an experiment that come or grow.
+
+    Attributes
+    ----------
+    name
+        Of the experiment, which sends the records.
+    patterns
+        Absolute paths, whose last part may have wild cards.
+    reader, system
+        How they are read, and whose outputs they hold.
+    """
+
+    name: str
+    patterns: tuple[Path, ...]
+    reader: ReaderSpec
+    system: System
+
+    def section(self) -> dict[str, Any]:
+        """Return what a resolved case says of them."""
+        return {"data": [str(pattern) for pattern in self.patterns], "follow": True}
+
+    def source(self) -> WatchedFiles:
+        """Return the source of their records."""
+        by_lines = self.reader.format in ("trackmate", "btrack", "csv")
+        return WatchedFiles(self.name, self.patterns, self._records, by_lines)
+
+    def missing(self) -> Measurements:
+        """Return one missing reading of everything that will be read.
+
+        Raises
+        ------
+        CaseError
+            If an output lies along what no reader fills in, or along cells that the reader does not name.
+        """
+        outputs = _outputs(self.reader, self.system)
+        along = dict.fromkeys(name for output in outputs for name in output.coordinates)
+        cells = self._cells() if "cell" in along else np.full(1, FIRST)
+        filled = {time_name(self.system), "cell", *(c.name for c in self.system.coordinates if c.carried)}
+        for name in along:
+            if name not in filled:
+                given = f"follow: readings of {outputs[0].name!r} lie along {name!r}"
+                hint = "send them as lines: [stream] source"
+                raise CaseError(explain(given, "time, cells and dishes", hint))
+        coordinates = {name: cells if name == "cell" else np.full(cells.size, FIRST) for name in along}
+        return Measurements(coordinates, {output.name: np.full(cells.size, np.nan) for output in outputs})
+
+    def _cells(self) -> Array:
+        if not self.reader.cells:
+            hint = 'reader.cells = ["0", "1"] names those of the tracker that are followed'
+            raise CaseError(explain("follow: no cell is named", "the cells that will come", hint))
+        return numbered(np.array(self.reader.cells, dtype=object))
+
+    def _records(self, path: Path, label: str) -> list[dict[str, Any]]:
+        """Return the records of a file, each output's in the order of time."""
+        return [
+            record
+            for table, _ in read_with(self.reader, {label: path}, self.system, growing=True)
+            for output in _outputs(self.reader, self.system)
+            for record in _rows(self.name, table, output, self.system)
+        ]
+
+
+def awaited(one: ExperimentSpec, system: System, folder: Path) -> Awaited:
+    """Return the files that an experiment waits for, below its folder or among the shipped data.
+
+    Raises
+    ------
+    CaseError
+        If it has no reader, or one that cannot follow, or waits for another folder that is not there.
+    """
+    if one.reader is None or one.reader.format == "ome-tiff":
+        given = "follow = true without a reader" if one.reader is None else "follow = true for 'ome-tiff'"
+        known = ", ".join((*TRACKS, "h5ad"))
+        raise CaseError(explain(given, f"reader = {{ format = .. }}: {known}", "lines: [stream] source"))
+    check_keys(one.reader)
+    return Awaited(one.name, tuple(_pattern(given, folder) for given in one.data), one.reader, system)
+
+
+def _pattern(given: str, folder: Path) -> Path:
+    if "\0" in given or not Path(given).name:
+        raise CaseError(explain(f"{given[:40]!r}", "the name of a file, which may have wild cards"))
+    here, shipped = (folder / given).absolute(), data_root() / given
+    if not here.parent.is_dir() and shipped.parent.is_dir():
+        return shipped.absolute()
+    if not here.parent.is_dir():
+        given = f"no folder {str(here.parent)!r}"
+        raise CaseError(explain(given, "a folder that is there, though its files may come later"))
+    return here
+
+
+def _outputs(reader: ReaderSpec, system: System) -> list[Quantity]:
+    known = [output.name for output in system.outputs]
+    roles = {"cell", "time", "frame", "parent", "dummy", *(c.name for c in system.coordinates)}
+    for name in reader.columns:
+        if name not in known and name not in roles:
+            raise CaseError(explain(f"reader.columns: {name!r}{near_match(name, known)}", ", ".join(known)))
+    found = [output for output in system.outputs if output.name in reader.columns]
+    if not found:
+        raise CaseError(explain("reader.columns names no output", ", ".join(known)))
+    return found
+
+
+def _rows(sender: str, table: Table, output: Quantity, system: System) -> Iterator[dict[str, Any]]:
+    """Yield a record for each reading of one output, or for each time if readings bring coordinates along."""
+    columns, name = {column.name: column for column in table.columns}, time_name(system)
+    time, brings = columns[name], {c.name for c in system.coordinates if c.carried}
+    others = [columns[one] for one in output.coordinates if one != name and one in columns]
+    together = bool(others) and all(column.name in brings for column in others)
+    for rows in _groups(time.values, together):
+        when = float(time.values[rows[0]])
+        found = {column.name: _coordinate(column.values[rows]) for column in others}
+        values = columns[output.name].values[rows]
+        where = "" if together else "".join(f"{column.name} {found[column.name]!r}, " for column in others)
+        yield {
+            "source": sender,
+            "id": f"{table.label}: {output.name}, {where}{name} {when!r}",
+            "type": output.name,
+            "event_time": f"{when!r} {time.unit}" if time.unit else when,
+            "value": plain([values if together else values[0]])[0],
+            "units": columns[output.name].unit,
+            "coordinates": found,
+        }
+
+
+def _groups(times: Array, together: bool) -> Sequence[np.ndarray]:
+    if not together:
+        return [np.array([row]) for row in np.argsort(times, kind="stable")]
+    return [np.flatnonzero(times == now) for now in np.unique(times)]
+
+
+def _coordinate(values: Array) -> Any:
+    """Return one number if all are alike."""
+    return float(values[0]) if np.all(values == values[0]) else plain(values)

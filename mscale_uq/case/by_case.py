@@ -1,0 +1,118 @@
+"""`ByCase`: records of a stream as the observations that a case means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from mscale_uq.case.stream import Stream
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.parameter import Array
+from mscale_uq.errors import DataError, explain, near_match
+from mscale_uq.io.units import factor, to_unit
+from mscale_uq.stream.message import Message
+
+
+@final
+@dataclass(frozen=True)
+class ByCase:
+    """Reads messages as a case means them: units converted, places found, outputs known by name.
+
+    Raises
+    ------
+    DataError, UnitError
+        When called: if the message does not fit the case.
+    """
+
+    stream: Stream
+
+    def __call__(self, message: Message) -> Observation:
+        """Return the observation, in the model's units."""
+        source = self._source(message)
+        output, time = self.stream.outputs[source], self.stream.time
+        if message.quantity not in ("", output.name):
+            raise DataError(explain(f"{source}: quantity {message.quantity!r}", output.name))
+        scale, offset = factor(message.units or output.unit, output.unit, f"units {message.units!r}")
+        value = self._placed(message, message.value * scale + offset, "value", source)
+        error = None if message.error is None else self._error(message, message.error, scale, source)
+        if error is None and source in self.stream.stated:
+            raise DataError(explain(f"{output.name}: no error", "the reading's standard deviation"))
+        when = to_unit(message.time, time.unit, "event_time")
+        own = self._brought(message, source, value.shape)
+        return self.stream.screen.judge(Observation(when, source, output.name, value, error, covariates=own))
+
+    def _source(self, message: Message) -> str:
+        names = {output.name: source for source, output in self.stream.outputs.items()}
+        known = {**names, **{source: source for source in self.stream.outputs}}
+        if message.instrument not in known:
+            hint = near_match(message.instrument, known)
+            raise DataError(explain(f"type {message.instrument!r}{hint}", ", ".join(known)))
+        return known[message.instrument]
+
+    def _error(self, message: Message, error: Array, scale: float, source: str) -> Array:
+        if error.ndim == 2:
+            return error * scale**2
+        if error.ndim == 0:
+            return error * abs(scale)
+        return self._placed(message, error * abs(scale), "error", source, 1.0)
+
+    def _placed(
+        self, message: Message, value: Array, key: str, source: str, elsewhere: float = np.nan
+    ) -> Array:
+        """Return a reading as the vector over all places of its source."""
+        points = self.stream.places[source].points
+        if self.stream.places[source].carried:
+            return value.ravel()
+        if points is None:
+            if value.size != 1 or message.coordinates:
+                raise DataError(explain(f"{key} of shape {value.shape}", "one number, without coordinates"))
+            return value.reshape(())
+        if not message.coordinates:
+            if value.size != len(points):
+                given = f"{key} of shape {value.shape} without coordinates"
+                raise DataError(explain(given, f"{len(points)} numbers, one for each place of the case"))
+            return value.reshape(len(points))
+        if value.size != 1:
+            raise DataError(explain(f"{key} of shape {value.shape} at one place", "one number"))
+        vector = np.full(len(points), elsewhere)
+        vector[self._point(message.coordinates, source)] = value.item()
+        return vector
+
+    def _brought(self, message: Message, source: str, shape: tuple[int, ...]) -> dict[str, Array]:
+        """Return what a message brings along of the coordinates that its source reads."""
+        places = self.stream.places[source]
+        if not places.carried:
+            return {}
+        units = {coordinate.name: coordinate.unit for coordinate in places.along}
+        given = set(message.coordinates)
+        if not set(places.carried) <= given <= set(units):
+            told = f"coordinates {', '.join(sorted(given)) or 'none'}"
+            raise DataError(explain(told, f"{', '.join(places.carried)}, of {', '.join(units)}"))
+        own = {}
+        for name in places.carried:
+            found = np.atleast_1d(np.asarray(message.coordinates[name], dtype=object))
+            if found.size not in (1, *shape):
+                raise DataError(
+                    explain(f"{found.size} of {name!r} for {shape[0]} values", "one, or one for each")
+                )
+            own[name] = np.resize([to_unit(one, units[name], name) for one in found], shape)
+        return own
+
+    def _point(self, coordinates: Mapping[str, Any], source: str) -> int:
+        along, points = self.stream.places[source].along, self.stream.places[source].points
+        names = [coordinate.name for coordinate in along]
+        if set(coordinates) != set(names) or points is None:
+            raise DataError(explain(f"coordinates {', '.join(coordinates)}", ", ".join(names)))
+        place = [to_unit(_single(coordinates[c.name], c.name), c.unit, c.name) for c in along]
+        there = np.flatnonzero(np.isclose(points, place, rtol=1e-9, atol=0.0).all(axis=1))
+        if not there.size:
+            given = ", ".join(f"{c.name} = {x:g} {c.unit}" for c, x in zip(along, place, strict=True))
+            raise DataError(explain(f"no place at {given}", "the places in the case's data"))
+        return int(there[0])
+
+
+def _single(given: Any, name: str) -> float | str:
+    if isinstance(given, list):
+        raise DataError(explain(f"a list of {name!r}", "one place"))
+    return given

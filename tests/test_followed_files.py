@@ -1,0 +1,258 @@
+"""The shipped live case: its movie grows, its dish comes after it; in the layouts that programs write."""
+
+import json
+import os
+import time
+
+import h5py
+import numpy as np
+import pytest
+from lab import DISH, HEADER, MINUTES, believed, came, follow, lab, movie, shortened
+
+from mscale_uq.case.awaited import Awaited
+from mscale_uq.case.read import read_case
+from mscale_uq.case.readers import read_with
+from mscale_uq.case.schema import ReaderSpec
+from mscale_uq.catalog import load_system
+from mscale_uq.errors import CaseError, DataError, InputError, RunError
+from mscale_uq.filters.loop import run
+from mscale_uq.run.calibrate import fit
+from mscale_uq.stream.states import unpack
+from mscale_uq.stream.watched import QUIET, WatchedFiles
+
+FUSION = load_system("cells/cell_state_fusion")
+
+
+def write(folder, text):
+    (folder / "lab" / "movie.csv").write_text(text)
+
+
+@pytest.fixture(scope="module")
+def in_order(tmp_path_factory):
+    """Return folder and status of a run to which everything came before it began."""
+    folder = tmp_path_factory.mktemp("in_order")
+    case = lab(folder)
+    write(folder, "".join(movie()))
+    came(DISH, folder / "lab")
+    return folder / "run", follow(case, folder / "run")
+
+
+def test_live_and_at_once_a_movie_and_its_dish_say_the_same_to_the_last_bit(in_order, tmp_path):
+    lab(tmp_path)
+    write(tmp_path, "".join(movie()))
+    came(DISH, tmp_path / "lab")
+    text = shortened("cell_state_fusion")
+    dishes = "".join(f'    "lab/dish_{k}.h5ad",\n' for k in (1, 2, 3, 4))
+    assert dishes in text
+    (tmp_path / "whole.toml").write_text(text.replace(dishes, '    "lab/dish_1.h5ad",\n'))
+    case = read_case(tmp_path / "whole.toml")
+    plan = case.assimilating
+    *_, (state, _) = run(plan.filter, plan.space, plan.theta, plan.stream.observations, case.seed)
+    live = unpack(believed(in_order[0])[0])
+    assert live.time == state.time == MINUTES
+    for part in ("points", "log_mass", "means", "covs"):
+        assert np.array_equal(getattr(live, part), getattr(state, part))
+
+
+def test_a_dish_that_is_sequenced_after_the_movie_ends_as_if_it_had_come_in_time(in_order, tmp_path):
+    case, out, lines = lab(tmp_path), tmp_path / "run", movie()
+    for last in (len(lines) // 3, 2 * len(lines) // 3, len(lines)):
+        write(tmp_path, "".join(lines[:last])[:-7])  # the tracker is in the middle of a line
+        status = follow(case, out)
+        write(tmp_path, "".join(lines[:last]))
+        status = follow(case, out)
+        assert (status.late, status.verdicts.get("duplicate", 0)) == (0, 0)
+        assert status.received == last - HEADER
+    before = believed(out)[1][-1]["learned"]["transcription_rate"]
+    came(DISH, tmp_path / "lab")
+    status = follow(case, out)
+    assert (status.late, status.received) == (1, len(lines) - HEADER + 1)
+    assert status.senders == {"movie": MINUTES}
+    assert believed(out) == believed(in_order[0])
+    after = believed(out)[1][-1]["learned"]["transcription_rate"]
+    assert after[2] - after[0] < before[2] - before[0]
+    assert follow(case, out).received == status.received  # nothing is taken in twice
+
+
+def test_a_movie_that_comes_after_its_dish_is_not_late(in_order, tmp_path):
+    case, out = lab(tmp_path), tmp_path / "run"
+    came(DISH, tmp_path / "lab")
+    assert follow(case, out).time == 60.0
+    write(tmp_path, "".join(movie()))
+    assert follow(case, out).late == 0
+    assert believed(out) == believed(in_order[0])
+
+
+def test_another_case_is_refused_and_so_is_a_row_that_says_something_else_now(in_order, tmp_path):
+    case, out, lines = lab(tmp_path), tmp_path / "run", movie()[: HEADER + 8]
+    write(tmp_path, "".join(lines))
+    follow(case, out)
+    kept, good = believed(out), case.read_text()
+    for old, new, what in (
+        ("seed = 20261127", "seed = 1", "seed"),
+        ('cells = ["0", "1", "2", "3"]', 'cells = ["0", "1", "2"]', "experiments"),
+        ("members = 32", "members = 64", "filter"),
+        ('late = "replay"', 'late = "drop"', "stream"),
+    ):
+        case.write_text(good.replace(old, new))
+        with pytest.raises(RunError, match=rf"another {what}"):
+            follow(case, out)
+    case.write_text(good)
+    assert ",51.6," in lines[HEADER]
+    write(tmp_path, "".join(lines).replace(",51.6,", ",61.6,", 1))
+    with pytest.raises(DataError, match=r"movie.csv: intensity, cell 0.0, time 0.0 came before with another"):
+        follow(case, out)
+    assert believed(out) == kept
+
+
+def test_the_run_of_a_followed_case_goes_on_from_its_folder(tmp_path):
+    case, out, lines = lab(tmp_path), tmp_path / "run", movie()
+    write(tmp_path, "".join(lines[: HEADER + 8]))
+    follow(case, out)
+    write(tmp_path, "".join(lines[: HEADER + 12]))
+    assert follow(out / "case.toml", out).received == 12
+
+
+def test_a_followed_case_has_nothing_to_fit(tmp_path):
+    with pytest.raises(CaseError, match=r"experiment 'movie' is followed, and brings no reading yet"):
+        fit("cell_state_fusion_live", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+# ---- files -----------------------------------------------------------------
+
+
+def dishes(folder, quiet=QUIET):
+    reader = ReaderSpec(format="h5ad", columns={"umi": "reporter"}, time_unit="h")
+    one = Awaited("dishes", (folder / "*.h5ad",), reader, FUSION)
+    return WatchedFiles("dishes", one.patterns, one._records, by_lines=False, quiet=quiet)
+
+
+def test_a_half_written_dish_waits_and_a_broken_one_is_told_with_its_reason(tmp_path):
+    source, content = dishes(tmp_path, quiet=0.3), DISH.read_bytes()
+    there = tmp_path / "dish.h5ad"
+    there.write_bytes(content[: len(content) // 2])
+    assert source.read(0) == []
+    assert source.pending
+    there.write_bytes(content)
+    assert source.read(0) == []
+    time.sleep(0.35)
+    (one,) = source.read(0)
+    assert not source.pending
+    assert one.message.value.size == 200
+    assert source.read(0) == []
+    there.write_bytes(content[: len(content) // 2])
+    os.utime(there, (0, 0))
+    (one,) = source.read(0)
+    assert one.message is None
+    assert "dish.h5ad" in one.reason
+    assert source.read(0) == []  # told once
+
+
+def test_a_dish_of_normalised_counts_is_a_dead_letter_and_the_movie_goes_on(tmp_path):
+    case, out = lab(tmp_path), tmp_path / "run"
+    write(tmp_path, "".join(movie()[: HEADER + 8]))
+    came(DISH, tmp_path / "lab")
+    with h5py.File(tmp_path / "lab" / DISH.name, "r+") as file:
+        normalised = np.log1p(file["layers/counts/data"][:])
+        del file["layers/counts/data"]
+        file["layers/counts/data"] = normalised
+    os.utime(tmp_path / "lab" / DISH.name, (0, 0))
+    for _ in range(2):
+        status = follow(case, out)
+        assert status.verdicts["conversion_failed"] == 1
+        assert status.time == 5.0
+    (letter,) = map(json.loads, (out / "dead_letters.jsonl").read_text().splitlines())
+    assert letter["record"].startswith("dish_1.h5ad of ")
+    assert "whole numbers" in letter["reason"]
+
+
+LAYOUTS = {
+    "btrack": (
+        {"format": "btrack", "frame_interval": "5 min"},
+        ["ID t x y z parent root state generation dummy light"],
+        lambda cell, t: f"{cell} {t} 1.0 2.0 0.0 {cell} {cell} 5 0 False {100 + cell + t}.5",
+    ),
+    "csv": (
+        {"format": "csv", "units": {"time": "s"}},
+        ["track_id,t,light"],
+        lambda cell, t: f"{cell},{300 * t},{100 + cell + t}.5",
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_table_of_tracks_that_grows_is_told_once_and_in_order(layout, tmp_path):
+    form, header, row = LAYOUTS[layout]
+    columns = {"intensity": "light"}
+    columns |= {"cell": "track_id", "time": "t"} if layout == "csv" else {}
+    reader = ReaderSpec(**form, columns=columns, cells=["7", "3"])
+    one = Awaited("movie", (tmp_path / "tracks.*",), reader, FUSION)
+    source, path, told = one.source(), tmp_path / "tracks.csv", []
+    assert source.read(0) == []  # nothing there yet
+    for last in (0, 1, 3, 4):  # sorted by cell, as some programs write it: anew every time
+        rows = [row(cell, t) for cell in (3, 7, 9) for t in range(last)]
+        text = "".join(f"{line}\n" for line in [*header, *rows])
+        path.write_text(text[:-2] if last == 3 else text)
+        told += source.read(0)
+    messages = [delivery.message for delivery in told]
+    found = {(m.time, m.coordinates["cell"]): m.value.item() for m in messages}
+    unit = ("min", 5.0) if layout == "btrack" else ("s", 300.0)
+    expected = {(f"{unit[1] * t!r} {unit[0]}", float(c)): 100.5 + c + t for c in (3, 7) for t in range(4)}
+    assert found == expected
+    assert len(messages) == len(expected)
+    assert not source.pending
+
+
+def test_a_header_alone_is_no_mistake_and_a_table_of_something_else_is(tmp_path):
+    one = Awaited("movie", (tmp_path / "movie.csv",), _trackmate(), FUSION)
+    source, path = one.source(), tmp_path / "movie.csv"
+    for lines in (movie()[:1], movie()[:HEADER]):
+        path.write_text("".join(lines))
+        os.utime(path, (0, 0))
+        assert source.read(0) == []
+    path.write_text("a,b\n" * 6)
+    os.utime(path, (0, 0))
+    (one,) = source.read(0)
+    assert "no key 'TRACK_ID'" in one.reason
+
+
+def _trackmate():
+    return ReaderSpec(
+        format="trackmate", columns={"intensity": "MEAN_INTENSITY_CH1"}, cells=["0", "1", "2", "3"]
+    )
+
+
+def test_a_cell_has_the_number_that_its_name_is_and_others_come_in_the_order_of_names(tmp_path):
+    (tmp_path / "t.csv").write_text("id,time [s],light\nb,1,1\na,1,2\nc,1,3\n")
+    columns = {"cell": "id", "time": "time", "intensity": "light"}
+    reader = ReaderSpec(format="csv", columns=columns, cells=["c", "a"])
+    ((table, _),) = read_with(reader, {"t": tmp_path / "t.csv"}, FUSION, growing=True)
+    found = {column.name: column.values.tolist() for column in table.columns}
+    assert (found["cell"], found["intensity"]) == ([0.0, 1.0], [2.0, 3.0])
+
+
+MISTAKES = {
+    "no cell": (', cells = ["0", "1", "2", "3"]', "", "follow: no cell is named"),
+    "no folder": ('"lab/movie.csv"', '"lib/movie.csv"', "no folder"),
+    "no stream": ('[stream]\nlate = "replay"\n', "", "'movie' is followed, and there is no section [stream]"),
+    "no output": ('umi = "reporter"', 'uni = "reporter"', "'uni' (did you mean 'umi'?)"),
+    "no unit": (', time_unit = "h"', "", "reader.time_unit is not there"),
+    "no reader": (
+        'reader = { format = "h5ad"',
+        'options = { format = "h5ad"',
+        "follow = true without a reader",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MISTAKES)
+def test_a_mistake_in_what_is_followed_is_told(what, tmp_path):
+    old, new, said = MISTAKES[what]
+    case = lab(tmp_path)
+    text = case.read_text()
+    assert old in text
+    case.write_text(text.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        read_case(case)
+    assert said in str(caught.value)
