@@ -50,7 +50,7 @@ def test_live_and_at_once_a_movie_and_its_dish_say_the_same_to_the_last_bit(in_o
     *_, (state, _) = run(plan.filter, plan.space, plan.theta, plan.stream.observations, case.seed)
     live = unpack(believed(in_order[0])[0])
     assert live.time == state.time == MINUTES
-    for part in ("points", "log_mass", "means", "covs"):
+    for part in ("points", "log_mass", "means", "cov"):
         assert np.array_equal(getattr(live, part), getattr(state, part))
 
 

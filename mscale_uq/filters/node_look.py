@@ -26,7 +26,10 @@ from mscale_uq.solve.node_blocks import gather, reaches
 @final
 @dataclass(frozen=True)
 class Reading:
-    """One observation, its operator, which of its m readings are `used`, and their variance ``(G, m)``."""
+    """One observation, its operator, the values that hold for it, which of its m readings are `used`.
+
+    With their variance ``(G, m)``.
+    """
 
     observation: Observation
     operator: ObservationOperator
