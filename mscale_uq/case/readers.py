@@ -95,6 +95,10 @@ def _counts(
 ) -> list[tuple[Table, str]]:
     from mscale_uq.io.h5ad import read_h5ad  # only now: h5py takes its time to import
 
+    for name in reader.columns:
+        if any(output.name == name and output.tracked for output in system.outputs):
+            wrong = f"reader.columns: {name!r} is read in cells that are followed, and these are gone"
+            raise CaseError(explain(wrong, "an output of the population"))
     genes = list(dict.fromkeys(reader.columns.values()))
     found = [read_h5ad(path, label, genes=genes, **given) for label, path in files.items()]
     names = [

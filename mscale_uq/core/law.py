@@ -6,7 +6,7 @@ One object serves both halves of the package: its `logpdf` feeds MCMC, its momen
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -47,9 +47,11 @@ class Law(ABC):
     `reads` names the values the law needs beside the prediction, such as an unknown standard deviation.
     Data and predictions have the same shape; NaN in the data means missing, elementwise. `variance` is the
     prediction's own error variance (of a surrogate, a mesh, a random stage) and is added to the law's.
+    `destructive` tells whether such data mostly come from what is destroyed by being read.
     """
 
     reads: tuple[str, ...]
+    destructive: ClassVar[bool] = False
 
     @abstractmethod
     def logpdf(self, data: Array, prediction: Array, variance: Array, values: Values) -> LawTerms:
@@ -110,13 +112,19 @@ class ObservationOperator:
     destructive
         Whether the reading destroys what it reads, as sequencing a cell does. It then says something of the
         population or of shared parameters, never of an individual that is followed: a `StateSpace` refuses it
-        as a reading of tracked state variables.
+        as a reading of tracked state variables. What its law mostly is if None; False says that molecules are
+        counted in a cell that lives on.
     """
 
     quantity: str
     law: Law
     stage: Stage | None = None
-    destructive: bool = False
+    destructive: bool | None = None
+
+    @property
+    def destroys(self) -> bool:
+        """Whether the reading destroys what it reads."""
+        return self.law.destructive if self.destructive is None else self.destructive
 
     @property
     def reads(self) -> frozenset[str]:

@@ -170,11 +170,11 @@ class StateSpace:
         tracked = {variable.name for variable in self.dynamics.state if variable.tracked}
         for source, operator in self.observations.items():
             read = {operator.quantity} if operator.stage is None else set(operator.stage.inputs)
-            if operator.destructive and read & tracked:
+            if operator.destroys and read & tracked:
                 given = (
                     f"source {source!r} destroys what it reads, and reads the tracked {min(read & tracked)!r}"
                 )
-                hint = "another cell of the population is no reading of this one"
+                hint = "another cell is no reading of this one; if it lives on, say destructive=False"
                 raise WiringError(explain(given, "state of the population, shared parameters", hint))
 
     def _check_source(self, source: str) -> None:

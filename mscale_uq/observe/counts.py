@@ -5,7 +5,7 @@ the overdispersion grows by v / mean^2, and a Poisson count becomes negative bin
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from scipy.special import betaln, digamma, gammaln
@@ -37,6 +37,7 @@ class NegativeBinomial(Law):
     """
 
     overdispersion: Level
+    destructive: ClassVar[bool] = True  # molecules are counted in what is taken apart
 
     def __post_init__(self) -> None:
         check_level("overdispersion", self.overdispersion)

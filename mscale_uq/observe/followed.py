@@ -19,6 +19,7 @@ from mscale_uq.core.law import Law, LawTerms
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import InputError, explain
+from mscale_uq.observe.common_error import Passed, Path, together
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.laws import Gaussian, look_up, named_slopes
 from mscale_uq.solve.followed_kernels import followed_adjoint
@@ -43,9 +44,12 @@ class Followed(Law):
     Raises
     ------
     InputError
-        If two readings are of one individual at one time. When used: if the noise is shared by the
-        individuals of a frame, or censors; then they are not independent, or not normal, and a filter of all
-        of them together is the way.
+        If two readings are of one individual at one time. When used: if the noise saturates. What a full
+        camera leaves open is then an integral over each such reading and all that hangs together with it.
+
+    An error of the background ties the individuals of a frame; they are then filtered as one state
+    (`observe.common_error`), which some ten of them allow. There must be a reading, or a missing one, at each
+    of the T times.
     """
 
     noise: Gaussian | Fluorescence
@@ -64,22 +68,25 @@ class Followed(Law):
         return (*made, *self.noise.reads)
 
     def logpdf(self, data: Array, prediction: Array, variance: Array, values: Values) -> LawTerms:
-        """Return the log-density; `pointwise` is each reading's given the earlier ones of its individual."""
+        """Return the log-density; `pointwise` is each reading's given the earlier ones of its individual.
+
+        With an error of the background, given the earlier ones of all.
+        """
         pass_ = self._pass(data, prediction, variance, values)
-        to_error, to_total = pass_["error"][self._places], pass_["r"][self._places]
+        to_error, to_total = pass_.error, pass_.own
         light, relative = self._light(prediction), look_up(self.noise.relative, values)
         shot = self.noise.shot if isinstance(self.noise, Fluorescence) else 0.0
         by_noise = to_total * (shot * (light > 0) + 2 * relative**2 * light)
         sd = look_up(self.noise.sd, values)
         levels = {"sd": to_total * 2 * sd, "relative": to_total * 2 * relative * light**2}
-        slopes: Named = {f"{self.quantity}_{part}": pass_[part] for part in PARTS}
+        slopes: Named = {f"{self.quantity}_{part}": to for part, to in zip(PARTS, pass_.path, strict=True)}
         slopes.update(named_slopes(self.noise, levels, values))
-        return LawTerms(pass_["logs"][self._places], by_noise - to_error, to_total, slopes)
+        return LawTerms(pass_.logs, by_noise - to_error, to_total, slopes)
 
     def held_out(self, data: Array, prediction: Array, variance: Array, values: Values) -> Array:
         """Return each reading's log-density given all the others, shaped like the data."""
         pass_ = self._pass(data, prediction, variance, values)
-        precision, pull = (pass_[part][self._places] for part in ("precision", "error"))
+        precision, pull = pass_.precision, pass_.error
         safe = np.where(precision > 0, precision, 1.0)
         density = -0.5 * (np.log(2 * np.pi / safe) + pull**2 / safe)
         return np.where(precision > 0, density, 0.0)
@@ -90,16 +97,23 @@ class Followed(Law):
 
     def cov(self, prediction: Array, variance: Array, values: Values) -> Array:
         """Return the covariance ``(rows, rows)``."""
-        size = np.size(prediction)
+        size, when = np.size(prediction), self._places[1]
         whole = np.zeros((size, size))
-        for rows, cov in self.blocks(prediction, variance, values):
+        for rows, cov in self._each(prediction, variance, values):
             whole[np.ix_(rows, rows)] = cov
-        return whole
+        return whole + self._common**2 * (when[:, None] == when)
 
     def blocks(
         self, prediction: Array, variance: Array, values: Values
     ) -> Iterator[tuple[np.ndarray, Array]]:
-        """Yield the places ``(r,)`` and the covariance ``(r, r)`` of each individual's readings."""
+        """Yield the places ``(r,)`` and the covariance ``(r, r)`` of readings that hang together."""
+        if self._common:
+            yield np.arange(np.size(prediction)), self.cov(prediction, variance, values)
+        else:
+            yield from self._each(prediction, variance, values)
+
+    def _each(self, prediction: Array, variance: Array, values: Values) -> Iterator[tuple[np.ndarray, Array]]:
+        """Yield the same of each individual, without what they share."""
         F, Q, slope = self._model(values)
         between = np.zeros((len(F), len(F)))
         P, columns = np.zeros(F.shape[1:]), np.zeros((0, F.shape[1]))
@@ -124,6 +138,8 @@ class Followed(Law):
             paths = paths @ F[t].T + rng.standard_normal(paths.shape) @ roots[t].T
             read[:, t] = paths @ slope[t]
         noise = np.sqrt(self._own(prediction, variance, values)) * rng.standard_normal(np.shape(prediction))
+        if self._common:
+            noise += self._common * rng.standard_normal(len(F))[self._places[1]]
         return np.asarray(prediction + read[self._places] + noise)
 
     @cached_property
@@ -140,6 +156,11 @@ class Followed(Law):
         F, Q, slope = (np.ascontiguousarray(values[name], dtype=float) for name in names)
         return F, Q, slope
 
+    @property
+    def _common(self) -> float:
+        """Standard deviation of the error that a time's readings share."""
+        return self.noise.background_sd if isinstance(self.noise, Fluorescence) else 0.0
+
     def _light(self, prediction: Array) -> Array:
         return prediction - (self.noise.background if isinstance(self.noise, Fluorescence) else 0.0)
 
@@ -149,23 +170,26 @@ class Followed(Law):
         sd, relative = look_up(self.noise.sd, values), look_up(self.noise.relative, values)
         return np.asarray(sd**2 + (relative * prediction) ** 2 + variance)
 
-    def _pass(self, data: Array, prediction: Array, variance: Array, values: Values) -> dict[str, Array]:
-        """Run the filter forth and back; return log-densities and derivatives by what they are to."""
+    def _pass(self, data: Array, prediction: Array, variance: Array, values: Values) -> Passed:
+        """Run the filter forth and back."""
         self._check_noise()
-        F, Q, slope = self._model(values)
+        path, at = Path(*self._model(values)), self._places
+        own = np.broadcast_to(self._own(prediction, variance, values), np.shape(data))
+        if self._common:
+            return together(path, *at, data - prediction, own, self._common)
         error, r = np.full(self._shape, np.nan), np.ones(self._shape)
-        error[self._places] = data - prediction
-        r[self._places] = self._own(prediction, variance, values)
-        made = {name: np.zeros(self._shape) for name in ("logs", "precision", "error", "r")}
-        made |= {"slope": np.zeros_like(slope), "transition": np.zeros_like(F), "diffusion": np.zeros_like(Q)}
-        followed_adjoint(error, r, slope, F, Q, *made.values())
-        return made
+        error[at], r[at] = data - prediction, own
+        rows, to = np.zeros((4, *self._shape)), Path(*(np.zeros_like(part) for part in path))
+        followed_adjoint(error, r, path.slope, path.F, path.Q, *rows, to.slope, to.F, to.Q)
+        logs, precision, to_error, to_own = (part[at] for part in rows)
+        return Passed(logs, precision, to_error, to_own, to)
 
     def _check_noise(self) -> None:
-        if isinstance(self.noise, Fluorescence) and (self.noise.background_sd or self.noise.saturation):
-            given = f"{self.quantity}: followed individuals with an error of the background, or saturation"
-            hint = "a filter takes them in: `mscale assimilate`"
-            raise InputError(explain(given, "noise of each reading's own", hint))
+        if isinstance(self.noise, Fluorescence) and self.noise.saturation is not None:
+            given = f"{self.quantity}: followed individuals and a camera that saturates"
+            why = "one value for the density of all readings, which has none where some are only a bound"
+            hint = "leave saturated readings empty if they are few, or filter: `mscale assimilate`"
+            raise InputError(explain(given, why, hint))
 
 
 @final

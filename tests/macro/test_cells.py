@@ -171,6 +171,14 @@ def test_a_sequenced_cell_can_be_no_reading_of_a_tracked_one():
         observed("mrna", destructive=True)
 
 
+def test_counts_are_of_cells_that_are_gone_unless_somebody_says_that_they_live_on():
+    with pytest.raises(WiringError, match="tracked 'mrna'"):
+        observed("mrna", destructive=None)
+    assert not observed("mrna", destructive=False).observations["sequencer"].destroys
+    light = ObservationOperator("mrna", Gaussian(1.0))
+    assert not light.destroys
+
+
 def test_the_beginning_is_the_same_for_the_population_and_its_cells():
     start = population(first=(3.0, 100.0)).start()
     assert start[initial_name("mrna")] == start[initial_name("mrna_mean")] == 3.0

@@ -169,6 +169,14 @@ def test_a_dish_is_no_reading_of_a_tracked_cell():
         type(space)([], space.dynamics, wrong, space.parameters, space.constants)
 
 
+def test_the_counts_of_a_dish_are_no_intensity_of_a_followed_cell(tmp_path):
+    text = find_case("cell_state_fusion").read_text(encoding="utf-8")
+    path = tmp_path / "wrong.toml"
+    path.write_text(text.replace('{ umi = "reporter" }', '{ intensity = "reporter" }'), encoding="utf-8")
+    with pytest.raises(CaseError, match="'intensity' is read in cells that are followed"):
+        read_case(path)
+
+
 def test_experiments_that_do_not_exist_are_not_joined(tmp_path):
     text = (
         find_case("cell_state_fusion")

@@ -50,7 +50,7 @@ learn = ["transcription_rate", "gain"]
 TIMES = 20.0 * np.arange(1, 7)
 
 
-def write(folder):
+def write(folder, *pairs):
     """Two cells in six frames, and a dish of forty cells at the fourth; every reaction is simulated."""
     rng = np.random.default_rng(3)
     path = by_events(*(KNOWN[p.name] for p in fusion.RATES), 20.0, TIMES.size, 2, rng)
@@ -64,7 +64,11 @@ def write(folder):
     rows = ["time [min],dish [1],size_factor [1],umi [1]"]
     rows += [f"80,1,{s:.4f},{count}" for s, count in zip(size, counts, strict=True)]
     (folder / "dish.csv").write_text("\n".join(rows) + "\n")
-    (folder / "two_ways.toml").write_text(CASE, encoding="utf-8")
+    text = CASE
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "two_ways.toml").write_text(text, encoding="utf-8")
     return read_case(folder / "two_ways.toml")
 
 
@@ -100,3 +104,23 @@ def test_the_case_is_sampled_and_filtered_alike(tmp_path):
     assert state.log_evidence == pytest.approx(evidence, abs=0.03)
     assert np.all(np.abs(mean - np.log([2.0, 1.5])) < 3.3 * spread)
     assert np.all(spread < [0.25, 0.25])  # 0.35 and 0.35 before
+
+
+def test_an_error_of_the_background_is_fitted_with_exact_slopes_and_without_it_is_what_it_was(tmp_path):
+    densities = []
+    for sd in (1e-6, 60.0):
+        law = f'{{ law = "fluorescence", sd = 40, background = 100, background_sd = {sd} }}'
+        filter = 'filter = "gaussian_sum"\nmembers = 1024', 'filter = "laplace"'
+        case = write(tmp_path, ('{ law = "fluorescence", sd = 40 }', law), filter)
+        posterior = case.posterior()
+        named = {"transcription_rate": 2.0, "gain": 1.5, "dish_offset": np.zeros(4)}
+        theta, h = posterior.pack(named), 1e-5
+        density, slope = posterior.logpdf_gradient(theta)
+        rows = [
+            (posterior.logpdf(theta + h * e) - posterior.logpdf(theta - h * e)) / (2 * h)
+            for e in np.eye(theta.size)
+        ]
+        assert slope == pytest.approx(rows, rel=1e-5, abs=1e-5)
+        densities.append(density)
+    assert densities[0] == pytest.approx(write(tmp_path).posterior().logpdf(theta), abs=1e-6)
+    assert abs(densities[1] - densities[0]) > 0.1

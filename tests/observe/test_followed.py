@@ -15,7 +15,16 @@ T, N = 6, 3
 WHO, WHEN = (tuple(axis.ravel()) for axis in np.meshgrid(range(N), range(T), indexing="ij"))
 
 
-def scene(seed=1):
+LAWS = (Gaussian("noise", 0.1), Fluorescence("noise", 0.2, 0.1, background=0.5, background_sd=0.8))
+
+
+@pytest.fixture(params=LAWS, ids=["each", "common"])
+def noise(request):
+    """Of each reading alone, or with an error that a frame's readings share."""
+    return request.param
+
+
+def scene(noise=LAWS[0], seed=1):
     rng = np.random.default_rng(seed)
     root = rng.standard_normal((T, 2, 2))
     values = {
@@ -24,23 +33,23 @@ def scene(seed=1):
         "y_slope": rng.standard_normal((T, 2)),
         "noise": np.array(0.7),
     }
-    law = Followed(Gaussian("noise", 0.1), "y", WHO, WHEN)
+    law = Followed(noise, "y", WHO, WHEN)
     mean = 3 * rng.random(N * T)
     data = law.sample(mean, np.zeros(N * T), values, rng)
     data[[3, 9]] = np.nan
     return law, data, mean, values
 
 
-def test_the_filters_density_is_that_of_the_dense_normal_law():
-    law, data, mean, values = scene()
+def test_the_filters_density_is_that_of_the_dense_normal_law(noise):
+    law, data, mean, values = scene(noise)
     seen = ~np.isnan(data)
     cov = law.cov(mean, np.zeros(N * T), values)[np.ix_(seen, seen)]
     joint = multivariate_normal(mean[seen], cov).logpdf(data[seen])
     assert law.logpdf(data, mean, np.zeros(N * T), values).total == pytest.approx(joint, rel=1e-13)
 
 
-def test_the_density_of_a_reading_given_all_others_is_the_dense_one():
-    law, data, mean, values = scene()
+def test_the_density_of_a_reading_given_all_others_is_the_dense_one(noise):
+    law, data, mean, values = scene(noise)
     seen = ~np.isnan(data)
     precision = np.linalg.inv(law.cov(mean, np.zeros(N * T), values)[np.ix_(seen, seen)])
     spread = 1 / np.diag(precision)
@@ -50,8 +59,8 @@ def test_the_density_of_a_reading_given_all_others_is_the_dense_one():
     assert np.all(law.held_out(data, mean, np.zeros(N * T), values)[~seen] == 0)
 
 
-def test_slopes_are_differences_to_everything_the_law_reads():
-    law, data, mean, values = scene()
+def test_slopes_are_differences_to_everything_the_law_reads(noise):
+    law, data, mean, values = scene(noise)
     terms, h, none = law.logpdf(data, mean, np.zeros(N * T), values), 1e-5, np.zeros(N * T)
     for name, value in values.items():
         for index in np.ndindex(value.shape):
@@ -70,8 +79,8 @@ def test_slopes_are_differences_to_everything_the_law_reads():
         assert terms.d_variance[k] == pytest.approx((high - low) / (2 * h), rel=1e-6, abs=1e-8)
 
 
-def test_drawn_readings_have_the_stated_covariance():
-    law, _, mean, values = scene()
+def test_drawn_readings_have_the_stated_covariance(noise):
+    law, _, mean, values = scene(noise)
     rng = np.random.default_rng(2)
     drawn = np.array([law.sample(mean, np.zeros(N * T), values, rng) for _ in range(20000)])
     cov = law.cov(mean, np.zeros(N * T), values)
@@ -80,10 +89,23 @@ def test_drawn_readings_have_the_stated_covariance():
     assert np.abs((drawn.mean(axis=0) - mean) / sd).max() < 0.03
 
 
-def test_individuals_whose_readings_share_an_error_or_saturate_are_refused():
-    for noise in (Fluorescence(1.0, background_sd=1.0), Fluorescence(1.0, saturation=255.0)):
-        law, data, mean, values = scene()
-        with pytest.raises(InputError, match="assimilate"):
-            replace(law, noise=noise).logpdf(data, mean, np.zeros(N * T), values)
+def test_the_readings_of_a_frame_share_the_error_of_its_background():
+    (one, _, mean, values), none = scene(LAWS[1]), np.zeros(N * T)
+    alone = replace(one, noise=replace(LAWS[1], background_sd=0.0)).cov(mean, none, values)
+    same = np.equal.outer(WHEN, WHEN)
+    assert one.cov(mean, none, values) - alone == pytest.approx(0.64 * same, abs=1e-12)
+    (rows, cov), *others = one.blocks(mean, none, values)
+    assert not others
+    assert np.array_equal(cov, one.cov(mean, none, values))
+    assert rows.size == N * T
+
+
+def test_individuals_under_a_camera_that_saturates_are_refused_and_too_many_with_a_common_error():
+    law, data, mean, values = scene()
+    with pytest.raises(InputError, match=r"saturates.*assimilate"):
+        replace(law, noise=Fluorescence(1.0, saturation=255.0)).logpdf(data, mean, np.zeros(N * T), values)
+    many = replace(law, noise=LAWS[1], individual=tuple(range(600)), time=(0,) * 600)
+    with pytest.raises(InputError, match="600 followed individuals"):
+        many.logpdf(np.ones(600), np.ones(600), np.zeros(600), values)
     with pytest.raises(InputError, match="two readings"):
         Followed(Gaussian(1.0), "y", (0, 0), (1, 1))
