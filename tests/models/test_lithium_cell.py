@@ -168,29 +168,11 @@ def test_a_cell_discharged_too_far_is_no_prediction():
         model.value(model.theta())
 
 
-def spread(fidelity, names, noise=3e-3):
-    """Posterior over prior sd of the logarithms, from a discharge at 1C and a pulse of 20 min with rest."""
-    rows = []
-    for times, duration in ((np.arange(0.0, 3301.0, 60.0), 1e12), (np.arange(0.0, 3601.0, 60.0), 1200.0)):
-        model = forward(times, fidelity, duration=duration)
-        theta = model.theta()
-        columns = dict(zip(model.names, (model.jacobian(theta) * theta).T, strict=True))
-        rows.append(np.stack([columns[name] for name in names], axis=1))
-    slopes, sd = np.vstack(rows), np.log([10, 10, 5, 5]) / 1.96
-    precision = slopes.T @ slopes / noise**2 + np.diag(1 / sd[: len(names)] ** 2)
-    return np.sqrt(np.diag(np.linalg.inv(precision))) / sd[: len(names)]
-
-
-def test_the_slow_electrode_is_seen_well_and_of_the_reactions_the_fast_one_badly():
+def test_of_both_reactions_the_slow_one_drives_the_voltage_the_harder():
     """2RT/F asinh(j/2j0) moves with ln m by 2RT/F s/sqrt(1 + s^2): 49 mV at the graphite, 14 at the oxide."""
-    names = ("positive_diffusivity", "negative_diffusivity", "positive_rate", "negative_rate")
     known = traced(forward([0.0]))
     s_n, s_p = (known[f"j_{e}"][0] / (2 * known[f"j0_{e}"][0]) for e in "np")
     assert (s_n, s_p) == (pytest.approx(3.65, rel=0.01), pytest.approx(0.278, rel=0.01))
-    slow, fast, oxide, graphite = spread("spm", names)
-    assert slow < 0.02
-    assert slow < fast < 0.1
-    assert graphite < oxide / 2
 
 
 def test_reactions_hide_behind_the_contact_resistance_at_small_currents():

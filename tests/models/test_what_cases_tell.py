@@ -1,0 +1,144 @@
+"""What the tool itself says of the shipped cases: which combinations the data tell, and which they leave."""
+
+import numpy as np
+import pytest
+
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import find_case
+from mscale_uq.diagnose.identifiability import identifiability
+from mscale_uq.errors import NoGradient
+
+PER_FACTOR = 1 / 1.959964  # the sd of a logarithm, of the logarithm of a prior's factor
+
+
+@pytest.fixture
+def posterior(tmp_path):
+    """The posterior of a shipped case, some of its text changed."""
+
+    def read(name, *pairs):
+        text = find_case(name).read_text(encoding="utf-8")
+        for old, new in pairs:
+            assert old in text, old
+            text = text.replace(old, new, 1)
+        (tmp_path / "case.toml").write_text(text, encoding="utf-8")
+        return read_case(tmp_path / "case.toml").posterior()
+
+    return read
+
+
+def seeing(posterior, *names, quantity=None):
+    """Return the posterior of some experiments, or of one quantity: all other readings are missing."""
+
+    def kept(experiment, one):
+        return (not names or experiment.name in names) and quantity in (None, one)
+
+    return posterior.changed(
+        [
+            e.changed(
+                observed={q: d if kept(e, q) else np.full_like(d, np.nan) for q, d in e.observed.items()}
+            )
+            for e in posterior.experiments
+        ]
+    )
+
+
+class Told:
+    """The verdict at the prior median: shares of the prior's sds that are left, and correlations."""
+
+    def __init__(self, posterior):
+        found = identifiability(posterior, np.random.default_rng(0), draws=0)
+        self.point, self.names = found.points[0], found.names
+
+    def left(self, *names):
+        return self.point.kept[[self.names.index(name) for name in names]]
+
+    def correlation(self, one, other):
+        return self.point.correlation[self.names.index(one), self.names.index(other)]
+
+    def along(self, **direction):
+        """Share of the information in a direction of normal scores: zero if nothing is told along it."""
+        step = np.zeros(len(self.names))
+        for label, part in direction.items():
+            step[self.names.index(label.replace("_0", "[0]"))] = part
+        fisher = self.point.fisher
+        return np.linalg.norm(fisher @ step) / np.linalg.norm(fisher, 2) / np.linalg.norm(step)
+
+
+def test_a_tracer_tells_velocity_and_partition_apart(posterior):
+    case = posterior("reactive_transport")
+    alone, both = Told(seeing(case, "reactive solute")), Told(case)
+    assert abs(alone.correlation("velocity", "partition")) > 0.8
+    assert abs(both.correlation("velocity", "partition")) < 0.5
+    assert both.left("velocity") < alone.left("velocity") / 4
+    assert np.all(both.left("velocity", "dispersivity", "partition", "sorption_rate") < 0.15)
+
+
+def test_barrier_and_scatter_trade_off_and_heat_tells_how_it_leaves_but_little_of_the_barrier(posterior):
+    case = posterior("solid_electrolyte")
+    impedance, all_three = Told(seeing(case, "impedance")), Told(case)
+    assert impedance.correlation("migration_energy", "disorder") < -0.99
+    assert impedance.left("thermal_conductivity", "emissivity") == pytest.approx([1, 1], abs=1e-9)
+    assert np.all(all_three.left("thermal_conductivity", "emissivity") < [0.05, 0.5])
+    assert all_three.left("migration_energy") > 0.75 * impedance.left("migration_energy")
+
+
+def test_voltages_tell_the_slow_electrode_best_and_the_sum_of_both_reactions(posterior):
+    told = Told(posterior("lithium_cell"))
+    slow, fast, graphite, oxide = told.left(
+        "positive_diffusivity", "negative_diffusivity", "negative_rate", "positive_rate"
+    )
+    assert slow < 0.02 < fast < 0.1
+    assert graphite < oxide / 2
+    assert told.correlation("negative_rate", "positive_rate") < -0.95
+
+
+def test_growth_alone_tells_the_product_of_cost_and_expression_and_light_tells_each(posterior):
+    case = posterior("host_circuit")
+    # More of one and less of the other, by the same factor; priors' factors are 4 and 2.
+    apart = {"expression_0": 1 / np.log(4), "cost_0": -1 / np.log(2)}
+    growth, both = Told(seeing(case, quantity="growth")), Told(case)
+    assert growth.along(**apart) < 1e-9
+    assert both.along(**apart) > 1e-3
+    assert both.left("expression[0]") < 0.3 * growth.left("expression[0]")
+    assert both.correlation("supply", "maintenance") > 0.5
+
+
+def test_a_bent_panel_tells_the_matrix_well_and_its_stiff_layers_weakly(posterior):
+    told = Told(posterior("fe2_composite"))
+    assert told.left("inclusion_modulus") > 3 * told.left("matrix_modulus")
+    assert told.correlation("matrix_modulus", "inclusion_modulus") < -0.9
+
+
+def test_profiles_in_time_tell_all_three_rates_of_a_morphogen(posterior):
+    exact = posterior("morphogen_tissue", ("[fixed]", '[options]\nclosed = "exact"\n\n[fixed]'))
+    rates = "diffusivity", "degradation", "influx"
+    assert np.all(Told(exact).left(*rates) * np.log(2.7) * PER_FACTOR < 0.06)
+
+
+def test_control_mice_leave_what_drugs_do_to_the_prior_and_trade_two_numbers_of_the_tissue(posterior):
+    case = posterior("tumor_hallmarks")
+    control, all_five = Told(seeing(case, "control")), Told(case)
+    drugs, tissue = ("angiostatin_effect", "endostatin_effect"), ("growth_rate", "stimulation", "inhibition")
+    assert control.left(*drugs) == pytest.approx([1, 1], abs=1e-9)
+    assert control.correlation("stimulation", "inhibition") > 0.9
+    assert np.all(all_five.left(*drugs) < 0.5)
+    assert np.all(all_five.left(*tissue) < 0.75 * control.left(*tissue))
+
+
+@pytest.mark.slow
+def test_features_of_a_beat_tell_five_scales_as_known_and_leave_three_to_the_prior(posterior):
+    """Known, linearised: deviations of the logarithms under a prior sd of 0.3, to 0.02."""
+    names, known = ("P_CaL", "K_NaCa", "P_up", "g_f"), (0.069, 0.135, 0.136, 0.176)
+    rest, rest_known = ("P_CaT", "k_s", "g_to"), (0.279, 0.271, 0.275)
+    held = "P_CaT = 1\nk_s = 1\ng_to = 1\n"
+    freed = "".join(f'{name} = {{ dist = "lognormal", median = 1, factor = 1.8 }}\n' for name in rest)
+    told = Told(posterior("sinoatrial_cell", (held, ""), ("[prior]\n", "[prior]\n" + freed)))
+    sds = told.left(*names, *rest, "g_Kr") * np.log(1.8) * PER_FACTOR
+    assert sds[:-1] == pytest.approx([*known, *rest_known], abs=0.02)
+    assert sds[-1] < 0.072
+
+
+@pytest.mark.parametrize("name", ["traffic_flow", "morphogen_tissue"])
+def test_of_a_model_without_derivatives_nothing_is_said(posterior, name):
+    with pytest.raises(NoGradient, match="no derivative"):
+        Told(posterior(name))
