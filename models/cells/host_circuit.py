@@ -3,11 +3,13 @@
 Energy is supplied, spent on maintenance and on expression, and buys growth, which dilutes everything: energy
 (the quadratic term) and the circuit's protein. A plate reader sees growth rate and fluorescence after the
 inoculation. Growth alone sees what a construct costs, the product of cost and expression; fluorescence of
-known gain tells them apart. Supply and maintenance trade off at rest, and are told apart on the way there.
+known gain tells them apart. Supply and maintenance trade off at rest, and are told apart on the way there, or
+by how growth falls with the share of the proteome that the circuit takes.
 
 Cell      dE/dt = supply - (k_b + c k_t) E - k_g E^2, dp/dt = k_t E - (k_g E + delta) p
 Supply    core: u; autocatalytic: V E/(K + E), so that a host that spends too much dies out
-Observed  growth(time) = k_g E, fluorescence(time) = gain p; or both at rest
+Observed  growth(time) = k_g E, fluorescence(time) = gain p; or both at rest; or burdened_growth(share), the
+          growth at rest at which dilution alone keeps p at a given share, so that k_t = k_g p
 Limits    E* = (-a + sqrt(a^2 + 4 k_g u))/(2 k_g) with a = k_b + c k_t; without degradation p* = k_t/k_g,
           whatever the supply; autocatalytic: alive only if V/K > a
 
@@ -16,10 +18,10 @@ gene expression, and growth, Proc. Natl. Acad. Sci. 112 (2015) E1038-E1047, doi:
 whose detailed host this is the smallest caricature.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from mscale_uq.models.cells._host import FUNCTIONS, RATES, RESTS
 
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
@@ -31,7 +33,6 @@ from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.macro.ode import Ode, OdePath
 from mscale_uq.macro.ode_dynamics import OdeDynamics
 from mscale_uq.observe.laws import Gaussian
-from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.stiff import Tolerances
 
 HOST = (
@@ -54,51 +55,9 @@ START = (
     Parameter("protein_initial", "1", 0.1, lower=0, meaning="p, per cell, at inoculation"),
 )
 STATE = (Quantity("energy", "1", "per cell"), Quantity("protein", "1", "of the circuit, per cell"))
-RATES = ("expression", "cost", "growth_constant", "maintenance", "degradation")
 TIMES = tuple(np.linspace(0.25, 4.0, 16))
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.3)
 TIGHT = Tolerances(1e-9, 1e-11)
-
-
-@kernel(error_model="python")
-def spent(y, p, dy):
-    """What maintenance, expression and growth take, and what becomes of the protein."""
-    k_t, c, k_g, k_b, delta = p[0], p[1], p[2], p[3], p[4]
-    dy[0] = -(k_b + c * k_t) * y[0] - k_g * y[0] ** 2
-    dy[1] = k_t * y[0] - (k_g * y[0] + delta) * y[1]
-
-
-def core(t, y, p, dy):  # noqa: ARG001  (autonomous)
-    """Supply at a constant rate."""
-    spent(y, p, dy)
-    dy[0] += p[5]
-
-
-def autocatalytic(t, y, p, dy):  # noqa: ARG001
-    """Supply that itself needs energy."""
-    spent(y, p, dy)
-    dy[0] += p[5] * y[0] / (p[6] + y[0])
-
-
-FUNCTIONS = {"core": core, "autocatalytic": autocatalytic}
-
-
-def core_rest(expression, cost, growth_constant, maintenance, degradation, supply):
-    """Energy and protein at which nothing changes any more."""
-    a = maintenance + cost * expression
-    energy = 2 * supply / (a + np.sqrt(a**2 + 4 * growth_constant * supply))
-    return energy, expression * energy / (growth_constant * energy + degradation)
-
-
-def autocatalytic_rest(expression, cost, growth_constant, maintenance, degradation, supply_max, supply_half):
-    """The same for supply V E/(K + E): the root that is not zero."""
-    a = maintenance + cost * expression
-    b = a + growth_constant * supply_half
-    surplus = supply_max - a * supply_half
-    energy = (-b + np.sqrt(b**2 + 4 * growth_constant * surplus)) / (2 * growth_constant)
-    return energy, expression * energy / (growth_constant * energy + degradation)
-
-
-RESTS: dict[str, Callable] = {"core": core_rest, "autocatalytic": autocatalytic_rest}
 
 
 ALIVE = Requirement(
@@ -121,6 +80,11 @@ def fluorescence(protein, gain):
     return gain * protein
 
 
+def needed(growth_constant, share):
+    """Expression that replaces what growth dilutes, if nothing degrades the protein."""
+    return growth_constant * share
+
+
 def growth_at_rest(energy_at_rest, growth_constant):
     """Growth rate in the end."""
     return growth_constant * energy_at_rest
@@ -137,7 +101,7 @@ def ode(variant):
     return Ode("host and circuit", FUNCTIONS[variant], STATE, (*RATES, *supply), TIGHT)
 
 
-def space(variant="core", energy_drift=0.05, protein_drift=0.05, scatter=0.05):
+def space(variant="core", energy_drift=0.05, protein_drift=0.05, scatter=0.05, share=()):  # noqa: ARG001
     """Return the state space: a plate reader sees growth and fluorescence of a host that drifts."""
     dynamics = OdeDynamics(ode(variant), {"energy": "energy_drift", "protein": "protein_drift"})
     sources = {
@@ -153,11 +117,18 @@ def space(variant="core", energy_drift=0.05, protein_drift=0.05, scatter=0.05):
     return StateSpace([], dynamics, sources, (*HOST, *SUPPLY[variant], *START), constants)
 
 
-def forward(time=TIMES, variant="core", seen="in time"):
-    """Return the model of a culture read at `time` (h) after inoculation, or at rest."""
+def forward(time=TIMES, share=SHARES, variant="core", seen="in time"):
+    """Return the model of a culture `time` (h) after inoculation, or at rest, or there at given shares."""
+    rest = ("energy_at_rest", "protein_at_rest")
+    if seen == "burdened":
+        grown = PointwiseFormula(growth_at_rest, "burdened_growth")
+        made = PointwiseFormula(needed, "expression"), PointwiseFormula(burden, "burden")
+        stages = [*made, PointwiseFormula(RESTS[variant], rest), ALIVE, grown]
+        known = {"share": share, "degradation": 0.0}
+        return ForwardModel(stages, (*HOST[1:4], *SUPPLY[variant]), ["burdened_growth"], known)
     if seen == "at rest":
         stages = [
-            Formula(RESTS[variant], ("energy_at_rest", "protein_at_rest")),
+            Formula(RESTS[variant], rest),
             ALIVE,
             Formula(growth_at_rest, "growth_at_rest"),
             Formula(fluorescence_at_rest, "fluorescence_at_rest"),
@@ -209,11 +180,16 @@ SYSTEM = System(
         Quantity("fluorescence", "1", "per cell", ("time",)),
         Quantity("growth_at_rest", "1/h", "growth rate in the end"),
         Quantity("fluorescence_at_rest", "1", "per cell, in the end"),
+        Quantity("burdened_growth", "1/h", "growth rate in the end, at a given share", ("share",)),
     ),
-    coordinates=(Quantity("time", "h", "since inoculation"),),
+    coordinates=(
+        Quantity("time", "h", "since inoculation"),
+        Quantity("share", "1", "p, of the circuit's protein in all protein", lower=0.0, upper=1.0),
+    ),
     options=(
         Option("variant", "core", meaning="how energy is supplied", choices=("core", "autocatalytic")),
-        Option("seen", "in time", meaning="read in time, or in the end", choices=("in time", "at rest")),
+        Option("seen", "in time", meaning="read in time, in the end, or in the end at given shares",
+               choices=("in time", "at rest", "burdened")),
     ),
     effective=(Quantity("burden", "1/h", "share of the energy that expression takes per time"),),
     smoothness="smooth",
@@ -221,5 +197,5 @@ SYSTEM = System(
     space=space,
     limits=LIMITS,
     scale=Scale("cost", "burden"),
-    examples=({"variant": "autocatalytic"}, {"seen": "at rest"}),
-)
+    examples=({"variant": "autocatalytic"}, {"seen": "at rest"}, {"seen": "burdened"}),
+)  # fmt: skip

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from mscale_uq.models.cells.host_circuit import forward, space
 from scipy.integrate import solve_ivp
+from scipy.optimize import least_squares
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
@@ -35,6 +36,78 @@ def test_deviations_from_rest_die_out_at_the_known_rates():
     flow = np.stack([slope.jvp({"state": row})["state"] for row in np.eye(2)], axis=1)
     rates = np.log(np.sort(np.linalg.eigvals(flow).real)) / 0.1
     assert rates == pytest.approx([-5.3851648, -1.1925824], rel=1e-6)
+
+
+def rates_at_rest(variant, **values):
+    """Rates at which deviations from rest die out, by the flow of a short time, and energy at rest."""
+    here, rest = space(variant), forward(seen="at rest", variant=variant)
+    known = rest.trace(rest.theta(**values))
+    all_values = here.prepare({p.name: p.default for p in here.parameters} | values)
+    state = np.array([known["energy_at_rest"], known["protein_at_rest"]])
+    moved, slope = here.dynamics.linearize_step(state, 0.0, 0.05, all_values)
+    assert moved == pytest.approx(state, rel=1e-7)
+    flow = np.stack([slope.jvp({"state": row})["state"] for row in np.eye(2)], axis=1)
+    return np.sort(np.log(np.linalg.eigvals(flow)).real) / 0.05, float(known["energy_at_rest"])
+
+
+def test_rest_is_a_stable_node_whatever_the_parameters():
+    """Eigenvalues -(k_b + c k_t + 2 k_g E) and -(k_g E + delta)."""
+    rng = np.random.default_rng(5)
+    for k_t, c, k_g, k_b, u in np.exp(rng.uniform(-1.5, 1.5, (6, 5))):
+        given = {"expression": k_t, "cost": c, "growth_constant": k_g, "maintenance": k_b, "supply": u}
+        found, E = rates_at_rest("core", **given)
+        exact = np.sort([-(k_b + c * k_t + 2 * k_g * E), -(k_g * E + 0.05)])
+        assert found == pytest.approx(exact, rel=1e-5)
+        assert found.max() < 0
+
+
+def test_the_slowest_rate_vanishes_where_the_host_dies_out():
+    """Transcritical: V K/(K + E)^2 - a - 2 k_g E goes to zero with the expression that is left to 4/h."""
+    left, slowest = np.array([0.4, 0.04]), []
+    for expression in 4 - left:
+        found, E = rates_at_rest("autocatalytic", expression=expression, degradation=1.0)
+        exact = 10 * 2 / (2 + E) ** 2 - (1 + expression) - 2 * 0.5 * E
+        assert found[1] == pytest.approx(exact, rel=1e-5)
+        slowest.append(found[1])
+    assert slowest[0] / slowest[1] == pytest.approx(10, rel=0.05)
+
+
+MEDIA = ("rdm", "caa", "m63")
+
+
+def burdened(log, media):
+    """Growth predicted for real bacteria, from logarithms of maintenance, cost and each medium's supply."""
+    k_b, c, *supplies = np.exp(log)
+    models = [forward(share=share, seen="burdened") for share, _ in media]
+    return [
+        model.value(model.theta(growth_constant=0.5, maintenance=k_b, cost=c, supply=u))
+        for model, u in zip(models, supplies, strict=True)
+    ]
+
+
+def test_bacteria_that_make_useless_protein_grow_as_the_host_does():
+    """LacZ in three media (Scott and others 2010): as near as a straight line in each; ratios are told."""
+    folder = find_case("host_circuit").parents[2] / "data" / "host_circuit"
+    media = [np.loadtxt(folder / f"{m}_glucose_lacz.csv", delimiter=",", skiprows=1).T for m in MEDIA]
+    seen = np.concatenate([growth for _, growth in media])
+
+    def off(log):
+        return np.concatenate(burdened(log, media)) - seen
+
+    def line(log):
+        limit, *top = np.exp(log)
+        lines = [g * (1 - share / limit) for g, (share, _) in zip(top, media, strict=True)]
+        return np.concatenate(lines) - seen
+
+    host, straight = least_squares(off, np.log([2, 50, 20, 10, 5])), least_squares(line, np.zeros(4))
+    assert np.sqrt(np.mean(straight.fun**2)) == pytest.approx(0.0781, abs=5e-5)
+    assert np.sqrt(np.mean(host.fun**2)) == pytest.approx(0.0762, abs=5e-5)
+    k_b, c, *supplies = np.exp(host.x)
+    for u, growth, (share, _) in zip(supplies, burdened(host.x, media), media, strict=True):
+        assert growth**2 + (k_b + 0.5 * c * share) * growth == pytest.approx(0.5 * u, rel=1e-9)
+    values, directions = np.linalg.eigh(host.jac.T @ host.jac)
+    assert values[0] < values[1] / 500
+    assert np.abs(directions[:, 0]) == pytest.approx(1 / np.sqrt(5), abs=0.15)  # all are multiplied alike
 
 
 def test_a_host_that_expresses_too_much_dies_out():
