@@ -1,8 +1,13 @@
 """The shipped live case: its movie grows, its dish comes after it; in the layouts that programs write."""
 
 import json
+import multiprocessing
 import os
+import random
+import sqlite3
 import time
+from itertools import pairwise
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -17,9 +22,12 @@ from mscale_uq.catalog import load_system
 from mscale_uq.errors import CaseError, DataError, InputError, RunError
 from mscale_uq.filters.loop import run
 from mscale_uq.run.calibrate import fit
+from mscale_uq.run.live import follow_case
 from mscale_uq.stream.states import unpack
+from mscale_uq.stream.view import View
 from mscale_uq.stream.watched import QUIET, WatchedFiles
 
+KILLS = 4
 FUSION = load_system("cells/cell_state_fusion")
 
 
@@ -117,6 +125,43 @@ def test_a_followed_case_has_nothing_to_fit(tmp_path):
     with pytest.raises(CaseError, match=r"experiment 'movie' is followed, and brings no reading yet"):
         fit("cell_state_fusion_live", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="forks, as Linux does")
+def test_killed_at_any_moment_a_lab_that_is_followed_ends_with_the_same_bytes(in_order, tmp_path):
+    """The moments are random on purpose: the claim is that none matters."""
+    case, out, text = read_case(lab(tmp_path)), tmp_path / "run", "".join(movie())
+    context, pieces = multiprocessing.get_context("fork"), [len(text) * i // KILLS for i in range(KILLS + 1)]
+    for number, (first, last) in enumerate(pairwise(pieces)):
+        before = records(out)
+        run = context.Process(target=follow_case, args=(case, out))
+        run.start()
+        with (tmp_path / "lab" / "movie.csv").open("a") as file:
+            file.write(text[first:last])  # it breaks off in the middle of a line
+        if number == KILLS // 2:
+            came(DISH, tmp_path / "lab")
+        while run.is_alive() and len(records(out)) == len(before):
+            time.sleep(0.02)
+        time.sleep(random.uniform(0.0, 0.5))
+        assert run.is_alive()
+        run.kill()
+        run.join()
+        assert run.exitcode == -9
+    status = follow_case(case, out, stop_when_idle=0)
+    assert believed(out) == believed(in_order[0])
+    assert records(out) == records(in_order[0])
+    assert "duplicate" not in status.verdicts
+
+
+def records(out):
+    """Return name and content of every record that was taken in."""
+    try:
+        with View(out) as view:
+            return set(view._db.execute("SELECT name, digest, verdict, copies FROM record").fetchall())
+    except (RunError, sqlite3.Error):
+        return set()
 
 
 # ---- files -----------------------------------------------------------------

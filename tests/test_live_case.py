@@ -2,11 +2,8 @@
 
 import json
 import re
-import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -282,39 +279,6 @@ def test_a_folder_with_something_else_is_not_touched(nile, tmp_path):
     assert done.exit_code == 3
     assert "is not empty, and holds no run that follows a stream" in done.output
     assert not (tmp_path / "journal.sqlite").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_the_real_command_goes_on_after_it_was_killed(nile, whole, tmp_path):
-    live, out = tmp_path / "live.csv", tmp_path / "run"
-    rows = live.read_text().splitlines(keepends=True)
-    live.write_text(rows[0])
-    command = [sys.executable, "-m", "mscale_uq", "assimilate", str(nile), "--out", str(out), "--quiet"]
-    for first, stop in ((1, 30), (30, 60)):
-        process = subprocess.Popen(command)
-        with live.open("a") as file:
-            file.write("".join(rows[first:stop])[:-3])
-            file.flush()
-            while not (out / "journal.sqlite").exists() or _steps(out) < stop:
-                time.sleep(0.1)
-                assert process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            file.write("".join(rows[first:stop])[-3:])
-    with live.open("a") as file:
-        file.write("".join(rows[60:]))
-    assert mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0").exit_code == 0
-    assert last(out)["mean"] == whole.mean.tolist()
-    shutil.rmtree(out)
-
-
-def _steps(out):
-    try:
-        with View(out) as view:
-            return view.count()
-    except ValueError:
-        return 0
 
 
 def test_each_sender_may_have_its_own_window(nile, tmp_path):

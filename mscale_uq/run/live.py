@@ -183,6 +183,7 @@ def _facts(case: Case, plan: Assimilating, live: Live) -> dict[str, Any]:
                 "meaning": output.meaning,
                 "places": _places(stream.places[source]),
                 "snapshot": output.name in live.snapshots,
+                "pooled": bool(stream.places[source].carried),
             }
             for source, output in stream.outputs.items()
         },

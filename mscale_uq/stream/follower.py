@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import final
 
 from mscale_uq.core.observation import Observation
@@ -203,7 +203,8 @@ class Follower:
 
     def _analyse(self, texts: Sequence[str]) -> None:
         messages = in_order(parse(text) for text in texts)
-        observations = merged(self._read(message) for message in messages)
+        read = merged(self._read(message) for message in messages)
+        observations = sorted(read, key=attrgetter("source"))  # as a step's record has them
         before = self.now.predict_to(observations[0].time)
         self.now, info = before.update(*observations)
         row = row_of(before, self.now, info, observations, [message.name for message in messages])

@@ -13,7 +13,7 @@ from mscale_uq.diagnose.innovations import nis
 from mscale_uq.filters.estimate import deviation
 from mscale_uq.filters.follow import estimate
 from mscale_uq.filters.loop import Assimilation
-from mscale_uq.filters.records import StepInfo
+from mscale_uq.filters.records import StepInfo, Verdict
 
 MOST_STATES = 200  # a row tells no more state variables than these; the readings and what is learned, always
 
@@ -49,12 +49,43 @@ def row_of(
         "lost": int(getattr(after.state, "lost", 0)),
         "note": info.note,
     }
+    pooled = _pooled(row, info, observations)
+    if pooled:
+        row["pooled"] = pooled
     weights = getattr(after.state, "weights", None)
     if weights is not None:
         row["effective_members"] = float(1 / np.sum(weights**2))
     if now.mean.size <= MOST_STATES:
         row |= {"mean": plain(now.mean), "sd": plain(now.sd), "sd_before": plain(earlier.sd)}
     return row
+
+
+def _pooled(row: dict[str, Any], info: StepInfo, observations: Sequence[Observation]) -> dict[str, Any]:
+    """Return the means over readings that brought values along, such as those of a dish's cells.
+
+    Source -> ``r`` their mean, ``i, j`` its innovation and the standard deviation of that, ``m, s`` what is
+    believed of it now. What is believed of all cells moves together, so that their deviations are averaged.
+    """
+    found, first = {}, 0
+    for one in observations:
+        there = np.arange(first, first + one.value.size)
+        used = there[(info.verdicts[there] == Verdict.USED) | (info.verdicts[there] == Verdict.EVALUATED)]
+        first += one.value.size
+        if one.covariates and used.size:
+            spread = info.innovation_cov[np.ix_(used, used)].sum()
+            found[one.source] = {
+                "r": _mean(row["value"], used),
+                "i": _number(info.innovation[used].mean()),
+                "j": _number(math.sqrt(spread) / used.size),
+                "m": _mean(row["reading"], used),
+                "s": _mean(row["reading_sd"], used),
+            }
+    return found
+
+
+def _mean(numbers: Sequence[float | None], used: np.ndarray) -> float | None:
+    chosen = [math.nan if (one := numbers[i]) is None else one for i in used]
+    return _number(np.mean(chosen))
 
 
 def plain(array: ArrayLike) -> list[Any]:

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import numpy as np
 from mscale_uq.models.reference import linear_gaussian
@@ -24,6 +25,8 @@ from mscale_uq.stream.readings import AsItIs
 from mscale_uq.stream.records import Objects
 
 TOKEN = "a token & its letters"
+HOST = "127.0.0.1"
+BLUE, INK, ORANGE, PURPLE = [31, 95, 139], [17, 17, 17], [200, 80, 30], [122, 79, 163]
 FACTS = {
     "question": "What did the dishes add?",
     "time": ["time", "h"],
@@ -104,3 +107,29 @@ def served(folder, port=0, token=TOKEN, follows=lambda: True):
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive()
+
+
+def address(port, token=TOKEN):
+    return f"http://{HOST}:{port}/?token={quote(token)}"
+
+
+def wait_for(page, expression):
+    deadline = time.monotonic() + 30
+    while not page.evaluate(expression):  # not `wait_for_function`: the page forbids text to become code
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(50)
+
+
+def pixels(page, panel, colour):
+    """Return how many pixels of a panel have nearly a colour."""
+    return page.evaluate(
+        """([panel, colour]) => {
+            const canvas = mscale.panels[panel].canvas, pen = canvas.getContext("2d");
+            const data = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+            let count = 0;
+            for (let i = 0; i < data.length; i += 4)
+                if (data[i + 3] > 200 && colour.every((c, k) => Math.abs(data[i + k] - c) < 12)) count += 1;
+            return count;
+        }""",
+        [panel, colour],
+    )

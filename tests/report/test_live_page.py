@@ -2,13 +2,28 @@
 
 import asyncio
 import json
-import time
 from urllib.parse import quote
 
 import httpx
 import numpy as np
 import pytest
-from live_runs import FACTS, TOKEN, Run, begin, dish, readings, served
+from live_runs import (
+    BLUE,
+    FACTS,
+    HOST,
+    INK,
+    ORANGE,
+    PURPLE,
+    TOKEN,
+    Run,
+    address,
+    begin,
+    dish,
+    pixels,
+    readings,
+    served,
+    wait_for,
+)
 
 from mscale_uq.errors import InputError, MscaleError
 from mscale_uq.report.live import app as app_module
@@ -16,7 +31,6 @@ from mscale_uq.report.live.feed import events
 from mscale_uq.report.live.guard import check_reach
 from mscale_uq.stream.view import View
 
-HOST = "127.0.0.1"
 browser_test = pytest.mark.slow
 
 
@@ -141,33 +155,6 @@ def test_a_missing_web_server_is_told_with_what_to_install(tmp_path, monkeypatch
 # ---- in a browser ------------------------------------------------------------
 
 
-@pytest.fixture
-def page(browser):
-    """Return an empty page; an error in it, or a request to elsewhere, fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page, wrong = context.new_page(), []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "request",
-        lambda r: wrong.append(r.url) if not r.url.startswith((f"http://{HOST}:", "data:")) else None,
-    )
-    page.on("dialog", lambda dialog: wrong.append(dialog.message))
-    yield page
-    context.close()
-    assert wrong == []
-
-
-def address(port, token=TOKEN):
-    return f"http://{HOST}:{port}/?token={quote(token)}"
-
-
-def wait_for(page, expression):
-    deadline = time.monotonic() + 30
-    while not page.evaluate(expression):  # not `wait_for_function`: the page forbids text to become code
-        assert time.monotonic() < deadline, expression
-        page.wait_for_timeout(50)
-
-
 def numbers(page):
     return [int(identity.partition("-")[2]) for identity in page.evaluate("mscale.ids")]
 
@@ -246,24 +233,8 @@ def test_without_the_token_a_browser_sees_nothing(page, tmp_path):
         assert "lacks the token" in page.content()
 
 
-def pixels(page, panel, colour):
-    """Return how many pixels of a panel have nearly a colour."""
-    return page.evaluate(
-        """([panel, colour]) => {
-            const canvas = mscale.panels[panel].canvas, pen = canvas.getContext("2d");
-            const data = pen.getImageData(0, 0, canvas.width, canvas.height).data;
-            let count = 0;
-            for (let i = 0; i < data.length; i += 4)
-                if (data[i + 3] > 200 && colour.every((c, k) => Math.abs(data[i + k] - c) < 12)) count += 1;
-            return count;
-        }""",
-        [panel, colour],
-    )
-
-
 @browser_test
 def test_estimates_readings_and_snapshots_are_drawn_on_a_wall_screen_and_on_a_phone(page, tmp_path):
-    BLUE, INK, ORANGE, PURPLE = [31, 95, 139], [17, 17, 17], [200, 80, 30], [122, 79, 163]
     run = Run(tmp_path)
     run.feed(*readings(0, 40))
     with served(tmp_path) as port:

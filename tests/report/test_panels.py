@@ -1,6 +1,6 @@
 """What a live page makes room for."""
 
-from mscale_uq.report.live.panels import left_out, panels_of
+from mscale_uq.report.live.panels import left_out, panels_of, shown
 from mscale_uq.stream.view import Change
 
 CELLS = [f"cell = {number}" for number in range(4)]
@@ -36,3 +36,23 @@ def test_few_places_are_all_shown_and_so_is_one_of_many_sources():
     assert [panel.text for panel in panels_of(facts, change)] == CELLS
     facts, change = run_with(**{f"probe {number}": SEQUENCED[:3] for number in range(12)})
     assert [panel.entry for panel in panels_of(facts, change)] == [0] * 12
+
+
+def test_readings_that_are_pooled_have_one_panel_with_their_mean():
+    facts, change = run_with(umi=[], intensity=CELLS)
+    facts["sources"]["umi"] |= {"pooled": True, "snapshot": True, "meaning": "counted"}
+    panels = panels_of(facts, change)
+    assert [panel.text for panel in panels] == ["counted, mean of all", *CELLS]
+    assert left_out(facts, panels) == 0
+    mean = {"r": 1.5, "m": 1.4, "s": 0.1, "i": 0.1, "j": 0.2}
+    row = {**change.row, "time": 1.0, "verdict": [], "nis": 0.0, "used": 0, "pooled": {"umi": mean}}
+    assert shown(panels, set(), Change(1, 0, row))["p"] == {"0": {**mean, "r": [[1.5, 0]]}}
+
+
+def test_what_is_certain_is_not_said_to_have_shrunk():
+    facts, change = run_with(intensity=[])
+    row = {**change.row, "time": 1.0, "verdict": [], "nis": 0.0, "used": 0}
+    row |= {"mean": [1.0, 2.0], "sd": [1e-17, 0.5], "sd_before": [3e-17, 1.0]}
+    panels = panels_of({**facts, "state": [["lamp", ""], ["mrna", ""]]}, Change(1, 0, row))
+    ratios = [one.get("q") for one in shown(panels, set(), Change(1, 0, row))["p"].values()]
+    assert ratios == [None, 0.5]

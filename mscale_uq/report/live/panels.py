@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 from mscale_uq.report.text import pretty_unit, words
 from mscale_uq.stream.view import Change
 
+POOLED = -1  # the entry that stands for the mean of all readings of a source at one time
 MOST = {"learned": 12, "reading": 12, "state": 6}  # panels of a kind
 
 
@@ -115,6 +116,8 @@ def _readings(source: str, about: Mapping[str, Any], row: Mapping[str, Any]) -> 
     places = about.get("places") or [""] * (max(entries, default=0) + 1)
     meaning, unit = about.get("meaning", ""), pretty_unit(about.get("unit", ""))
     title, snapshot = words(about.get("name", source)), about.get("snapshot", False)
+    if about.get("pooled"):
+        return [Panel("reading", source, POOLED, title, f"{meaning}, mean of all", unit, snapshot)]
     return [
         Panel("reading", source, entry, title, place or meaning, unit, snapshot)
         for entry, place in enumerate(places)
@@ -144,7 +147,8 @@ def _numbers(panel: Panel, row: Mapping[str, Any]) -> dict[str, Any] | None:
         if "mean" not in row:
             return None
         mean, sd, before = (row[key][panel.entry] for key in ("mean", "sd", "sd_before"))
-        return {"m": mean, "s": sd, "q": sd / before if before else None}
+        # What is certain has a deviation of round-off alone, which a snapshot does not make smaller.
+        return {"m": mean, "s": sd, "q": sd / before if before > 1e-9 * abs(mean) else None}
     after, before = _flat(row["learned"][panel.name]), _flat(row["learned_before"][panel.name])
     size, e = len(after) // 3, panel.entry
     low, middle, high = after[e], after[size + e], after[2 * size + e]
@@ -153,7 +157,10 @@ def _numbers(panel: Panel, row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _reading(panel: Panel, row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the numbers of one place; several readings of it at one time share its mean."""
+    """Return the numbers of one place, or of all; several readings of it at one time share its mean."""
+    if panel.entry == POOLED:
+        pooled = row.get("pooled", {}).get(panel.name)
+        return pooled and {**pooled, "r": [[pooled["r"], 0]]}
     pairs = enumerate(zip(row["source"], row["entry"], strict=True))
     here = [i for i, pair in pairs if pair == (panel.name, panel.entry)]
     if not here:

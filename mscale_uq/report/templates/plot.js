@@ -23,8 +23,14 @@ function paint(one, first, end, ink) {
     const cell = page.rows.get(t).p[one.key];
     if (cell) cells.push([t, cell, ends(panel.kind, cell)]);
   }
-  if (!cells.length) return;
   const letter = Math.max(11, Math.min(17, width / 42)); // a wall is read from afar
+  pen.font = letter + "px Helvetica Neue, Helvetica, Arial, sans-serif";
+  if (!cells.length) {
+    pen.fillStyle = ink("soft");
+    pen.textAlign = "center";
+    pen.fillText("nothing read yet", width / 2, height / 2);
+    return;
+  }
   const strip = panel.kind === "reading" ? Math.min(56, height * 0.26) : 0, foot = height - 2 * letter;
   const box = {
     left: 4.7 * letter, right: width - 10, top: panel.kind === "reading" ? 8 : 1.8 * letter,
@@ -34,7 +40,6 @@ function paint(one, first, end, ink) {
   const x = (t) => box.left + (box.right - box.left) * (end > first ? (t - first) / span : 0.5);
   const [low, high] = reach(panel, cells);
   const y = (v) => box.bottom - (box.bottom - box.top) * (v - low) / (high - low);
-  pen.font = letter + "px Helvetica Neue, Helvetica, Arial, sans-serif";
   axes(pen, box, x, y, first, end, low, high, height, ink);
   snapshots(pen, box, x, one, strip ? foot : box.bottom, ink);
   if (panel.expected !== null && panel.expected !== undefined) dashed(pen, box, y(panel.expected), ink("out"));
