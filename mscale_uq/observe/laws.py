@@ -49,9 +49,12 @@ class Gaussian(Law):
         total = sd**2 + (relative * prediction) ** 2 + variance
         seen = ~np.isnan(data)
         error = np.where(seen, data - prediction, 0.0)
-        pointwise = np.where(seen, -0.5 * (np.log(2 * np.pi * total) + error**2 / total), 0.0)
-        d_total = np.where(seen, 0.5 * (error**2 / total - 1) / total, 0.0)
+        misfit = error**2 / total
+        pointwise = np.where(seen, -0.5 * (np.log(2 * np.pi * total) + misfit), 0.0)
+        d_total = np.where(seen, 0.5 * (misfit - 1) / total, 0.0)
         d_prediction = error / total + d_total * 2 * relative**2 * prediction
+        if not self.reads:
+            return LawTerms(pointwise, d_prediction, d_total, {})
         slopes = {"sd": d_total * 2 * sd, "relative": d_total * 2 * relative * prediction**2}
         return LawTerms(pointwise, d_prediction, d_total, named_slopes(self, slopes, values))
 

@@ -5,6 +5,7 @@ every stage is a polynomial and every unknown a number, places in vectors stand 
 the same.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -24,6 +25,41 @@ from mscale_uq.stats.surrogate_stage import SurrogateStage
 
 
 @final
+class _Reader:
+    """Fills in what one surrogate reads, and carries its slope back to theta."""
+
+    def __init__(self, stage: SurrogateStage, constants: Values, bound: Mapping[str, int], size: int) -> None:
+        self.stage = stage
+        self._template, self._from_theta = np.zeros(0), np.zeros((size, 0))
+        self._made: list[tuple[str, slice]] = []
+        rows, places = [], []
+        for name in stage.inputs:
+            start, width = self._template.size, math.prod(stage.coordinates.shapes[name])
+            if name in bound:
+                rows.append(start)
+                places.append(bound[name])
+            elif name not in constants:
+                self._made.append((name, slice(start, start + width)))
+            given = np.ravel(constants[name]) if name in constants else np.zeros(width)
+            self._template = np.concatenate([self._template, given])
+        self._rows, self._places = np.array(rows, dtype=int), np.array(places, dtype=int)
+        self._from_theta = np.zeros((size, self._template.size))  # 1 where an entry of theta is read
+        self._from_theta[self._places, self._rows] = 1.0
+
+    def __call__(self, theta: Array, made: Mapping[str, tuple[Array, Array]]) -> tuple[Array, Array]:
+        """Return the flattened value ``(m,)``, and its derivative to theta ``(n, m)``."""
+        read = self._template.copy()
+        read[self._rows] = theta[self._places]
+        for name, part in self._made:
+            read[part] = made[name][0]
+        value, slope = self.stage.flat(read)
+        total = self._from_theta @ slope
+        for name, part in self._made:
+            total += made[name][1] @ slope[part]
+        return value, total
+
+
+@final
 class FlatModel:
     """Every quantity of a model of surrogates, and its derivative to theta.
 
@@ -38,10 +74,10 @@ class FlatModel:
     def __init__(
         self, model: ForwardModel, bindings: Mapping[str, Binding], places: Mapping[Any, int]
     ) -> None:
-        self._size = len(places)
-        self._bound = {p: places[_label(bindings[p])] for p in model.names}
-        self._constants = {name: value for name, value in model.constants.items() if name != "key"}
-        self._stages: list[SurrogateStage] = [s for s in model.chain.stages if isinstance(s, SurrogateStage)]
+        bound = {p: places[_label(bindings[p])] for p in model.names}
+        constants = {name: value for name, value in model.constants.items() if name != "key"}
+        stages = [stage for stage in model.chain.stages if isinstance(stage, SurrogateStage)]
+        self._readers = [_Reader(stage, constants, bound, len(places)) for stage in stages]
 
     def __call__(self, theta: Array) -> dict[str, tuple[Array, Array]]:
         """Return name -> flattened value ``(m,)`` and its derivative ``(n, m)``, of all that stages make.
@@ -52,28 +88,9 @@ class FlatModel:
             If something scaled is not positive.
         """
         made: dict[str, tuple[Array, Array]] = {}
-        for stage in self._stages:
-            parts = [self._read(name, theta, made) for name in stage.inputs]
-            value, slope = stage.flat(np.concatenate([part for part, _ in parts]))
-            total, start = np.zeros((self._size, value.size)), 0
-            for part, before in parts:
-                rows = slope[start : start + part.size]
-                start += part.size
-                if isinstance(before, int):
-                    total[before] += rows[0]
-                elif before is not None:
-                    total += before @ rows
-            made[stage.outputs[0]] = value, total
+        for reader in self._readers:
+            made[reader.stage.outputs[0]] = reader(theta, made)
         return made
-
-    def _read(
-        self, name: str, theta: Array, made: Mapping[str, tuple[Array, Array]]
-    ) -> tuple[Array, Array | int | None]:
-        """Return a flattened value, and its derivative: a matrix, a place in theta, or nothing."""
-        if name in self._bound:
-            place = self._bound[name]
-            return theta[place : place + 1], place
-        return made[name] if name in made else (np.ravel(self._constants[name]), None)
 
 
 @final
@@ -165,20 +182,21 @@ class FlatLog:
     def __init__(self, log: EffectiveLog, places: Mapping[Any, int]) -> None:
         self._models = [FlatModel(part.model, part.bindings, places) for part in log.parts]
         self._names = [part.model.outputs[0] for part in log.parts]
-        shapes = [part.model.chain.stages[-1] for part in log.parts]
-        self._shapes = [stage.shape for stage in shapes if isinstance(stage, SurrogateStage)]
+        ends = [part.model.chain.stages[-1] for part in log.parts]
+        shapes = [stage.shape for stage in ends if isinstance(stage, SurrogateStage)]
+        self._entries = [np.flatnonzero(seen(np.ones(shape))) for shape in shapes]
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
         """Return the logarithm and its gradient ``(n,)``; raises `Infeasible` if there is none."""
         total, slope = 0.0, np.zeros(theta.size)
-        for model, name, shape in zip(self._models, self._names, self._shapes, strict=True):
+        for model, name, entries in zip(self._models, self._names, self._entries, strict=True):
             value, derivative = model(theta)[name]
-            mask = np.ravel(seen(value.reshape(shape)))
-            if not (value[mask] > 0).all():
+            counted = value[entries]
+            if not counted.min() > 0:
                 raise Infeasible("effective coordinates", {}, f"{name!r} is not positive")
-            share = 1.0 / (mask.sum() * len(self._models))
-            total += share * float(np.log(value[mask]).sum())
-            slope += share * (derivative[:, mask] @ (1.0 / value[mask]))
+            share = 1.0 / (entries.size * len(self._models))
+            total += share * float(np.log(counted).sum())
+            slope += derivative[:, entries] @ (share / counted)
         return total, slope
 
 
