@@ -120,7 +120,8 @@ def sample_corrected(
         if not found.fell_back:
             return found
         slow = replace(settings, sampler="mlda")
-        return replace(found, samples=sample(target, slow, home / "delayed", identity, on_progress))
+        taken_over = sample(target, slow, home / "delayed", identity, on_progress)
+        return replace(found, samples=_charged(taken_over, found.samples))
 
 
 def correct(
@@ -145,6 +146,18 @@ def correct(
     samples = _samples(target, walked, thetas, ratios, _rows(weights, settings.seed), spent)
     efficiency = float(1.0 / np.sum(weights**2) / weights.size)
     return Corrected(samples, shape, efficiency, weights.size, fell_back=not shape <= LARGEST_K)
+
+
+def _charged(samples: Samples, before: Samples) -> Samples:
+    """Return samples whose ledger holds what was evaluated, and what failed, before they were drawn, too."""
+    return replace(
+        samples,
+        failures=(*before.failures, *samples.failures),
+        requests=before.requests + samples.requests,
+        evaluations=before.evaluations + samples.evaluations,
+        infeasible=before.infeasible + samples.infeasible,
+        seconds=before.seconds + samples.seconds,
+    )
 
 
 def _thinned(tell: OnProgress, tune: int) -> OnProgress:

@@ -1,11 +1,14 @@
 """The No-U-Turn sampler on a cheap posterior, corrected to the exact one."""
 
+from dataclasses import replace
+
 import arviz as az
 import known_posteriors as known
 import numpy as np
 import pytest
 
 from mscale_uq.errors import CaseError, RunError
+from mscale_uq.infer.chains import sample
 from mscale_uq.infer.exact_ratios import exact_ratios
 from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.samples import Samples
@@ -115,6 +118,22 @@ def test_a_bad_surrogate_gives_the_exact_posterior_all_the_same(tmp_path):
     assert found.fell_back
     assert found.samples.sampler == "mlda"
     assert max(errors_in_sds(found.samples, known.exact()[0])) < 4
+
+
+@pytest.mark.slow
+def test_the_ledger_of_a_fallback_holds_what_failed_before_it(tmp_path):
+    """Failures of the weights that were not good enough, and of the delayed acceptance that took over."""
+    exact = known.straight(known.limit_with_mass_above(0.3))
+    target = Levels(exact, [moved(known.straight(), 1.5)], length=3)
+    settings = Settings(sampler="surrogate", draws=150, tune=50, chains=2, cores=0, seed=5)
+    found = sample_corrected(target, settings, pareto_smoothed, tmp_path)
+    assert found.fell_back
+    later = sample(target, replace(settings, sampler="mlda"), tmp_path / "mlda").failures
+    assert later
+    assert found.samples.failures[-len(later) :] == later
+    earlier = found.samples.failures[: -len(later)]
+    assert 0 < len(earlier) <= found.exact == 300
+    assert found.samples.evaluations.sum() > found.exact
 
 
 def test_ratios_in_the_log_are_not_computed_again(tmp_path):
