@@ -272,9 +272,19 @@ def test_several_mistakes_are_told_at_once(tmp_path):
 
 
 def test_a_case_without_the_section_says_so(tmp_path):
+    case = changed("lorenz63", tmp_path)
+    text = case.read_text(encoding="utf-8")
+    begin = text.index("[assimilate]")
+    end = text.index("\n[", begin) + 1
+    case.write_text(text[:begin] + text[end:], encoding="utf-8")
     with pytest.raises(CaseError, match=r"no section \[assimilate\]"):
+        assimilate(case, out=tmp_path / "out")
+    assert mscale("assimilate", case, "--out", tmp_path / "out").exit_code == 3
+
+
+def test_a_system_at_rest_says_that_there_is_nothing_to_follow(tmp_path):
+    with pytest.raises(CaseError, match="no state that a filter could follow"):
         assimilate("biofilm_layers", out=tmp_path / "out")
-    assert mscale("assimilate", "biofilm_layers", "--out", tmp_path / "out").exit_code == 3
 
 
 def test_a_resolved_case_keeps_its_section(tmp_path):

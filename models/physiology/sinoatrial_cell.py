@@ -147,5 +147,6 @@ SYSTEM = System(
     ),
     smoothness="smooth",
     forward=forward,
+    timeless="what is read are features of a whole beat, and none of them belongs to a time",
     limits=LIMITS,
 )

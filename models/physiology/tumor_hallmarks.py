@@ -232,7 +232,7 @@ SYSTEM = System(
         Option("treatment_end", 25.0, "day", "no more doses from then on", lower=0),
         Option("max_step", 0.0, "day", "of time steps that are the same whatever the parameters; zero: chosen"
                " for an error of 1e-9"),
-        Option("chance", 0.0, "1/day^0.5", "of what drifts, times the instability; filters follow it"),
+        Option("chance", 0.0, "1/day^0.5", "of what drifts, times the instability", filters_only=True),
     ),
     smoothness="smooth",
     forward=forward,

@@ -166,6 +166,7 @@ SYSTEM = System(
     effective=(Quantity("C_hom", "Pa", "stiffness of the composite at small strain: xx, yy, xy"),),
     smoothness="smooth",
     forward=forward,
+    timeless="the panel rests under its load, and its law keeps no memory",
     limits=LIMITS,
     examples=(
         {"law": "softening", "elements": 2},

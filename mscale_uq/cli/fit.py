@@ -132,7 +132,8 @@ def verdict_lines(result: Result) -> list[str]:
     error = model_error(result)
     surrogate = (result.facts.get("surrogate") or {}).get("lines", ())
     said = [result.facts.get("chosen"), result.facts.get("coordinates"), coverage(data)]
-    model = [*warned, *filter(None, said), *surrogate, *error["assumed"], *error["scale"]]
+    without = (f"WARNING: {sentence}" for sentence in result.facts.get("goes_without", ()))
+    model = [*warned, *without, *filter(None, said), *surrogate, *error["assumed"], *error["scale"]]
     if verdict.ok:
         return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes), *model]
     bad = "diagnostics not met: do not trust these draws yet"

@@ -34,6 +34,9 @@ class Option:
     image
         Whether the text names a file with an image of two phases; `forward` takes the array of 0 and 1, and
         text only where no file is named.
+    filters_only
+        Whether `space` alone has what another value than the default switches on, chance say: a fit goes
+        without it, and its report says so.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Option:
     lower: float = -math.inf
     upper: float = math.inf
     image: bool = False
+    filters_only: bool = False
 
     def check(self, value: Any) -> float | int | str | bool:
         """Return the value in the option's type.
@@ -127,6 +131,8 @@ class System:
         ``forward(**options, **coordinates) -> ForwardModel``; coordinates are arrays in their units.
     space
         ``space(**options, **coordinates) -> StateSpace``, for systems in time.
+    timeless
+        Why there is nothing for a filter to follow, for systems without `space`.
     options
         Typed fixed choices, with defaults.
     effective
@@ -164,6 +170,7 @@ class System:
     resolved: Callable[..., Mapping[str, Array]] | None = None
     scale: Scale | None = None
     stretches: tuple[Stretch, ...] = ()
+    timeless: str = ""
     title: str = field(default="")
 
     def __post_init__(self) -> None:

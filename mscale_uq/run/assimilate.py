@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mscale_uq.case.assimilate import Assimilating
 from mscale_uq.case.read import Case, read_case
-from mscale_uq.catalog import find_case, summaries
+from mscale_uq.catalog import cases_by_system, find_case, summaries
 from mscale_uq.core.map import Map
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.filters.follow import follow
@@ -48,6 +48,7 @@ def assimilate(
         case = read_case(find_case(case))
     folder = Path(out) if out is not None else Path("runs") / f"{case.name}-assimilated"
     prepare(folder)
+    _check_asked(case)
     with maybe_workers(workers, dask) as mapping:
         result = take_in(case, folder, mapping)
     write(result)
@@ -65,15 +66,27 @@ def take_in(case: Case, folder: Path = Path(), map: Map | None = None) -> Assimi
     CaseError
         If the case has no section ``[assimilate]``.
     """
-    plan = case.assimilating
-    if plan is None:
-        given = f"{case.path.name}: no section [assimilate]"
-        raise CaseError(explain(given, "a case that names a filter", '[assimilate] filter = "kalman"'))
+    plan = _check_asked(case)
     check_complete(case)
     stream = plan.stream.observations
     space = plan.space if map is None else plan.space.over(map)
     followed = follow(plan.filter, space, plan.theta, stream, plan.smooth, case.seed, plan.lag)
     return assimilated(folder, case, plan, followed, _facts(case, plan))
+
+
+def _check_asked(case: Case) -> Assimilating:
+    """Return the section's meaning; a case without one is told why, or what to write."""
+    if case.assimilating is not None:
+        return case.assimilating
+    system, others = case.system, cases_by_system().get(case.system.name, ())
+    if system.space is None:
+        reason = f": {system.timeless}" if system.timeless else ""
+        given = f"{case.path.name}: {system.name} has no state that a filter could follow{reason}"
+        raise CaseError(explain(given, "a system in time (`space`)", "mscale fit calibrates the case"))
+    given = f"{case.path.name}: no section [assimilate]"
+    beside = ", ".join(other for other in others if other != case.path.stem)
+    hint = '[assimilate] filter = "kalman"' + (f"; cases beside it: {beside}" if beside else "")
+    raise CaseError(explain(given, "a case that names a filter", hint))
 
 
 def _facts(case: Case, plan: Assimilating) -> dict[str, object]:

@@ -27,6 +27,7 @@ from mscale_uq.results.idata import inference_data
 from mscale_uq.results.result import Result, is_finished, read_result, write_result
 from mscale_uq.run.choice import decide
 from mscale_uq.run.complete import check_complete
+from mscale_uq.run.filtered_only import goes_without
 from mscale_uq.run.folder import CHAINS, PROGRESS, prepare
 from mscale_uq.run.memory import held
 from mscale_uq.run.method import settings_of
@@ -163,6 +164,7 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     facts["coordinates"] = coordinates_said(posterior, settings)
     facts["surrogate"] = done.said
     facts["chosen"] = f"{settings.sampler} was chosen: {done.why}" if done.why else ""
+    facts["goes_without"] = goes_without(case)
     facts["model_error"] = sorted(case.discrepancies)
     facts["approximation"] = learned_facts(case, done.rounds)
     facts["scale"] = scale_facts(case, posterior, thetas, mapping)
