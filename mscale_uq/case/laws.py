@@ -28,6 +28,7 @@ LAWS = {
     "student_t": StudentT,
     "fluorescence": Fluorescence,
     "negative_binomial": NegativeBinomial,
+    "pseudobulk": Gaussian,
     "lognormal": Lognormal,
 }
 # law -> what may be said of it, beside `law` and `per`
@@ -36,6 +37,7 @@ LEVELS = {
     "student_t": ("sd", "df"),
     "fluorescence": ("sd", "relative", "shot", "background", "background_sd", "saturation"),
     "negative_binomial": ("overdispersion",),
+    "pseudobulk": (),
     "lognormal": ("relative", "detection_limit"),
 }
 
@@ -108,15 +110,15 @@ def _check_measured(one: ExperimentSpec, data: Measurements, mistakes: Mistakes)
 
 def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
     given = spec.model_dump(exclude_none=True, exclude={"law", "per"})
-    for name in given:
-        if name not in LEVELS[spec.law]:
-            raise CaseError(explain(f"{spec.law}: {name}", ", ".join(LEVELS[spec.law])))
+    _check_levels(spec, given)
     if spec.law == "negative_binomial":
         return NegativeBinomial(level(given.get("overdispersion", 0.0), "1", "overdispersion"))
     if spec.law == "lognormal":
         return _lognormal(given, output, readings)
     if spec.law == "fluorescence":
         return _fluorescence(given, output)
+    if spec.law == "pseudobulk":
+        return Gaussian(1.0)  # until the cells have told it: `case.pooled`
     sd: Any = 0.0
     if isinstance(spec.sd, list):
         sd = tuple(to_unit(value, output.unit, "sd", difference=True) for value in spec.sd)
@@ -129,6 +131,12 @@ def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
     if spec.law == "student_t":
         return StudentT(sd, 4.0 if spec.df is None else to_unit(spec.df, "1", "df"))
     return Gaussian(sd, 0.0 if spec.relative is None else level(spec.relative, "1", "relative"))
+
+
+def _check_levels(spec: LawSpec, given: Mapping[str, Any]) -> None:
+    for name in given:
+        if name not in LEVELS[spec.law]:
+            raise CaseError(explain(f"{spec.law}: {name}", ", ".join(LEVELS[spec.law]) or "no level"))
 
 
 def _lognormal(given: Mapping[str, Any], output: Quantity, readings: Array) -> Lognormal:

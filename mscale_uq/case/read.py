@@ -172,7 +172,10 @@ class Case:
             "options": {**plan.options, **_beside(plan, data_folder)},
             "fixed": {name: np.asarray(value).tolist() for name, value in numbers.items()},
             "bind": {name: _link_text(link) for name, link in links.items()},
-            "law": {q: _law(operator.law, plan) for q, operator in plan.operators.items()},
+            "law": {
+                q: {"law": "pseudobulk"} if q in plan.pooled else _law(operator.law, plan)
+                for q, operator in plan.operators.items()
+            },
             **({"hold_out": section(plan.held)} if plan.held else {}),
         }
 

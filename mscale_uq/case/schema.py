@@ -43,7 +43,9 @@ class LawSpec(Section):
     With `per`, an unknown level has one entry for each place along these coordinates.
     """
 
-    law: Literal["gaussian", "student_t", "fluorescence", "negative_binomial", "lognormal"] = "gaussian"
+    law: Literal["gaussian", "student_t", "fluorescence", "negative_binomial", "pseudobulk", "lognormal"] = (
+        "gaussian"
+    )
     sd: Numbers | None = None
     relative: Number | None = None
     df: Number | None = None

@@ -17,7 +17,7 @@ from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.filters.screen import Screen
 from mscale_uq.io.measurements import Measurements
-from mscale_uq.observe.laws import Gaussian
+from mscale_uq.observe.laws import Gaussian, StudentT
 from mscale_uq.observe.rows import grid_of
 
 
@@ -178,7 +178,7 @@ def joined(plans: Sequence[Plan]) -> Plan:
             {name: _behind(plans, [p.data.coordinates.get(name) for p in plans]) for name in coordinates},
             {name: _behind(plans, [p.data.outputs.get(name) for p in plans]) for name in outputs},
         ),
-        operators={name: one for plan in plans for name, one in plan.operators.items()},
+        operators={name: _among(plans, plan, one) for plan in plans for name, one in plan.operators.items()},
         targets={name: target for plan in reversed(plans) for name, target in plan.targets.items()},
         levels=frozenset(name for plan in plans for name in plan.levels),
         bindings={name: one for plan in plans for name, one in plan.bindings.items()},
@@ -196,6 +196,16 @@ def _behind(plans: Sequence[Plan], columns: Sequence[Array | None]) -> Array:
         rows = len(next(iter(plan.data.coordinates.values())))
         parts.append(np.full(rows, np.nan) if found is None else found)
     return np.concatenate(parts)
+
+
+def _among(plans: Sequence[Plan], mine: Plan, operator: ObservationOperator) -> ObservationOperator:
+    """Return an operator of one plan for the rows of all: those of others have no level of their own."""
+    law = operator.law
+    if not (isinstance(law, Gaussian | StudentT) and isinstance(law.sd, tuple)):
+        return operator
+    sizes = [len(next(iter(plan.data.coordinates.values()))) for plan in plans]
+    parts = [law.sd if plan is mine else np.ones(size) for plan, size in zip(plans, sizes, strict=True)]
+    return replace(operator, law=replace(law, sd=tuple(np.concatenate(parts).tolist())))
 
 
 def _readings_of(

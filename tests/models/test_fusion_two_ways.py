@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from mscale_uq.models.cells import cell_state_fusion as fusion
+from scipy.stats import norm
 from twins import KNOWN, by_events
 
 from mscale_uq.case.read import read_case
+from mscale_uq.errors import CaseError, DataError
 from mscale_uq.filters.loop import run
 
 CASE = """
@@ -47,6 +49,7 @@ members = 1024
 experiment = ["movie", "dish"]
 learn = ["transcription_rate", "gain"]
 """
+HEAD = "time [min],dish [1],size_factor [1],umi [1]"
 TIMES = 20.0 * np.arange(1, 7)
 
 
@@ -61,7 +64,7 @@ def write(folder, *pairs):
     (folder / "movie.csv").write_text("\n".join(rows) + "\n")
     size, mrna = rng.lognormal(0.0, 0.3, 40), rng.poisson(14.4, 40)
     counts = rng.binomial(mrna, np.minimum(0.1 * size, 1.0))
-    rows = ["time [min],dish [1],size_factor [1],umi [1]"]
+    rows = [HEAD]
     rows += [f"80,1,{s:.4f},{count}" for s, count in zip(size, counts, strict=True)]
     (folder / "dish.csv").write_text("\n".join(rows) + "\n")
     text = CASE
@@ -92,9 +95,13 @@ def integrated(posterior, centre, sd):
     return mean, spread, np.log(mass.sum() * np.prod([axis[1] - axis[0] for axis in axes])) + top
 
 
+COUNTS = '{ law = "negative_binomial", overdispersion = 0.05 }'
+
+
 @pytest.mark.slow
-def test_the_case_is_sampled_and_filtered_alike(tmp_path):
-    case = write(tmp_path)
+@pytest.mark.parametrize("law", [COUNTS, '{ law = "pseudobulk" }'])
+def test_the_case_is_sampled_and_filtered_alike(law, tmp_path):
+    case = write(tmp_path, (COUNTS, law))
     plan = case.assimilating
     *_, (state, _) = run(plan.filter, plan.space, plan.theta, plan.stream.observations, case.seed)
     centre, sd = state.mean[-2:], np.sqrt(state.variances[-2:])
@@ -124,3 +131,45 @@ def test_an_error_of_the_background_is_fitted_with_exact_slopes_and_without_it_i
         densities.append(density)
     assert densities[0] == pytest.approx(write(tmp_path).posterior().logpdf(theta), abs=1e-6)
     assert abs(densities[1] - densities[0]) > 0.1
+
+
+def test_a_dish_read_as_pseudobulk_is_one_normal_reading_of_a_usual_cell(tmp_path):
+    case = write(tmp_path, (COUNTS, '{ law = "pseudobulk" }'))
+    size, counts = np.loadtxt(tmp_path / "dish.csv", delimiter=",", skiprows=1)[:, 2:].T
+    number, share = counts.sum() / size.sum(), size / size.sum()
+    # For any weights, the mean of sum (share left)^2 is the variance times this, if cells scatter as s l do.
+    left = counts / size - number
+    sd = np.sqrt((share**2 @ left**2) / (1 - share @ share))
+    _, dish = case.plans
+    assert dish.data.outputs["umi"] == pytest.approx([number])
+    assert dish.data.coordinates["size_factor"] == pytest.approx([1.0])
+    (tmp_path / "again.toml").write_text(case.resolved_toml(), encoding="utf-8")
+    again = read_case(tmp_path / "again.toml")
+    assert again.resolved() == case.resolved()
+    assert again.plans[1].operators == dish.operators
+    posterior, mrna = case.posterior(), 14.4269504 * -np.expm1(-80 * 0.138629) / 0.138629 * np.log(2) / 5
+
+    def density(offset):
+        named = {"transcription_rate": 2.0, "gain": 1.5, "dish_offset": np.array([offset, 0, 0, 0])}
+        return posterior.logpdf(posterior.pack(named)) - norm.logpdf(offset, 0, 0.1)
+
+    for offset in (-0.2, 0.1):
+        expected = norm.logpdf(number, 0.1 * mrna * np.exp([offset, 0.0]), sd)
+        assert density(offset) - density(0.0) == pytest.approx(expected[0] - expected[1], rel=1e-6)
+    readings = [o for o in case.assimilating.stream.observations if o.source == "sequencer"]
+    assert [float(o.value.item()) for o in readings] == pytest.approx([number])
+    assert [float(o.noise.item()) for o in readings] == pytest.approx([sd])
+
+
+def test_a_pseudobulk_that_cannot_be_is_refused(tmp_path):
+    movie = ('intensity = { law = "fluorescence", sd = 40 }', 'intensity = { law = "pseudobulk" }')
+    with pytest.raises(CaseError, match="no size_factor"):
+        write(tmp_path, movie)
+    with pytest.raises(CaseError, match="pseudobulk: overdispersion"):
+        write(tmp_path, (COUNTS, '{ law = "pseudobulk", overdispersion = 0.1 }'))
+    case = (COUNTS, '{ law = "pseudobulk" }')
+    write(tmp_path, case)
+    for rows, wrong in ((["80,1,1,2", "80,1,1,0"], "2 cells"), (["80,1,1,2"] * 4, "do not scatter")):
+        (tmp_path / "dish.csv").write_text("\n".join([HEAD, *rows]) + "\n")
+        with pytest.raises(DataError, match=wrong):
+            read_case(tmp_path / "two_ways.toml")

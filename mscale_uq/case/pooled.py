@@ -1,0 +1,89 @@
+"""Sequenced cells read as one number for each dish: ``law = { umi = { law = "pseudobulk" } }``.
+
+All counts of a dish over all its size factors are one reading of a usual cell, whose size factor is one. How
+far it may be off is told by the scatter of the cells, whatever their law. So it is a normal reading that
+states its own standard deviation, under one law for samplers and filters; the model stays as it is.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mscale_uq.case.laws import law_of
+from mscale_uq.case.schema import LawSpec
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.system import System
+from mscale_uq.errors import CaseError, DataError, explain
+from mscale_uq.io.measurements import Measurements
+from mscale_uq.observe.laws import Gaussian
+from mscale_uq.observe.rows import grid_of
+from mscale_uq.observe.sequenced import SequencedCells
+
+LAW, SIZE = "pseudobulk", "size_factor"
+
+
+def pooled(
+    laws: Mapping[str, LawSpec], data: Measurements, system: System, read: bool, later: bool
+) -> tuple[Measurements, dict[str, ObservationOperator]]:
+    """Return data with a row for each dish, and the operators of what was pooled; other data as they are.
+
+    `read` says whether these are data, not their stand-ins; `later` whether dishes are still to come.
+
+    Raises
+    ------
+    CaseError
+        If an output is no count along size factors, or stands beside one that is not pooled.
+    DataError
+        If a dish has fewer than three cells, or all its cells have the same count over their size factor, so
+        that nothing tells how sure its number is.
+    """
+    specs = {name: law_of(name, laws, data.outputs) for name in data.outputs}
+    names = [name for name, spec in specs.items() if spec is not None and spec.law == LAW]
+    if not names or not read:
+        return data, {}
+    if later:
+        raise CaseError(
+            explain(f"{LAW} of dishes that come later", "files that are there", "negative_binomial")
+        )
+    _check(names, data, system)
+    apart = {name: column for name, column in data.coordinates.items() if name != SIZE}
+    points, dish = grid_of(apart)
+    columns = dict(zip(apart, points.T, strict=True)) | {SIZE: np.ones(len(points))}
+    outputs, operators = {}, {}
+    for name in names:
+        pairs = [
+            _summary(name, data.outputs[name][dish == k], data.coordinates[SIZE][dish == k], point, apart)
+            for k, point in enumerate(points)
+        ]
+        outputs[name] = np.array([mean for mean, _ in pairs])
+        operators[name] = ObservationOperator(name, Gaussian(tuple(sd for _, sd in pairs)))
+    coordinates = {name: columns[name] for name in data.coordinates}
+    return Measurements(coordinates, outputs, data.units, data.files), operators
+
+
+def _check(names: list[str], data: Measurements, system: System) -> None:
+    for name in names:
+        if SIZE not in system.output(name).coordinates or SIZE not in data.coordinates:
+            given = f"{LAW} of {name!r}, which has no {SIZE} here"
+            raise CaseError(explain(given, "counts of sequenced cells, each with its size factor"))
+    others = [name for name in data.outputs if name not in names]
+    if others:
+        given = f"{LAW} of {names[0]!r} beside {others[0]!r}, which is read cell by cell"
+        raise CaseError(explain(given, "one way of reading for an experiment", "make two experiments"))
+
+
+def _summary(
+    name: str, counts: Array, sizes: Array, point: Array, coordinates: Mapping[str, Array]
+) -> tuple[float, float]:
+    """Return a dish's number and its standard deviation."""
+    seen = ~np.isnan(counts)
+    where = ", ".join(f"{c} {value:g}" for c, value in zip(coordinates, point, strict=True))
+    if seen.sum() < 3:
+        raise DataError(explain(f"{name} at {where}: {seen.sum()} cells", "at least 3 for a pseudobulk"))
+    found = SequencedCells(counts[seen][:, None], sizes[seen]).pseudobulk()
+    sd = float(np.sqrt(found.cov[0, 0]))
+    if not sd > 0:
+        given = f"{name} at {where}: the cells do not scatter"
+        raise DataError(explain(given, "counts that tell how sure a pseudobulk is", "negative_binomial"))
+    return float(found.value[0]), sd
