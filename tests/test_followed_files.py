@@ -13,12 +13,14 @@ import h5py
 import numpy as np
 import pytest
 from lab import DISH, HEADER, MINUTES, believed, came, follow, lab, movie, shortened
+from typer.testing import CliRunner
 
 from mscale_uq.case.awaited import Awaited
 from mscale_uq.case.read import read_case
 from mscale_uq.case.readers import read_with
 from mscale_uq.case.schema import ReaderSpec
 from mscale_uq.catalog import load_system
+from mscale_uq.cli.commands import app
 from mscale_uq.errors import CaseError, DataError, InputError, RunError
 from mscale_uq.filters.loop import run
 from mscale_uq.run.calibrate import fit
@@ -119,6 +121,49 @@ def test_the_run_of_a_followed_case_goes_on_from_its_folder(tmp_path):
     follow(case, out)
     write(tmp_path, "".join(lines[: HEADER + 12]))
     assert follow(out / "case.toml", out).received == 12
+
+
+def test_a_cell_that_comes_later_joins_and_room_for_cells_that_never_come_changes_nothing(tmp_path):
+    """Until it is seen, what is known of a cell is what is known of the population."""
+    rows = [(line, line.split(",")) for line in movie()]
+    late = [line for line, cells in rows if not (cells[2] == "3" and float(cells[7]) < 30.0)]
+    found = {}
+    for name, cells in (("enough", range(4)), ("room", range(9))):
+        case = lab(tmp_path / name)
+        named = ", ".join(f'"{cell}"' for cell in cells)
+        case.write_text(case.read_text().replace('"0", "1", "2", "3"', named))
+        (tmp_path / name / "lab" / "movie.csv").write_text("".join(late[: len(late) // 2]))
+        follow(case, tmp_path / name / "run")
+        (tmp_path / name / "lab" / "movie.csv").write_text("".join(late))
+        assert follow(case, tmp_path / name / "run").late == 0
+        found[name] = believed(tmp_path / name / "run")[1]
+    with View(tmp_path / "enough" / "run") as view:
+        labels = [label for label, _ in view.fact("facts")["state"]]
+    (unseen,) = (row["mean"] for row in found["enough"] if row["time"] == 25.0)
+    for of_cell, of_all in (("mrna[3]", "mrna_mean"), ("protein[3]", "protein_mean")):
+        assert unseen[labels.index(of_cell)] == pytest.approx(unseen[labels.index(of_all)], rel=1e-9)
+    for enough, room in zip(*found.values(), strict=True):
+        assert enough["log_evidence"] == pytest.approx(room["log_evidence"], rel=1e-9)
+        for name, ends in enough["learned"].items():
+            assert room["learned"][name] == pytest.approx(ends, rel=1e-9)
+
+
+def test_a_check_tells_what_is_in_the_files_that_are_followed(tmp_path):
+    case = lab(tmp_path)
+    write(tmp_path, "".join(movie())[:-5])
+    told = CliRunner().invoke(app, ["check", str(case)])
+    text = " ".join(told.output.split())
+    assert told.exit_code == 1
+    assert "movie.csv: the last line has no end" in text
+    assert "followed by dishes: nothing is there yet" in text
+    write(tmp_path, "".join(movie()))
+    came(DISH, tmp_path / "lab")
+    told = CliRunner().invoke(app, ["check", str(case)])
+    text = " ".join(told.output.split())
+    assert told.exit_code == 0, text
+    assert "movie.csv: 4 cells in 16 frames" in text
+    assert "dish_1.h5ad: 200 cells at 1 h" in text
+    assert "not judged: the readings come while the case is assimilated" in text
 
 
 def test_a_followed_case_has_nothing_to_fit(tmp_path):

@@ -16,11 +16,11 @@ from mscale_uq.case.schema import ExperimentSpec, ReaderSpec
 from mscale_uq.catalog import data_root
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.system import System
-from mscale_uq.errors import CaseError, explain, near_match
+from mscale_uq.errors import CaseError, DataError, UnitError, explain, near_match
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.table import Table
 from mscale_uq.stream.row import plain
-from mscale_uq.stream.watched import WatchedFiles
+from mscale_uq.stream.watched import WatchedFiles, matching
 
 FIRST = 1.0  # where and when what is missing stands, in the system's units
 
@@ -53,6 +53,15 @@ class Awaited:
         """Return the source of their records."""
         by_lines = self.reader.format in ("trackmate", "btrack", "csv")
         return WatchedFiles(self.name, self.patterns, self._records, by_lines)
+
+    def there(self) -> Iterator[tuple[bool, str]]:
+        """Yield for each file that is there whether it can be read now, and what is in it or why not."""
+        for path in matching(self.patterns):
+            try:
+                for table, said in read_with(self.reader, {path.name: path}, self.system, growing=True):
+                    yield True, f"{table.label}: {said}"
+            except (DataError, UnitError) as error:
+                yield False, str(error)
 
     def missing(self) -> Measurements:
         """Return one missing reading of everything that will be read.

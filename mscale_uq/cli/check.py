@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mscale_uq.case.awaited import Awaited
 from mscale_uq.case.bare import bare_numbers
 from mscale_uq.case.better import Approximating
 from mscale_uq.case.model import Plan
@@ -54,6 +55,8 @@ def check_case(case: Case) -> Iterator[Finding]:
     for plan in case.plans:
         for line in plan.said:
             yield Finding(None, f"data of {plan.name}", line)
+        if plan.awaited is not None:
+            yield from _there(plan.awaited)
     bare = bare_numbers(case)
     if bare:
         more = f" and {len(bare) - MOST_BARE} more" if len(bare) > MOST_BARE else ""
@@ -62,6 +65,10 @@ def check_case(case: Case) -> Iterator[Finding]:
         )
     yield _units(case.system)
     yield from _experiments(case, posterior, rng)
+    if any(plan.awaited for plan in case.plans):
+        text = "not judged: the readings come while the case is assimilated"
+        yield Finding(None, "prior against data", text)
+        return
     if case.approximating is not None:
         yield _learned(case.approximating)
         posterior = expected_error(case, posterior, np.random.default_rng(case.seed))
@@ -71,6 +78,16 @@ def check_case(case: Case) -> Iterator[Finding]:
     else:
         text = f"not judged: that takes derivatives, which a {case.smoothness} system has not"
         yield Finding(None, "identifiability", f"{text}; after a fit, compare prior and posterior")
+
+
+def _there(awaited: Awaited) -> Iterator[Finding]:
+    """Say what is in the files that an experiment follows, as far as they are there."""
+    found = list(awaited.there())
+    for good, text in found:
+        yield Finding(None if good else False, f"followed by {awaited.name}", text)
+    if not found:
+        where = ", ".join(map(str, awaited.patterns))
+        yield Finding(None, f"followed by {awaited.name}", f"nothing is there yet: {where}")
 
 
 def _learned(plan: Approximating) -> Finding:

@@ -70,18 +70,9 @@ class WatchedFiles(Source):
         """Return the next records of files that came or changed; positions are not needed."""
         if not self._waiting:
             self._pending = False
-            for path in self._there():
+            for path in matching(self._patterns):
                 self._look_at(path)
         return [self._waiting.popleft() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
-
-    def _there(self) -> list[Path]:
-        found = {
-            path
-            for pattern in self._patterns
-            for path in pattern.parent.glob(pattern.name)
-            if path.is_file() and not path.name.startswith(".")
-        }
-        return sorted(found)
 
     def _look_at(self, path: Path) -> None:
         try:
@@ -126,6 +117,12 @@ class WatchedFiles(Source):
     def _refuse(self, path: Path, stamp: Stamp, reason: str) -> None:
         text = f"{path.name} of {stamp[1]} bytes"
         self._waiting.append(Delivery(None, f"{text}: {reason}", reason, 0, counted=False))
+
+
+def matching(patterns: Sequence[Path]) -> list[Path]:
+    """Return the files that match absolute paths with wild cards, in the order of names; no hidden ones."""
+    found = {path for pattern in patterns for path in pattern.parent.glob(pattern.name)}
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
 def _named(message: Message | None, text: str) -> tuple[str, str]:
