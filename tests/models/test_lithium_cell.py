@@ -5,13 +5,25 @@ from functools import partial
 
 import numpy as np
 import pytest
-from mscale_uq.models.electrochemistry.lithium_cell import IDEAL, SYSTEM, forward, space
+from mscale_uq.models.electrochemistry._lithium_sets import POTENTIALS
+from mscale_uq.models.electrochemistry.lithium_cell import (
+    IDEAL,
+    SYSTEM,
+    chain,
+    forward,
+    given,
+    parameters,
+    space,
+)
 from scipy.optimize import brentq
 
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.parameter import Parameter
 from mscale_uq.diagnose.contracts import units_are_consistent
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.errors import Infeasible
 from mscale_uq.io.units import dimension
+from mscale_uq.macro.radial import Drive
 from mscale_uq.macro.radial_path import RadialPath
 
 MARQUIS, CHEN = 0.680616, 5.0  # A, at 1C
@@ -37,6 +49,9 @@ def traced(model, **values):
 
 def test_currents_and_voltages_at_once_are_those_of_the_closed_form():
     known = traced(forward([0.0], chemistry="Marquis2019", current=MARQUIS))
+    U_n, U_p = POTENTIALS["Marquis2019"]
+    assert U_n(known["negative_initial"]) == pytest.approx(0.1751932, abs=5e-8)
+    assert U_p(known["positive_initial"]) == pytest.approx(4.0270138, abs=5e-8)
     assert known["j_n"] == pytest.approx(1.3333333, abs=1e-7)
     assert known["j_p"] == pytest.approx(1.6, abs=1e-9)
     assert known["j0_n"] == pytest.approx(6.3203209, abs=1e-7)
@@ -108,6 +123,25 @@ def test_lithium_is_conserved():
     assert defect < 1e-12
 
 
+FULL = {
+    ("Marquis2019", 1): (3.77152, 3.69320, 3.65237, 3.61300, 3.59299),
+    ("Marquis2019", 2): (3.72517, 3.63226, 3.58851, 3.55241, 3.53162),
+    ("Chen2020", 1): (4.03757, 3.81500, 3.66198, 3.51217, 3.39329),
+}
+
+
+@pytest.mark.parametrize(("chemistry", "rate"), FULL)
+def test_the_salt_closes_five_sixths_of_the_gap_to_the_full_model(chemistry, rate):
+    """Of porous electrodes, by an independent program, whose mesh leaves 0.2 mV."""
+    times, current = np.arange(5) * 600.0 / rate, one_c(chemistry) * rate
+    without, with_salt = (
+        traced(forward(times, name, chemistry, current=current))["voltage"] - FULL[chemistry, rate]
+        for name in ("spm", "spme")
+    )
+    assert np.all(np.abs(with_salt) < np.abs(without) / 6)
+    assert np.abs(with_salt[0]) < 2.5e-3
+
+
 def test_the_salt_costs_voltage_and_charge():
     """The full model of porous electrodes, by an independent program: 3.69320 V at 600 s, 3617.83 s."""
     here = traced(forward([600.0], "spme", "Marquis2019", current=MARQUIS, **FINE))
@@ -166,6 +200,29 @@ def test_a_cell_discharged_too_far_is_no_prediction():
     model = forward([4000.0])
     with pytest.raises(Infeasible, match="negative electrode is full or exhausted"):
         model.value(model.theta())
+
+
+def test_what_a_cell_is_made_of_shows_in_six_numbers_besides_its_open_circuit():
+    """Of 13 raw ones: thickness, radius, concentration, diffusivity, rate and share of each electrode, and
+    area (Bizeray and others 2019); with the stoichiometries at first and the resistance, in nine."""
+    times, drive = np.arange(0.0, 3301.0, 150.0), Drive((0.0,), (CHEN,))
+    known = given("spm", "Chen2020", 1.0, 1.0, 1.0, 1.0, 1.0)
+    known |= {p.name: p.default for p in parameters("Chen2020", "spm")}
+    known |= {"current": drive.at(times), "horizon": 1.0}
+    kinds = ("thickness", "radius", "concentration", "diffusivity", "rate", "active")
+    raw = [f"{electrode}_{kind}" for electrode in ("negative", "positive") for kind in kinds] + ["area"]
+
+    def sizes(names):
+        unknown = [Parameter(name, "1", float(known[name])) for name in names]
+        fixed = {name: value for name, value in known.items() if name not in names}
+        model = ForwardModel(chain(times, "spm", "Chen2020", 20, 60.0, drive), unknown, ["voltage"], fixed)
+        theta = model.theta()
+        return np.linalg.svd(model.jacobian(theta) * theta, compute_uv=False)
+
+    for names, rank in ((raw, 6), ([*raw, "negative_initial", "positive_initial", "contact_resistance"], 9)):
+        singular = sizes(names)
+        assert singular[rank - 1] > 1e-5 * singular[0]
+        assert singular[rank] < 1e-12 * singular[0]
 
 
 def test_of_both_reactions_the_slow_one_drives_the_voltage_the_harder():
