@@ -50,11 +50,12 @@ test-all: install ## every test: also the built wheel, the notebooks and a quick
 bench: install ## kernels against SciPy and scikit-fem, in one process, under two minutes
 	@$(BIN)/python tests/benchmarks/bench_kernels.py
 
-bench-full: bench ## and what a gradient costs, steps a draw in both coordinates, a surrogate, other samplers
+bench-full: bench ## and what a gradient costs, steps a draw in both coordinates, a surrogate, other samplers, the start
 	@$(BIN)/python tests/benchmarks/bench_gradient.py
 	@$(BIN)/python tests/benchmarks/bench_coordinates.py
 	@$(BIN)/python tests/benchmarks/bench_surrogate.py
 	@$(BIN)/python tests/benchmarks/bench_samplers.py
+	@$(BIN)/python tests/benchmarks/bench_start.py
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

@@ -37,3 +37,27 @@ def test_integrators_come_to_one_reference_and_what_misses_it_has_no_figure():
     astray = [(seconds, (1 + 1e-5) * np.array(states)) for seconds, states in runs["LSODA"]]
     with pytest.raises(bench.Gate, match="LSODA ends"):
         bench.compare([{**runs, "LSODA": astray}])
+
+
+def test_the_samplers_gate_refuses_a_bias_of_a_tenth_of_a_standard_deviation():
+    reference = importlib.import_module("reference_posterior")
+    rng = np.random.default_rng(0)
+    sds = np.array([0.74, 0.54, 0.4])
+    known, draws = (sds * rng.standard_normal((4, 4000, 3)) for _ in range(2))
+    known, bias = reference.moments(known), np.array([0.0, 0.1, 0.0]) * sds
+    assert known.values[1] == pytest.approx(sds, rel=0.03)
+    assert reference.moments(draws).verdict(known).startswith("agree")
+    assert reference.moments(draws).resolution(known) < 0.1
+    assert reference.moments(draws + bias).verdict(known).startswith("OFF")
+    assert reference.moments(0.9 * draws).verdict(known).startswith("OFF")
+
+
+def test_the_stored_moments_are_of_the_shipped_case_and_of_no_other(tmp_path, monkeypatch):
+    reference = importlib.import_module("reference_posterior")
+    stored = reference.stored()
+    assert (stored.errors / stored.values[1] < 0.02).all()
+    changed = tmp_path / "moments.json"
+    changed.write_text(reference.FILE.read_text().replace('"draws": 3000', '"draws": 3001'))
+    monkeypatch.setattr(reference, "FILE", changed)
+    with pytest.raises(ValueError, match="another case"):
+        reference.stored()
