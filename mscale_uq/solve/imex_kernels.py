@@ -17,6 +17,7 @@ from mscale_uq.solve.kernel import kernel
 STEP = 1e-40
 MAX_ITERATIONS = 50
 TOLERANCE = 1e-10  # of the last Newton step; the error after it is its square
+NOTHING = 1e-290  # far ahead of a front numbers run out of digits: what is smaller has no relative error
 NO_ROOT, NO_BALANCE = 1, 2
 
 
@@ -29,7 +30,7 @@ def close(rate, c, r, gdt, p, made):
         by_s = stepped.imag / STEP
         step = (r + gdt * stepped.real - s) / (1 - gdt * by_s)
         s += step
-        if abs(step) <= TOLERANCE * (abs(s) + abs(r)):
+        if abs(step) <= TOLERANCE * (abs(s) + abs(r)) + NOTHING:
             by_c = rate(complex(c, STEP), complex(s, 0.0), p).imag / STEP
             share = 1 / (1 - gdt * by_s)
             made[0], made[1], made[2], made[3], made[4] = s, (s - r) / gdt, by_c * share, by_s * share, share

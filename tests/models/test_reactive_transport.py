@@ -84,3 +84,23 @@ def test_the_state_space_gives_the_curve_of_the_forward_model():
     theta = model.theta()
     assert path.value(theta) == pytest.approx(model.value(theta), rel=1e-9)
     assert path.jacobian(theta) == pytest.approx(model.jacobian(theta), rel=1e-7)
+
+
+def test_ahead_of_a_sharp_front_where_numbers_run_out_nothing_fails():
+    """Known for any rate of binding: the mean time of arrival is (L/v)(1 + K)."""
+    time = np.linspace(250.0, 1e5, 400)
+    model = forward(time, cells=480, max_step=12.5)
+    curve = model.value(model.theta(velocity=3e-5, dispersivity=1e-3, partition=1.0, sorption_rate=1.5e-4))
+    assert curve[0] < 1e-200
+    assert np.all((curve >= 0) & (curve < 1 + 1e-9))
+    assert np.trapezoid(1 - np.append(0.0, curve), np.append(0.0, time)) == pytest.approx(2e4, rel=2e-3)
+
+
+def test_where_cells_are_longer_than_positivity_asks_readings_of_the_case_hardly_overshoot():
+    """2 alpha is 2 mm at the lower end of the prior's 95 %, a cell of the case 6.25 mm."""
+    for name in ("sorption", "none"):
+        model = forward(TIME, kinetics=name, cells=60, max_step=100.0)
+        for velocity in (2e-5, 3e-5, 4.5e-5):
+            curve = model.value(model.theta(velocity=velocity, dispersivity=1e-3))
+            assert curve.min() > -1e-3
+            assert curve.max() < 1.01  # half of the noise
