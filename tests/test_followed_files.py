@@ -84,6 +84,24 @@ def test_a_dish_that_is_sequenced_after_the_movie_ends_as_if_it_had_come_in_time
     assert follow(case, out).received == status.received  # nothing is taken in twice
 
 
+def test_a_dish_may_be_sent_as_a_line_beside_the_files(in_order, tmp_path):
+    case, out = lab(tmp_path), tmp_path / "run"
+    case.write_text(case.read_text().replace("[stream]", '[stream]\nsource = "core.jsonl"'))
+    write(tmp_path, "".join(movie()))
+    sent = {"source": "core facility", "seq": 1, "type": "umi", "event_time": "1 h"}
+    (dish,) = dishes(DISH.parent, "dish_1.h5ad")._read(DISH, DISH.name)
+    whole = {**sent, "value": dish["value"], "coordinates": dish["coordinates"]}
+    bare = {**sent, "seq": 2, "value": [1, 2], "coordinates": {"dish": 1}}
+    short = {**sent, "seq": 3, "value": [1, 2, 3], "coordinates": {"size_factor": [1, 2]}}
+    lines = "".join(json.dumps(record) + "\n" for record in (whole, bare, short))
+    (tmp_path / "core.jsonl").write_text(lines)
+    assert follow(case, out).verdicts["conversion_failed"] == 2
+    assert believed(out)[0] == believed(in_order[0])[0]
+    letters = (out / "dead_letters.jsonl").read_text()
+    assert "coordinates dish; allowed: size_factor" in letters
+    assert "2 of 'size_factor' for 3 values" in letters
+
+
 def test_a_movie_that_comes_after_its_dish_is_not_late(in_order, tmp_path):
     case, out = lab(tmp_path), tmp_path / "run"
     came(DISH, tmp_path / "lab")
@@ -212,9 +230,9 @@ def records(out):
 # ---- files -----------------------------------------------------------------
 
 
-def dishes(folder, quiet=QUIET):
+def dishes(folder, files="*.h5ad", quiet=QUIET):
     reader = ReaderSpec(format="h5ad", columns={"umi": "reporter"}, time_unit="h")
-    one = Awaited("dishes", (folder / "*.h5ad",), reader, FUSION)
+    one = Awaited("dishes", (folder / files,), reader, FUSION)
     return WatchedFiles("dishes", one.patterns, one._records, by_lines=False, quiet=quiet)
 
 
