@@ -151,20 +151,21 @@ def space(cell=(1.0, 2.0), dish=None, size_factor=None, dish_sd=0.1):  # noqa: A
     A dish is known by its time, so that its number is not needed; each count brings the size factor of its
     cell along, so that a dish need not be known before it comes.
     """
-    tracked = FollowedCells(population(), np.size(cell))
+    people = population()
+    tracked = FollowedCells(people, np.size(cell))
     dish_state, lamp = (
         (Quantity("dish_offset", "1", OFFSETS.meaning),),
         (Quantity("lamp", "1", "light left"),),
     )
     dynamics = SideBySide(
         [
-            population().moments(),
+            people.moments(),
             tracked,
             LinearSDE("dish", dish_state, between_dishes),
             LinearSDE("lamp", lamp, fading),
         ]
     )
-    constants = {**population().start(), "lamp_initial": 1.0, "dish_sd": dish_sd, "dish_memory": 10.0}
+    constants = {**people.start(), "lamp_initial": 1.0, "dish_sd": dish_sd, "dish_memory": 10.0}
     constants |= {"dish_offset_initial": 0.0, "dish_offset_initial_var": dish_sd**2}
     sources = {
         "microscope": ObservationOperator(

@@ -75,7 +75,7 @@ class Population:
 
     def moments(self) -> LinearSDE:
         """Return the dynamics of means and covariances, `moment_state`; it adds no noise."""
-        return LinearSDE("moments of the population", moment_state(self.species), self.law)
+        return LinearSDE("moments of the population", moment_state(self.species), self.formula)
 
     def start(self) -> dict[str, Array]:
         """Return the initial values of the state variables of `moments`, and of `FollowedCells`."""

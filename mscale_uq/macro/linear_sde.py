@@ -30,7 +30,8 @@ class LinearSDE(LinearDynamics):
         As in `Dynamics`; x is the flattened state ``(n,)``.
     law
         Plain function of named values that returns A, c and G (see `matrix` for writing them), once, as in
-        the paper; it is differentiated by the complex step.
+        the paper; it is differentiated by the complex step. A `Formula` of these three may be shared with
+        others, and is then evaluated once for all.
     shapes
         Shape of each named value that is not a scalar.
     """
@@ -39,14 +40,14 @@ class LinearSDE(LinearDynamics):
         self,
         name: str,
         state: tuple[Quantity, ...],
-        law: Callable[..., Any],
+        law: Callable[..., Any] | Formula,
         shapes: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
         self.name = name
         self.state = state
         self.autonomous = True
         self.shapes = dict(shapes or {})
-        self._law = Formula(law, ("A", "c", "G"), f"law of {name}")
+        self._law = law if isinstance(law, Formula) else Formula(law, ("A", "c", "G"), f"law of {name}")
         self.inputs = self._law.inputs
 
     def transitions(self, intervals: Intervals, values: Values) -> list[Transition]:
@@ -90,20 +91,22 @@ def law_rows(
 ) -> tuple[Array, Array, Array]:
     """Return A, c and G ``(count, ...)`` of many sets of values that the dynamics reads; remembered."""
     given = ((name, np.asarray(values[name], dtype=float)) for name in dynamics.inputs)
-    return _law_rows(
-        law, dynamics, tuple((name, array.tobytes(), array.shape) for name, array in given), count
+    content = (
+        (name, array.tobytes(), array.shape, array.ndim > len(dynamics.shapes.get(name, ())))
+        for name, array in given
     )
+    return _law_rows(law, tuple(content), count)
 
 
 @lru_cache(maxsize=8)
 def _law_rows(
-    law: Formula,
-    dynamics: LinearDynamics,
-    content: tuple[tuple[str, bytes, tuple[int, ...]], ...],
-    count: int,
+    law: Formula, content: tuple[tuple[str, bytes, tuple[int, ...], bool], ...], count: int
 ) -> tuple[Array, Array, Array]:
-    values = {name: np.frombuffer(b).reshape(shape) for name, b, shape in content}
-    made = [law.value(dynamics.row(values, row)) for row in range(count)]
+    parts = [(name, np.frombuffer(b).reshape(shape), rows) for name, b, shape, rows in content]
+    made = [
+        law.value({name: array[row] if rows else array for name, array, rows in parts})
+        for row in range(count)
+    ]
     A, c, G = (np.array([one[part] for one in made], dtype=float) for part in ("A", "c", "G"))
     return A, c, G
 
