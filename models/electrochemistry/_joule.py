@@ -1,18 +1,27 @@
 """A body of a solid electrolyte that carries current: hopping conductivity, Joule's heat and its way out.
 
-Rates of the overheating at the nodes of a `SymmetricBody`, for `Ode`. Source of the conductivity: bonds in
-series along a chain, G = G_0 exp(-E/kT) with E normal of mean E_m and deviation s, conduct as the harmonic
-mean; its average over bonds is exp(-E_m/kT - s^2/(2 k^2 T^2)), and the Nernst-Einstein relation adds 1/T.
+Rates of the overheating at the nodes of a `SymmetricBody`, for `Ode`, and where they vanish. Source of the
+conductivity: bonds in series along a chain, G = G_0 exp(-E/kT) with E normal of mean E_m and deviation s,
+conduct as the harmonic mean; its average over bonds is exp(-E_m/kT - s^2/(2 k^2 T^2)), and the relation of
+Nernst and Einstein adds 1/T.
 """
 
 import numpy as np
 
+from mscale_uq.core.fold import Fold
+from mscale_uq.core.implicit import Branch, Implicit
+from mscale_uq.core.parameter import Quantity
+from mscale_uq.macro.ode import Ode
+from mscale_uq.macro.ode_rate import OdeRate
 from mscale_uq.solve.kernel import kernel
+from mscale_uq.solve.stiff import Tolerances
+from mscale_uq.solve.symmetric import symmetric_body
 
 HOPPING = ("conductivity_ref", "migration_energy", "disorder", "boltzmann", "reference")
 LOADS = ("furnace_temperature", "drive")
 LOSSES = ("thermal_conductivity", "heat_transfer", "emissivity", "heat_capacity", "stefan_boltzmann")
 BODY = ("half_width", "surface", "weights", "stiffness")
+OVERHEATING = 10.0  # K, about how far a body heats itself until it runs away
 NAMES = (*LOADS, *HOPPING, *LOSSES, *BODY)  # the order of p in the rates
 
 
@@ -75,6 +84,33 @@ def conductivity(temperature, conductivity_ref, migration_energy, disorder, bolt
     return conductivity_ref * reference / temperature * np.exp(-migration_energy * u - disorder**2 / 2 * v)
 
 
+def settings(shape, supply, nodes, half_width, constants):
+    """Return the body and what is fixed."""
+    body = symmetric_body(shape, nodes)
+    made = dict(zip(("boltzmann", "reference", "stefan_boltzmann"), constants, strict=True))
+    made |= {"half_width": half_width, "surface": body.surface, "weights": body.weights}
+    made |= {"stiffness": body.stiffness, "heat_capacity": 1.0}
+    return body, made if supply == "along" else made | {"emissivity": 0.0}  # electrodes do not radiate
+
+
+def heated(supply, nodes):
+    """Return the equation of the overheating."""
+    state = (Quantity("overheating", "K", "above the furnace", shape=(nodes,)),)
+    shapes = {"weights": (nodes,), "stiffness": (nodes, nodes)}
+    return Ode("heated body", RATES[supply], state, NAMES, Tolerances(1e-9, 1e-9), shapes)
+
+
+def balance(supply, nodes, along, since, latest=None, output=""):
+    """Return the state at rest on the branch that begins at `since`, or the fold at its end."""
+    stages, start = [OdeRate(heated(supply, nodes))], np.zeros(nodes)
+    # Along the drive it begins in proportion, along the temperature exponentially small.
+    branch = Branch(along, since, None if along == "drive" else OVERHEATING)
+    names = ("overheating", "overheating_rate")
+    if latest is None:
+        return Implicit(stages, *names, start, "body at rest", branch=branch)
+    return Fold(stages, *names, start, branch, latest, output, "runaway")
+
+
 class Readings:
     """What instruments see of an overheated body: mean current density, its surface and its middle.
 
@@ -97,10 +133,24 @@ class Readings:
         mean = 1 / (self.weights @ (1 / local)) if self.electrodes else self.weights @ local
         return mean * field, T[-1], furnace_temperature + self.middle @ overheating.T
 
+    def held(
+        self, overheating, furnace_temperature, current, conductivity_ref, migration_energy, disorder,
+        boltzmann, reference,
+    ):  # fmt: skip
+        """Return the mean field that a held current density needs, and the temperatures."""
+        law = conductivity_ref, migration_energy, disorder, boltzmann, reference
+        mean, surface, middle = self(overheating, furnace_temperature, 1.0, *law)
+        return current / mean, surface, middle
+
 
 def squared(field):
     """What heats."""
     return field**2
+
+
+def squared_current(current):
+    """What heats where a source holds the current."""
+    return current**2
 
 
 def root(critical_drive):

@@ -13,6 +13,8 @@ from typing import final
 
 import numpy as np
 
+from mscale_uq.core.parameter import Parameter
+
 FARADAY = 96485.33212  # C/mol
 THERMAL_VOLTAGE = 8.314462618 * 298.15 / FARADAY  # RT/F at 25 C, in V
 
@@ -151,3 +153,31 @@ POTENTIALS = MappingProxyType(
     {"Marquis2019": (negative_marquis, positive_marquis), "Chen2020": (negative_chen, positive_chen)}
 )
 SALT = MappingProxyType({"Marquis2019": salt_marquis, "Chen2020": salt_chen})
+
+
+def parameters(chemistry, fidelity):
+    """Return the micro-parameters, with the values of a published cell."""
+    cell, made = CELLS[chemistry], []
+    for name, own in (("negative", cell.negative), ("positive", cell.positive)):
+        made += [
+            Parameter(f"{name}_diffusivity", "m^2/s", own.diffusivity, lower=0, meaning="D in its particles"),
+            Parameter(f"{name}_rate", "A*m^2.5/mol^1.5", own.rate, lower=0, meaning="m, of its reaction"),
+            Parameter(f"{name}_active", "1", own.active, lower=0, upper=1, meaning="eps_s, active share"),
+            Parameter(
+                f"{name}_initial", "1", own.initial, lower=0, upper=1, meaning="stoichiometry at first"
+            ),
+        ]
+    made.append(Parameter("contact_resistance", "ohm", 5e-3, lower=0, meaning="R_0, of contacts and leads"))
+    if fidelity == "spme":
+        made += [
+            Parameter("porosity", "1", 1.0, lower=0, meaning="of all layers, relative to the published"),
+            Parameter("bruggeman", "1", 1.5, meaning="b: transport through pores goes with eps^b"),
+        ]
+    return tuple(made)
+
+
+def given(fidelity, chemistry, *units):
+    """Return what is fixed."""
+    known = constants(chemistry, *units)
+    without = {"negative_salt": 1.0, "positive_salt": 1.0, "electrolyte_voltage": 0.0}
+    return known | (without if fidelity == "spm" else {"salt_initial": 1.0})

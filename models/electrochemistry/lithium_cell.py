@@ -22,13 +22,13 @@ from functools import partial
 
 import mscale_uq.models.electrochemistry._marquis2019 as marquis
 import numpy as np
-from mscale_uq.models.electrochemistry._lithium_sets import CELLS, POTENTIALS, SALT, constants
+from mscale_uq.models.electrochemistry._lithium_sets import CELLS, POTENTIALS, SALT, given, parameters
 
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.implicit import Implicit
 from mscale_uq.core.law import ObservationOperator
-from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.parameter import Quantity
 from mscale_uq.core.requirement import Requirement
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, System
@@ -48,27 +48,6 @@ MEANS = (
 )
 RATES = ("negative_diffusion_rate", "positive_diffusion_rate", "negative_charge", "positive_charge",
          "negative_filling", "positive_filling")  # fmt: skip
-
-
-def parameters(chemistry, fidelity):
-    """Return the micro-parameters, with the values of a published cell."""
-    cell, made = CELLS[chemistry], []
-    for name, own in (("negative", cell.negative), ("positive", cell.positive)):
-        made += [
-            Parameter(f"{name}_diffusivity", "m^2/s", own.diffusivity, lower=0, meaning="D in its particles"),
-            Parameter(f"{name}_rate", "A*m^2.5/mol^1.5", own.rate, lower=0, meaning="m, of its reaction"),
-            Parameter(f"{name}_active", "1", own.active, lower=0, upper=1, meaning="eps_s, active share"),
-            Parameter(
-                f"{name}_initial", "1", own.initial, lower=0, upper=1, meaning="stoichiometry at first"
-            ),
-        ]
-    made.append(Parameter("contact_resistance", "ohm", 5e-3, lower=0, meaning="R_0, of contacts and leads"))
-    if fidelity == "spme":
-        made += [
-            Parameter("porosity", "1", 1.0, lower=0, meaning="of all layers, relative to the published"),
-            Parameter("bruggeman", "1", 1.5, meaning="b: transport through pores goes with eps^b"),
-        ]
-    return tuple(made)
 
 
 def bodies(fidelity, chemistry, cells, max_step, drive):
@@ -116,13 +95,6 @@ def chain(times, fidelity, chemistry, cells, max_step, drive):
         for body in bodies(fidelity, chemistry, cells, max_step, drive)
     ]
     return [*rates(fidelity), *paths, *terminals(fidelity, chemistry, PointwiseFormula)]
-
-
-def given(fidelity, chemistry, *units):
-    """Return what is fixed."""
-    known = constants(chemistry, *units)
-    without = {"negative_salt": 1.0, "positive_salt": 1.0, "electrolyte_voltage": 0.0}
-    return known | (without if fidelity == "spm" else {"salt_initial": 1.0})
 
 
 def forward(

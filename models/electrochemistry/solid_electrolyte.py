@@ -9,8 +9,9 @@ Cell      sigma(T) T ~ exp(-E_m/kT - s^2/(2 k^2 T^2)): bonds in series whose bar
 Macro     C dT/dt = k lap T + heat in slab, cylinder, sphere; at its surface
           -k dT/dn = h (T - T_0) + eps sigma_B (T^4 - T_0^4); heat = sigma E^2 along the surface, or
           j^2/sigma through a slab between electrodes
-Observed  conductivity(temperature); current density, surface and middle at rest or in time; critical field or
-          furnace temperature, where the branch that begins without heating folds back
+Observed  conductivity(temperature); current density, surface and middle at rest or in time, or the field that
+          a held current needs, which always finds its rest; critical field or furnace temperature, where the
+          branch that begins without heating folds back
 Limits    thermistor: int k/sigma dT from T_0 to the middle = V^2/8; Frank-Kamenetskii: 0.878458, 2, 3.321992;
           what heats is lost; a weak field leaves the sample at the furnace's temperature
 
@@ -21,33 +22,29 @@ from functools import partial
 
 import numpy as np
 from mscale_uq.models.electrochemistry._joule import (
-    BODY,
     HOPPING,
-    LOADS,
-    LOSSES,
-    RATES,
     Readings,
+    balance,
     conductivity,
+    heated,
     root,
+    settings,
     squared,
+    squared_current,
 )
 
 from mscale_uq.core.each import Each
-from mscale_uq.core.fold import Fold
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
-from mscale_uq.core.implicit import Branch, Implicit
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, System
 from mscale_uq.core.together import Together
-from mscale_uq.macro.ode import Ode, OdePath
+from mscale_uq.macro.ode import OdePath
 from mscale_uq.macro.ode_dynamics import OdeDynamics
-from mscale_uq.macro.ode_rate import OdeRate
 from mscale_uq.observe.laws import Gaussian
-from mscale_uq.solve.stiff import Tolerances
-from mscale_uq.solve.symmetric import SHAPES, symmetric_body
+from mscale_uq.solve.symmetric import SHAPES
 
 EV = 1.602176634e-19  # J
 MATERIAL = (
@@ -61,47 +58,19 @@ THERMAL = (
     Parameter("emissivity", "1", 0.8, lower=0, upper=1, meaning="eps, of the surface"),
 )
 CAPACITY = Parameter("heat_capacity", "J/(m^3 K)", 2.5e6, lower=0, meaning="C, per volume")
-SEEN = ("conductivity", "rest", "warming", "critical field", "onset")
+SEEN = ("conductivity", "rest", "held current", "warming", "critical field", "onset")
 READ = ("current_density", "surface_temperature", "middle_temperature")
+HELD = ("mean_field", "held_surface_temperature", "held_middle_temperature")
 IN_TIME = tuple(f"{name}_in_time" for name in READ)
 TEMPERATURE, TIME = (250.0, 300.0, 350.0, 400.0), (20.0, 60.0, 120.0, 300.0)
-FIELD, FURNACE = (1000.0, 600.0), (300.0, 340.0)
-OVERHEATING = 10.0  # K, about how far a body heats itself until it runs away
-
-
-def settings(shape, supply, nodes, half_width, constants):
-    """Return the body and what is fixed."""
-    body = symmetric_body(shape, nodes)
-    made = dict(zip(("boltzmann", "reference", "stefan_boltzmann"), constants, strict=True))
-    made |= {"half_width": half_width, "surface": body.surface, "weights": body.weights}
-    made |= {"stiffness": body.stiffness, "heat_capacity": 1.0}
-    return body, made if supply == "along" else made | {"emissivity": 0.0}  # electrodes do not radiate
-
-
-def heated(supply, nodes):
-    """Return the equation of the overheating."""
-    state = (Quantity("overheating", "K", "above the furnace", shape=(nodes,)),)
-    shapes = {"weights": (nodes,), "stiffness": (nodes, nodes)}
-    names = (*LOADS, *HOPPING, *LOSSES, *BODY)
-    return Ode("heated body", RATES[supply], state, names, Tolerances(1e-9, 1e-9), shapes)
-
-
-def balance(supply, nodes, along, since, latest=None, output=""):
-    """Return the state at rest on the branch that begins at `since`, or the fold at its end."""
-    stages, start = [OdeRate(heated(supply, nodes))], np.zeros(nodes)
-    # Along the drive it begins in proportion, along the temperature exponentially small.
-    branch = Branch(along, since, None if along == "drive" else OVERHEATING)
-    names = ("overheating", "overheating_rate")
-    if latest is None:
-        return Implicit(stages, *names, start, "body at rest", branch=branch)
-    return Fold(stages, *names, start, branch, latest, output, "runaway")
+FIELD, CURRENT, FURNACE = (1000.0, 600.0), (20.0, 60.0), (300.0, 340.0)
 
 
 def forward(
     temperature=TEMPERATURE, field=FIELD, furnace_temperature=FURNACE, time=TIME, seen="rest",
     shape="cylinder", supply="along", half_width=2e-3, nodes=4, coldest=250.0, hottest=1000.0,
     largest_field=1e4, applied=1000.0, furnace=340.0, boltzmann=1.380649e-23,
-    reference=300.0, stefan_boltzmann=5.670374419e-8,
+    reference=300.0, stefan_boltzmann=5.670374419e-8, current=CURRENT,
 ):  # fmt: skip
     """Return the model of what is seen: impedance, bodies at rest or in time, or where no rest is found."""
     body, given = settings(shape, supply, nodes, half_width, (boltzmann, reference, stefan_boltzmann))
@@ -116,6 +85,12 @@ def forward(
         stages = [drive, rest, PointwiseFormula(seen_of, READ)]
         given |= {"field": field, "furnace_temperature": furnace_temperature}
         return ForwardModel(stages, (*MATERIAL, *thermal), READ, given)
+    if seen == "held current":
+        rest = Each(balance("driven", nodes, "drive", 0.0), ("drive", "furnace_temperature"))
+        read = PointwiseFormula(Readings(body, electrodes=True).held, HELD)
+        stages = [PointwiseFormula(squared_current, "drive"), rest, read]
+        given |= {"current": current, "furnace_temperature": furnace_temperature, "emissivity": 0.0}
+        return ForwardModel(stages, (*MATERIAL, *THERMAL[:2]), HELD, given)
     if seen == "warming":
         given |= {"field": applied, "furnace_temperature": furnace, "overheating_initial": 0.0}
         del given["heat_capacity"]
@@ -136,6 +111,7 @@ def space(
     temperature=(), field=(), furnace_temperature=(),  # noqa: ARG001  (of the other modes)
     shape="cylinder", supply="along", half_width=2e-3, nodes=4, applied=1000.0, furnace=340.0,
     boltzmann=1.380649e-23, reference=300.0, stefan_boltzmann=5.670374419e-8, reading_sd=1.0,
+    current=(),  # noqa: ARG001
 ):  # fmt: skip
     """Return the body in time, after the field `applied` was switched on."""
     body, given = settings(shape, supply, nodes, half_width, (boltzmann, reference, stefan_boltzmann))
@@ -211,6 +187,10 @@ SYSTEM = System(
             ("current_density", "A/m^2", "mean, at rest"),
             ("surface_temperature", "K", "by a pyrometer, at rest"),
             ("middle_temperature", "K", "by a thermocouple inside, at rest"))),
+        *(Quantity(name, unit, meaning, ("current", "furnace_temperature")) for name, unit, meaning in (
+            ("mean_field", "V/m", "between electrodes, at a current that is held, at rest"),
+            ("held_surface_temperature", "K", "of the surface under them"),
+            ("held_middle_temperature", "K", "of the middle between them"))),
         *(Quantity(name, unit, meaning, ("time",)) for name, unit, meaning in (
             ("current_density_in_time", "A/m^2", "mean, while the body warms"),
             ("surface_temperature_in_time", "K", "by a pyrometer, while it warms"),
@@ -221,6 +201,7 @@ SYSTEM = System(
     coordinates=(
         Quantity("temperature", "K", "of the whole sample"),
         Quantity("field", "V/m", "voltage over distance"),
+        Quantity("current", "A/m^2", "density that a source holds between electrodes"),
         Quantity("furnace_temperature", "K", "T_0, of furnace or electrodes"),
         Quantity("time", "s", "since the field was switched on"),
     ),
@@ -243,7 +224,7 @@ SYSTEM = System(
     forward=forward,
     space=space,
     limits=LIMITS,
-    examples=({"seen": "conductivity"}, {"seen": "warming"},
+    examples=({"seen": "conductivity"}, {"seen": "warming"}, {"seen": "held current", "shape": "slab"},
               {"seen": "onset", "field": (700.0,), "nodes": 3, "coldest": 360.0},
               {"supply": "across", "shape": "slab", "field": (500.0,), "furnace_temperature": (300.0,)}),
 )  # fmt: skip

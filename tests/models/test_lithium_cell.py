@@ -5,14 +5,12 @@ from functools import partial
 
 import numpy as np
 import pytest
-from mscale_uq.models.electrochemistry._lithium_sets import POTENTIALS
+from mscale_uq.models.electrochemistry._lithium_sets import POTENTIALS, given, parameters
 from mscale_uq.models.electrochemistry.lithium_cell import (
     IDEAL,
     SYSTEM,
     chain,
     forward,
-    given,
-    parameters,
     space,
 )
 from scipy.optimize import brentq

@@ -3,9 +3,9 @@
 import numba
 import numpy as np
 import pytest
-from mscale_uq.models.electrochemistry._joule import conductivity
-from mscale_uq.models.electrochemistry.solid_electrolyte import EV, balance, forward, space
-from scipy.optimize import brentq
+from mscale_uq.models.electrochemistry._joule import balance, conductivity
+from mscale_uq.models.electrochemistry.solid_electrolyte import EV, forward, space
+from scipy.optimize import brentq, minimize_scalar
 
 from mscale_uq.errors import Infeasible
 from mscale_uq.solve.symmetric import symmetric_body
@@ -169,6 +169,29 @@ def test_a_source_of_current_never_runs_away(current):
     """Heat j^2/sigma falls as the sample warms, so that there is one state at rest, and it is stable."""
     found = states(current, "driven", heat_transfer=50.0)
     assert [stable for _, stable in found] == [True]
+
+
+def test_a_held_current_finds_the_rest_of_the_field_that_it_needs():
+    currents = np.array([5.0, 12.0])
+    held = forward(seen="held current", current=currents, furnace_temperature=[300.0, 310.0], shape="slab")
+    made = held.value(held.theta()).reshape(3, 2)
+    under = forward(field=made[0], furnace_temperature=[300.0, 310.0], shape="slab", supply="across")
+    found = under.value(under.theta()).reshape(3, 2)
+    assert found[0] == pytest.approx(currents, rel=1e-6)
+    assert found[1:] == pytest.approx(made[1:], rel=1e-8)
+
+
+def test_the_largest_field_that_a_held_current_needs_is_the_critical_one():
+    """Beyond it more current needs less field: a source of current goes where a source of voltage cannot."""
+    critical = forward(seen="critical field", furnace_temperature=[320.0], shape="slab", supply="across")
+
+    def needed(log):
+        model = forward(seen="held current", current=[np.exp(log)], furnace_temperature=[320.0], shape="slab")
+        return -model.value(model.theta())[0]
+
+    most = minimize_scalar(needed, bounds=np.log([1.0, 1e4]), method="bounded", options={"xatol": 1e-4})
+    assert -most.fun == pytest.approx(critical.value(critical.theta())[0], rel=1e-6)
+    assert needed(most.x + 0.5) > most.fun
 
 
 def test_the_furnace_at_which_a_field_is_critical_is_the_onset_under_that_field():
