@@ -1,8 +1,13 @@
 """TrackMate's own file says who divides, and which tracks are kept."""
 
+import os
+
 import numpy as np
 import pytest
 
+from mscale_uq.case.awaited import Awaited
+from mscale_uq.case.schema import ReaderSpec
+from mscale_uq.catalog import load_system
 from mscale_uq.errors import DataError
 from mscale_uq.io.trackmate_xml import read_trackmate_xml
 
@@ -115,3 +120,20 @@ def test_what_is_wrong_is_refused_with_its_place(tmp_path, mistake):
     content, message = MISTAKES[mistake]
     with pytest.raises(DataError, match=message):
         read_trackmate_xml(written(tmp_path, content))
+
+
+def test_a_file_that_is_saved_again_and_again_is_followed_when_it_is_whole(tmp_path, monkeypatch):
+    columns = {"intensity": "MEAN_INTENSITY_CH1"}
+    reader = ReaderSpec(format="trackmate xml", columns=columns, cells=["1"])
+    path, whole = tmp_path / "tracks.xml", text()
+    source = Awaited("movie", (path,), reader, load_system("cells/cell_state_fusion")).source()
+    path.write_text(whole[: len(whole) // 2])
+    assert source.read(0) == []
+    assert source.pending
+    monkeypatch.setitem(SPOTS, 13, (3, 22.0))
+    later = {**EDGES, 1: [(11, 12), (12, 13)]}
+    for seconds, content, told in ((0, whole, [20.0, 21.0]), (1, text(later), [22.0])):
+        path.write_text(content)
+        os.utime(path, (seconds, seconds))
+        assert [one.message.value.item() for one in source.read(0)] == told
+        assert not source.pending
