@@ -43,6 +43,8 @@ HOST = (
     Parameter("degradation", "1/h", 0.05, lower=0, meaning="delta, of the protein"),
     Parameter("gain", "1", 100.0, lower=0, meaning="fluorescence per protein"),
 )
+# What growth at given shares of the circuit's protein needs; how much is expressed follows from the share.
+PAYING = tuple(one for one in HOST if one.name in ("cost", "growth_constant", "maintenance"))
 SUPPLY = {
     "core": (Parameter("supply", "1/h", 10.0, lower=0, meaning="u, energy supplied per time"),),
     "autocatalytic": (
@@ -125,7 +127,7 @@ def forward(time=TIMES, share=SHARES, variant="core", seen="in time"):
         made = PointwiseFormula(needed, "expression"), PointwiseFormula(burden, "burden")
         stages = [*made, PointwiseFormula(RESTS[variant], rest), ALIVE, grown]
         known = {"share": share, "degradation": 0.0}
-        return ForwardModel(stages, (*HOST[1:4], *SUPPLY[variant]), ["burdened_growth"], known)
+        return ForwardModel(stages, (*PAYING, *SUPPLY[variant]), ["burdened_growth"], known)
     if seen == "at rest":
         stages = [
             Formula(RESTS[variant], rest),

@@ -11,6 +11,7 @@ import numpy as np
 from mscale_uq.core.fold import Fold
 from mscale_uq.core.implicit import Branch, Implicit
 from mscale_uq.core.parameter import Quantity
+from mscale_uq.errors import ParameterError, explain
 from mscale_uq.macro.ode import Ode
 from mscale_uq.macro.ode_rate import OdeRate
 from mscale_uq.solve.kernel import kernel
@@ -85,7 +86,15 @@ def conductivity(temperature, conductivity_ref, migration_energy, disorder, bolt
 
 
 def settings(shape, supply, nodes, half_width, constants):
-    """Return the body and what is fixed."""
+    """Return the body and what is fixed.
+
+    Raises
+    ------
+    ParameterError
+        If a body that is no slab is held between electrodes.
+    """
+    if supply == "across" and shape != "slab":
+        raise ParameterError(explain(f"solid_electrolyte: a {shape} between electrodes", "shape = 'slab'"))
     body = symmetric_body(shape, nodes)
     made = dict(zip(("boltzmann", "reference", "stefan_boltzmann"), constants, strict=True))
     made |= {"half_width": half_width, "surface": body.surface, "weights": body.weights}

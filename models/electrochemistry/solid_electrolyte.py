@@ -73,6 +73,7 @@ def forward(
     reference=300.0, stefan_boltzmann=5.670374419e-8, current=CURRENT,
 ):  # fmt: skip
     """Return the model of what is seen: impedance, bodies at rest or in time, or where no rest is found."""
+    supply = "across" if seen == "held current" else supply
     body, given = settings(shape, supply, nodes, half_width, (boltzmann, reference, stefan_boltzmann))
     thermal = THERMAL if supply == "along" else THERMAL[:2]
     drive = PointwiseFormula(squared, "drive")
@@ -87,10 +88,9 @@ def forward(
         return ForwardModel(stages, (*MATERIAL, *thermal), READ, given)
     if seen == "held current":
         rest = Each(balance("driven", nodes, "drive", 0.0), ("drive", "furnace_temperature"))
-        read = PointwiseFormula(Readings(body, electrodes=True).held, HELD)
-        stages = [PointwiseFormula(squared_current, "drive"), rest, read]
-        given |= {"current": current, "furnace_temperature": furnace_temperature, "emissivity": 0.0}
-        return ForwardModel(stages, (*MATERIAL, *THERMAL[:2]), HELD, given)
+        stages = [PointwiseFormula(squared_current, "drive"), rest, PointwiseFormula(seen_of.held, HELD)]
+        given |= {"current": current, "furnace_temperature": furnace_temperature}
+        return ForwardModel(stages, (*MATERIAL, *thermal), HELD, given)
     if seen == "warming":
         given |= {"field": applied, "furnace_temperature": furnace, "overheating_initial": 0.0}
         del given["heat_capacity"]

@@ -5,7 +5,8 @@ shows; a tracer, which does not bind, fixes the velocity. Slow binding shows as 
 only a lower bound of its rate.
 
 Cell      ds/dt = k (K c - s) at the grains, or an enzyme: V c/(K_m + c) is turned over; closed for the
-          new c of every time step; or slabs that react inside: k c tanh(phi)/phi, phi = depth sqrt(k/D_s)
+          new c of every time step; or slabs that react inside, as many as there is water, each at rest
+          with it, so at late times only: k c tanh(phi)/phi, phi = depth sqrt(k/D_s)
 Macro     dc/dt + v dc/dx = alpha v d2c/dx2 - R, step or pulse at the inlet, read at the end of the column
 Observed  breakthrough(time), relative to the inlet
 Limits    no binding: Ogata and Banks 1961; any rate: mean time (L/v)(1 + K) and variance
@@ -45,7 +46,13 @@ REACTION = {
         Parameter("half_saturation", "1", 0.3, lower=0, meaning="K_m, relative to the inlet"),
     ),
     "slabs": (
-        Parameter("pore_rate", "1/s", 2e-4, lower=0, meaning="k, of the reaction inside the slabs"),
+        Parameter(
+            "pore_rate",
+            "1/s",
+            2e-4,
+            lower=0,
+            meaning="k, of the reaction inside, at rest with the water",
+        ),
         Parameter("pore_diffusivity", "m^2/s", 1e-10, lower=0, meaning="D_s, of the solute inside them"),
         Parameter("depth", "m", 1e-3, lower=0, meaning="of a slab, half its thickness"),
     ),

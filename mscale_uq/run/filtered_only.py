@@ -15,7 +15,8 @@ def _options(case: Case) -> Iterator[str]:
         for option in case.system.options:
             value = plan.options.get(option.name, option.default)
             if option.filters_only and value != option.default:
-                what = f"{option.name} = {value:g} {option.unit} ({option.meaning})"
+                shown = value if isinstance(value, str) else f"{value:g} {option.unit}"
+                what = f"{option.name} = {shown} ({option.meaning})"
                 yield (
                     f"{plan.name}: fitted without {what}; its effects are taken for the unknowns', whose "
                     f"intervals are too narrow, and mscale assimilate follows it"

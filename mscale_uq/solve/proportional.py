@@ -16,7 +16,7 @@ import numpy as np
 
 from mscale_uq.core.parameter import Array
 
-# Largest deviation from proportion, relative to the largest coefficient: some roundings of the parameters.
+# Largest deviation from proportion of any coefficient, relative to it: some roundings of the parameters.
 ROUNDING = 1e-13
 
 # Coefficients k -> a quantity K that is homogeneous of degree one in them, and dK/dk.
@@ -36,7 +36,7 @@ class _Solution:
         if problem != self.problem or k.shape != self.k.shape:
             return None
         factor = float(k.sum() / self.k.sum())
-        return factor if np.abs(k - factor * self.k).max() <= ROUNDING * k.max() else None
+        return factor if np.all(np.abs(k - factor * self.k) <= ROUNDING * k) else None
 
 
 @final

@@ -27,9 +27,8 @@ from mscale_uq.solve.radau import (
 )
 from mscale_uq.solve.rate import fill_jacobian
 
-KEEP_JACOBIAN = (
-    2e-2  # a contraction below this says that the Jacobian is still good; a new one costs ten iterations
-)
+# A contraction below this says that the Jacobian is still good; a new one costs ten iterations.
+KEEP_JACOBIAN = 2e-2
 SLOWEST, FASTEST = 0.2, 8.0  # limits of the change of step length from one step to the next
 
 

@@ -7,7 +7,7 @@ from mscale_uq.models.electrochemistry._joule import balance, conductivity
 from mscale_uq.models.electrochemistry.solid_electrolyte import EV, forward, space
 from scipy.optimize import brentq, minimize_scalar
 
-from mscale_uq.errors import Infeasible
+from mscale_uq.errors import Infeasible, ParameterError
 from mscale_uq.solve.symmetric import symmetric_body
 
 KB = 1.380649e-23  # J/K
@@ -192,6 +192,13 @@ def test_the_largest_field_that_a_held_current_needs_is_the_critical_one():
     most = minimize_scalar(needed, bounds=np.log([1.0, 1e4]), method="bounded", options={"xatol": 1e-4})
     assert -most.fun == pytest.approx(critical.value(critical.theta())[0], rel=1e-6)
     assert needed(most.x + 0.5) > most.fun
+
+
+@pytest.mark.parametrize("settings", [{"seen": "held current"}, {"supply": "across"}])
+def test_only_a_slab_lies_between_electrodes(settings):
+    for shape in ("cylinder", "sphere"):
+        with pytest.raises(ParameterError, match=f"a {shape} between electrodes"):
+            forward(shape=shape, **settings)
 
 
 def test_the_furnace_at_which_a_field_is_critical_is_the_onset_under_that_field():

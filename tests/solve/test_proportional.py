@@ -33,8 +33,12 @@ def test_a_multiple_is_solved_by_multiplying(factor):
     assert linear.vjp(weights)["k"] == pytest.approx(slope.vjp(weights)["k"], rel=1e-10, abs=1e-12)
 
 
-def test_what_is_no_multiple_or_another_problem_is_solved():
+@pytest.mark.parametrize("size", [1.0, 1e-9])
+def test_what_is_no_multiple_or_another_problem_is_solved(size):
+    """Also where what differs is as small as an insulator among conductors."""
     (solve, asked), notes = counting(), Notes()
+    K = np.random.default_rng(3).uniform(0.2, 5.0, (6, 6))
+    K[2, 3] *= size
     with noted(notes):
         solved("mean", K, solve)
     near = K.copy()
