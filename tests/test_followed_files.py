@@ -93,13 +93,17 @@ def test_a_dish_may_be_sent_as_a_line_beside_the_files(in_order, tmp_path):
     whole = {**sent, "value": dish["value"], "coordinates": dish["coordinates"]}
     bare = {**sent, "seq": 2, "value": [1, 2], "coordinates": {"dish": 1}}
     short = {**sent, "seq": 3, "value": [1, 2, 3], "coordinates": {"size_factor": [1, 2]}}
-    lines = "".join(json.dumps(record) + "\n" for record in (whole, bare, short))
+    void = {**sent, "seq": 4, "value": [1, 2], "coordinates": {"size_factor": [1, -1]}}
+    half = {**sent, "seq": 5, "value": [1, 2.5], "coordinates": {"size_factor": [1, 1]}}
+    lines = "".join(json.dumps(record) + "\n" for record in (whole, bare, short, void, half))
     (tmp_path / "core.jsonl").write_text(lines)
-    assert follow(case, out).verdicts["conversion_failed"] == 2
+    assert follow(case, out).verdicts["conversion_failed"] == 4
     assert believed(out)[0] == believed(in_order[0])[0]
     letters = (out / "dead_letters.jsonl").read_text()
     assert "coordinates dish; allowed: size_factor" in letters
     assert "2 of 'size_factor' for 3 values" in letters
+    assert "size_factor = -1 is impossible" in letters
+    assert "2.5" in letters
 
 
 def test_a_movie_that_comes_after_its_dish_is_not_late(in_order, tmp_path):
@@ -323,6 +327,24 @@ def test_a_header_alone_is_no_mistake_and_a_table_of_something_else_is(tmp_path)
     os.utime(path, (0, 0))
     (one,) = source.read(0)
     assert "no key 'TRACK_ID'" in one.reason
+
+
+def test_a_short_table_of_something_else_and_one_that_may_not_be_read_are_told(tmp_path, monkeypatch):
+    path = tmp_path / "movie.csv"
+    reader = ReaderSpec(format="csv", columns={"intensity": "light", "cell": "id", "time": "t"}, cells=["1"])
+    source = Awaited("movie", (path,), reader, FUSION).source()
+    path.write_text("id,t,lihgt\n1,0,5\n1,1,6\n")
+    os.utime(path, (0, 0))
+    (one,) = source.read(0)
+    assert "light" in one.reason
+
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    os.utime(path, (1, 1))
+    (one,) = source.read(0)
+    assert one.reason == "movie.csv: Permission denied; allowed: a file that may be read"
 
 
 def _trackmate():

@@ -219,7 +219,13 @@ SYSTEM = System(
         Quantity("time", "min", "since the gene was switched on"),
         Quantity("cell", "1", "number of the tracked cell"),
         Quantity("dish", "1", "number of the dish that was taken away, from 1", carried=True),
-        Quantity("size_factor", "1", "how much of the cell was captured, against a usual one", carried=True),
+        Quantity(
+            "size_factor",
+            "1",
+            "how much of the cell was captured, against a usual one",
+            lower=1e-6,
+            carried=True,
+        ),
     ),
     effective=(
         Quantity("mrna_at_rest", "1", "mean mRNA of a cell at rest"),

@@ -20,7 +20,7 @@ from mscale_uq.errors import CaseError, DataError, UnitError, explain, near_matc
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.table import Table
 from mscale_uq.stream.row import plain
-from mscale_uq.stream.watched import WatchedFiles, matching
+from mscale_uq.stream.watched import HEADER, WatchedFiles, matching
 
 FIRST = 1.0  # where and when what is missing stands, in the system's units
 
@@ -52,7 +52,8 @@ class Awaited:
     def source(self) -> WatchedFiles:
         """Return the source of their records."""
         by_lines = self.reader.format in ("trackmate", "btrack", "csv")
-        return WatchedFiles(self.name, self.patterns, self._records, by_lines)
+        header = HEADER if self.reader.format == "trackmate" else 1
+        return WatchedFiles(self.name, self.patterns, self._records, by_lines, header=header)
 
     def there(self) -> Iterator[tuple[bool, str]]:
         """Yield for each file that is there whether it can be read now, and what is in it or why not."""

@@ -8,9 +8,10 @@ import numpy as np
 
 from mscale_uq.case.stream import Stream
 from mscale_uq.core.observation import Observation
-from mscale_uq.core.parameter import Array
+from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.errors import DataError, explain, near_match
 from mscale_uq.io.units import factor, to_unit
+from mscale_uq.observe.counts import check_counts
 from mscale_uq.stream.message import Message
 
 
@@ -34,7 +35,8 @@ class ByCase:
         if message.quantity not in ("", output.name):
             raise DataError(explain(f"{source}: quantity {message.quantity!r}", output.name))
         scale, offset = factor(message.units or output.unit, output.unit, f"units {message.units!r}")
-        value = self._placed(message, message.value * scale + offset, "value", source)
+        value = self._placed(message, _possible(message.value * scale + offset, output), "value", source)
+        value = check_counts(value) if source in self.stream.counted else value
         error = None if message.error is None else self._error(message, message.error, scale, source)
         if error is None and source in self.stream.stated:
             raise DataError(explain(f"{output.name}: no error", "the reading's standard deviation"))
@@ -84,11 +86,11 @@ class ByCase:
         places = self.stream.places[source]
         if not places.carried:
             return {}
-        units = {coordinate.name: coordinate.unit for coordinate in places.along}
+        along = {coordinate.name: coordinate for coordinate in places.along}
         given = set(message.coordinates)
-        if not set(places.carried) <= given <= set(units):
+        if not set(places.carried) <= given <= set(along):
             told = f"coordinates {', '.join(sorted(given)) or 'none'}"
-            raise DataError(explain(told, f"{', '.join(places.carried)}, of {', '.join(units)}"))
+            raise DataError(explain(told, f"{', '.join(places.carried)}, of {', '.join(along)}"))
         own = {}
         for name in places.carried:
             found = np.atleast_1d(np.asarray(message.coordinates[name], dtype=object))
@@ -96,7 +98,8 @@ class ByCase:
                 raise DataError(
                     explain(f"{found.size} of {name!r} for {shape[0]} values", "one, or one for each")
                 )
-            own[name] = np.resize([to_unit(one, units[name], name) for one in found], shape)
+            numbers = np.array([to_unit(one, along[name].unit, name) for one in found])
+            own[name] = np.resize(_possible(numbers, along[name]), shape)
         return own
 
     def _point(self, coordinates: Mapping[str, Any], source: str) -> int:
@@ -110,6 +113,13 @@ class ByCase:
             given = ", ".join(f"{c.name} = {x:g} {c.unit}" for c, x in zip(along, place, strict=True))
             raise DataError(explain(f"no place at {given}", "the places in the case's data"))
         return int(there[0])
+
+
+def _possible(values: Array, quantity: Quantity) -> Array:
+    beyond = (values < quantity.lower) | (values > quantity.upper)
+    if beyond.any():
+        raise DataError(explain(f"{quantity.name} = {values[beyond][0]:g} is impossible", quantity.limits))
+    return values
 
 
 def _single(given: Any, name: str) -> float | str:

@@ -21,6 +21,7 @@ from mscale_uq.observe.rows import grid_of
 from mscale_uq.observe.sequenced import SequencedCells
 
 LAW, SIZE = "pseudobulk", "size_factor"
+FEWEST = 20  # cells; of fewer the scatter is so unsure itself that its normal law is too sure
 
 
 def pooled(
@@ -35,7 +36,7 @@ def pooled(
     CaseError
         If an output is no count along size factors, or stands beside one that is not pooled.
     DataError
-        If a dish has fewer than three cells, or all its cells have the same count over their size factor, so
+        If a dish has fewer than `FEWEST` cells, or all of them the same count over their size factor, so
         that nothing tells how sure its number is.
     """
     specs = {name: law_of(name, laws, data.outputs) for name in data.outputs}
@@ -79,8 +80,9 @@ def _summary(
     """Return a dish's number and its standard deviation."""
     seen = ~np.isnan(counts)
     where = ", ".join(f"{c} {value:g}" for c, value in zip(coordinates, point, strict=True))
-    if seen.sum() < 3:
-        raise DataError(explain(f"{name} at {where}: {seen.sum()} cells", "at least 3 for a pseudobulk"))
+    if seen.sum() < FEWEST:
+        given = f"{name} at {where}: {seen.sum()} cells"
+        raise DataError(explain(given, f"at least {FEWEST} for a pseudobulk", "negative_binomial"))
     found = SequencedCells(counts[seen][:, None], sizes[seen]).pseudobulk()
     sd = float(np.sqrt(found.cov[0, 0]))
     if not sd > 0:

@@ -17,6 +17,7 @@ from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.filters.screen import Screen
 from mscale_uq.io.measurements import Measurements
+from mscale_uq.observe.counts import NegativeBinomial
 from mscale_uq.observe.laws import Gaussian, StudentT
 from mscale_uq.observe.rows import grid_of
 
@@ -65,6 +66,8 @@ class Stream:
         The sources whose every reading states its own standard deviation.
     screen
         Which readings are only compared, or censored.
+    counted
+        The sources whose readings are counts.
     """
 
     observations: tuple[Observation, ...]
@@ -74,6 +77,7 @@ class Stream:
     places: Mapping[str, Places]
     stated: frozenset[str] = frozenset()
     screen: Screen = field(default_factory=Screen)
+    counted: frozenset[str] = frozenset()
 
     def screened(self, screen: Screen) -> "Stream":
         """Return the stream with the marks of a screen."""
@@ -144,6 +148,7 @@ def stream_of(system: System, plan: Plan, space: StateSpace) -> Stream:
         time,
         places,
         frozenset(stated),
+        counted=frozenset(s for s, o in space.observations.items() if isinstance(o.law, NegativeBinomial)),
     )
 
 

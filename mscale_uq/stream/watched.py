@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
-from mscale_uq.errors import DataError, UnitError
+from mscale_uq.errors import DataError, UnitError, explain
 from mscale_uq.stream.delivery import Delivery
 from mscale_uq.stream.message import Message, digest, from_record
 from mscale_uq.stream.records import deliver
 from mscale_uq.stream.source import MOST_AT_ONCE, Source
 
 QUIET = 3.0  # seconds without a change, after which a file counts as whole
-HEADER = 4  # lines that may be there before the first row
+HEADER = 4  # the most lines that any program writes before the first row
 
 Stamp = tuple[int, int]  # time of the last change, size
 ReadFile = Callable[[Path, str], Sequence[dict[str, Any]]]
@@ -43,13 +43,22 @@ class WatchedFiles(Source):
         Whether a file may be read while it grows.
     quiet
         Seconds without a change, after which a file counts as whole.
+    header
+        Lines that may be there before the first row: a table of no more is no mistake yet.
     """
 
     def __init__(
-        self, name: str, patterns: Sequence[Path], read: ReadFile, by_lines: bool, quiet: float = QUIET
+        self,
+        name: str,
+        patterns: Sequence[Path],
+        read: ReadFile,
+        by_lines: bool,
+        quiet: float = QUIET,
+        header: int = HEADER,
     ) -> None:
         self.name = name
         self._patterns, self._read, self._by_lines, self._quiet = tuple(patterns), read, by_lines, quiet
+        self._header = header
         self._seen: dict[Path, tuple[Stamp, float]] = {}
         self._done: dict[Path, Stamp] = {}
         self._told: dict[str, str] = {}
@@ -86,15 +95,16 @@ class WatchedFiles(Source):
         if not (whole or self._by_lines):
             self._pending = True
             return
-        with _whole_lines(path) if self._by_lines else _as_it_is(path) as (there, lines):
-            try:
+        lines = self._header + 1
+        try:
+            with _whole_lines(path) if self._by_lines else _as_it_is(path) as (there, lines):
                 records = self._read(there, path.name)
-            except (DataError, UnitError) as error:
-                self._pending |= not whole
-                if whole and lines > HEADER:
-                    self._done[path] = stamp
-                    self._refuse(path, stamp, str(error))
-                return
+        except (DataError, UnitError) as error:
+            self._pending |= not whole
+            if whole and lines > self._header:
+                self._done[path] = stamp
+                self._refuse(path, stamp, str(error))
+            return
         self._done[path] = stamp
         for record in records:
             self._tell(deliver(from_record, record, f"{path.name}: {record['id']}", 0))
@@ -136,11 +146,19 @@ def _as_it_is(path: Path) -> Iterator[tuple[Path, int]]:
 
 @contextmanager
 def _whole_lines(path: Path) -> Iterator[tuple[Path, int]]:
-    """Give a file without a last line that has no end yet, and the number of its lines."""
+    """Give a file without a last line that has no end yet, and the number of its lines.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
     try:
         content = path.read_bytes()
-    except OSError:
+    except FileNotFoundError:  # taken away meanwhile
         content = b""
+    except OSError as error:
+        raise DataError(explain(f"{path.name}: {error.strerror}", "a file that may be read")) from None
     end = content.rfind(b"\n") + 1
     with tempfile.NamedTemporaryFile(suffix=path.suffix) as file:
         file.write(content[:end])

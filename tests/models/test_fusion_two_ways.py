@@ -169,7 +169,7 @@ def test_a_pseudobulk_that_cannot_be_is_refused(tmp_path):
         write(tmp_path, (COUNTS, '{ law = "pseudobulk", overdispersion = 0.1 }'))
     case = (COUNTS, '{ law = "pseudobulk" }')
     write(tmp_path, case)
-    for rows, wrong in ((["80,1,1,2", "80,1,1,0"], "2 cells"), (["80,1,1,2"] * 4, "do not scatter")):
+    for rows, wrong in ((["80,1,1,2", "80,1,1,0"], "2 cells"), (["80,1,1,2"] * 20, "do not scatter")):
         (tmp_path / "dish.csv").write_text("\n".join([HEAD, *rows]) + "\n")
         with pytest.raises(DataError, match=wrong):
             read_case(tmp_path / "two_ways.toml")
