@@ -26,7 +26,7 @@ SLOW_CLIMBS = (
 DEAR = {name: {**QUICK, "chains": 1} for name in cases() if name.startswith(SLOW_CLIMBS)}
 FOLLOWED = {"cells/cell_state_fusion_live"}  # its readings come while it is assimilated: nothing to fit yet
 # A chain starts at its mode, which the data put near the truth; what expects a published mean is left out.
-FOUND = ("transport/reactive_transport", "electrochemistry/lithium_cell", "cells/host_circuit")
+FOUND = ("transport/reactive_transport", "cells/host_circuit")
 TRUTHS = {"cluster_diffusivity": 2e-10, "uptake_rate": 0.01}
 
 
