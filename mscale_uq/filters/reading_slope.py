@@ -1,6 +1,6 @@
 """The derivative of a reading to the state vector, from the derivative of the stage that makes it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from math import prod
 
 import numpy as np
@@ -20,6 +20,12 @@ def places(space: StateSpace) -> dict[str, slice]:
         found[variable.name] = slice(start, stop)
         start = stop
     return found
+
+
+def columns(space: StateSpace, variables: Iterable[str]) -> np.ndarray:
+    """Return the places of some state variables in the state vector, behind each other."""
+    there, size = places(space), space.dynamics.size
+    return np.concatenate([np.zeros(0, dtype=int), *(np.arange(size)[there[name]] for name in variables)])
 
 
 def derivative(

@@ -1,6 +1,5 @@
 """What many states expect to be read, with slopes: all at once, if pointwise or by one matrix."""
 
-from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from mscale_uq.core.stage import Named, PointwiseStage, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.filters.augmented import AugmentedDynamics, AugmentedReading
 from mscale_uq.filters.dependents import Dependents
-from mscale_uq.filters.reading_slope import derivative, places
+from mscale_uq.filters.reading_slope import columns, derivative, places
 
 Seen = np.ndarray | slice
 EVERY = slice(None)
@@ -68,15 +67,8 @@ def linear_rows(
         return _by_matrices(space, values, stage, states, seen)
     made = [_one(space, values, operator, state) for state in states]
     expected, H = (np.array([one[part][seen] for one in made]) for part in (0, 1))
-    there = _columns(space, [v.name for v in dynamics.inner.state if v.name in stage.inputs])
+    there = columns(space, [v.name for v in dynamics.inner.state if v.name in stage.inputs])
     return expected, Slopes(np.tile(there, (expected.shape[1], 1)), H[:, :, there])
-
-
-def _columns(space: StateSpace, variables: Sequence[str]) -> np.ndarray:
-    """Return the places of some state variables, behind each other."""
-    there = places(space)
-    parts = [np.arange(space.dynamics.size)[there[name]] for name in variables]
-    return np.concatenate([np.zeros(0, dtype=int), *parts])
 
 
 def _by_matrices(
@@ -85,7 +77,7 @@ def _by_matrices(
     """Return what H x + d expects, with one H for all states unless it depends on what is learned."""
     dynamics = space.dynamics
     assert isinstance(dynamics, AugmentedDynamics)
-    there = _columns(space, stage.read)
+    there = columns(space, stage.read)
     learned = dynamics.dependents.names.intersection(stage.inputs)
     if learned:
         rows = known_rows(dynamics.dependents, dynamics.split(states), values, len(states))
@@ -142,8 +134,8 @@ def _pointwise(
     first = [np.arange(dynamics.size)[where[v.name]][0] for v in read]
     pairs = zip(first, read, strict=True)
     entries = [at + (0 * row if prod(v.shape) == 1 else place) for at, v in pairs]
-    columns = [stage.inputs.index(variable.name) for variable in read]
-    found = Slopes(np.array(entries, dtype=int).reshape(len(read), row.size).T, slopes[:, :, columns])
+    inputs = [stage.inputs.index(variable.name) for variable in read]
+    found = Slopes(np.array(entries, dtype=int).reshape(len(read), row.size).T, slopes[:, :, inputs])
     return made[operator.quantity].reshape(count, row.size), found
 
 

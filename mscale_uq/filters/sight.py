@@ -23,7 +23,7 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, explain, near_match
 from mscale_uq.filters.covariates import check_covariates
 from mscale_uq.filters.plain import fixed_cov
-from mscale_uq.filters.reading_slope import derivative, places
+from mscale_uq.filters.reading_slope import columns, derivative, places
 from mscale_uq.filters.records import Verdict
 
 
@@ -196,9 +196,9 @@ class Sight:
         self, observation: Observation, operator: ObservationOperator, stage: LinearReading, states: Array
     ) -> Array:
         """Return what one matrix makes of all members."""
-        there, values = places(self.space), observation.among(self.values)
-        columns = np.concatenate([np.arange(states.shape[1])[there[name]] for name in stage.read])
-        return operator.law.mean(stage.rows(states[:, columns], values), values)
+        values = observation.among(self.values)
+        read = states[:, columns(self.space, stage.read)]
+        return operator.law.mean(stage.rows(read, values), values)
 
     def _linear(self, state: Array) -> Iterator[tuple[Named, Array]]:
         """Yield what each operator makes, and the derivative to the state of what it expects."""

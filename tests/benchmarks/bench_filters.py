@@ -17,6 +17,7 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "N
     os.environ[threads] = "1"
 
 import numpy as np  # noqa: E402
+from asking import answer_of  # noqa: E402
 
 from mscale_uq.solve.kalman_bank import gain_series, mean_series  # noqa: E402
 from mscale_uq.solve.kalman_gradient import filter_gradient  # noqa: E402
@@ -92,15 +93,6 @@ def ours():
     return {**{name: series(name) for name in SIZES}, "bank": cells(), "gradient": gradient()}
 
 
-def theirs(peer):
-    peer.stdin.write("go\n")
-    peer.stdin.flush()
-    while line := peer.stdout.readline():
-        if line.startswith("RESULT "):
-            return json.loads(line.removeprefix("RESULT "))
-    raise SystemExit("a peer stopped: does its environment hold what peers/*.txt says?")
-
-
 def same_likelihood(results):
     for row in ROWS:
         logs = [result[row][1] for result in results.values() if row in result]
@@ -146,7 +138,7 @@ def main():
     ours()  # compile
     rounds = []
     for _ in range(given.rounds):
-        rounds.append({"mscale_uq": ours(), **{name: theirs(peer) for name, peer in peers.items()}})
+        rounds.append({"mscale_uq": ours(), **{name: answer_of(peer) for name, peer in peers.items()}})
         same_likelihood(rounds[-1])
     for peer in peers.values():
         peer.stdin.close()

@@ -17,6 +17,7 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "N
     os.environ[threads] = "1"
 
 import numpy as np  # noqa: E402
+from asking import answer_of  # noqa: E402
 from mscale_uq.models.reference import lorenz96  # noqa: E402
 
 from mscale_uq.core.observation import Observation  # noqa: E402
@@ -69,15 +70,6 @@ def ours(seed, cycles):
     return {"run": seconds, "bare": bare(data, seed), "rmse": error}
 
 
-def theirs(peer, cycles):
-    peer.stdin.write(f"{cycles}\n")
-    peer.stdin.flush()
-    while line := peer.stdout.readline():
-        if line.startswith("RESULT "):
-            return json.loads(line.removeprefix("RESULT "))
-    raise SystemExit("the peer stopped: does its environment hold peers/dapper.txt?")
-
-
 def table(rows):
     """Return medians in microseconds and their ratio, as Markdown."""
     a, b = (
@@ -103,7 +95,7 @@ def main():
     command = [given.peer, str(PEER)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
         for block in range(given.blocks):
-            rows["theirs"].append(theirs(peer, given.cycles))
+            rows["theirs"].append(answer_of(peer, given.cycles))
             rows["ours"].append(ours(block, given.cycles))
         peer.stdin.close()
     print(table(rows))

@@ -10,7 +10,6 @@ times of CVODE. Nothing is printed unless two programs agree on the reference, a
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "N
     os.environ[threads] = "1"
 
 import numpy as np  # noqa: E402
+from asking import answer_of  # noqa: E402
 from mscale_uq.models.physiology._severi2012 import rate  # noqa: E402
 from numba import njit  # noqa: E402
 from scipy.integrate import odeint  # noqa: E402
@@ -110,15 +110,6 @@ def one_round():
     return {"mscale_uq": timed(ours), "LSODA": timed(lsoda)}
 
 
-def theirs(peer):
-    peer.stdin.write("go\n")
-    peer.stdin.flush()
-    while line := peer.stdout.readline():
-        if line.startswith("RESULT "):
-            return json.loads(line.removeprefix("RESULT "))
-    raise SystemExit("the peer stopped: does its environment hold what peers/sundae.txt says?")
-
-
 def start_peer(python):
     """Start CVODE's environment on our right-hand side."""
     paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -135,7 +126,7 @@ def main():
     one_round()  # compile
     rounds = []
     for _ in range(given.rounds):
-        rounds.append({**one_round(), **(theirs(peer) if peer else {})})
+        rounds.append({**one_round(), **(answer_of(peer) if peer else {})})
     if peer:
         peer.stdin.close()
         peer.wait()

@@ -1,13 +1,13 @@
-"""tinyDA: adaptive Metropolis, four chains; run by `bench_samplers.py`."""
+"""tinyDA: adaptive Metropolis, four chains, by delayed acceptance if asked; run by `bench_samplers.py`."""
 
 import sys
 
 import numpy as np
 import tinyDA
-from remote import Remote
+from remote import COARSE, Remote
 from scipy.stats import multivariate_normal
 
-CHAINS = 4
+CHAINS, SUBCHAIN = 4, 20
 
 
 class Given:
@@ -17,23 +17,23 @@ class Given:
         return output[0]
 
 
-def main() -> None:
+def main(delayed: bool = False) -> None:
     ask, answer, n, evaluations, out = *map(int, sys.argv[1:5]), sys.argv[5]
     np.random.seed(1)  # noqa: NPY002 - it draws from the global state
     remote, prior = Remote(ask, answer, n), multivariate_normal(np.zeros(n), np.eye(n))
 
-    def log_likelihood(z):  # the answer holds the prior, which tinyDA adds by itself
-        return np.array([remote(z) - prior.logpdf(z)])
+    def level(flag):  # the answer holds the prior, which tinyDA adds by itself
+        return tinyDA.Posterior(prior, Given(), lambda z: np.array([remote(z, flag) - prior.logpdf(z)]))
 
-    posterior = tinyDA.Posterior(prior, Given(), log_likelihood)
+    posterior, chain = ([level(COARSE), level(0)], "chain_fine") if delayed else (level(0), "chain")
     proposal = tinyDA.AdaptiveMetropolis(C0=0.1 * np.eye(n), t0=100, period=100)
     steps = evaluations // CHAINS
     starts = list(np.random.default_rng(1).standard_normal((CHAINS, n)))
     found = tinyDA.sample(
         posterior, proposal, iterations=steps, n_chains=CHAINS, initial_parameters=starts,
-        force_sequential=True,
+        force_sequential=True, **({"subchain_length": SUBCHAIN} if delayed else {}),
     )  # fmt: skip
-    chains = [[link.parameters for link in found[f"chain_{chain}"]] for chain in range(CHAINS)]
+    chains = [[link.parameters for link in found[f"{chain}_{number}"]] for number in range(CHAINS)]
     np.savez(out, chains=np.array(chains)[:, steps // 3 :])
 
 
