@@ -240,6 +240,19 @@ def dishes(folder, files="*.h5ad", quiet=QUIET):
     return WatchedFiles("dishes", one.patterns, one._records, by_lines=False, quiet=quiet)
 
 
+def test_dishes_of_one_name_in_two_folders_are_two_dishes(tmp_path):
+    for day in ("monday", "tuesday"):
+        (tmp_path / day).mkdir()
+        came(DISH, tmp_path / day)
+    reader = ReaderSpec(format="h5ad", columns={"umi": "reporter"}, time_unit="h")
+    patterns = tuple(tmp_path / day / "*.h5ad" for day in ("monday", "tuesday"))
+    told = Awaited("dishes", patterns, reader, FUSION).source().read(0)
+    names = ["monday/dish_1.h5ad: umi, time 1.0", "tuesday/dish_1.h5ad: umi, time 1.0"]
+    assert [one.message.id for one in told] == names
+    (alone,) = Awaited("dishes", patterns[1:], reader, FUSION).source().read(0)
+    assert alone.message.id == "dish_1.h5ad: umi, time 1.0"  # where there is one folder, a name is enough
+
+
 def test_a_half_written_dish_waits_and_a_broken_one_is_told_with_its_reason(tmp_path):
     source, content = dishes(tmp_path, quiet=0.3), DISH.read_bytes()
     there = tmp_path / "dish.h5ad"

@@ -4,12 +4,15 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mscale_uq.case.live import _live
 from mscale_uq.case.read import read_case
+from mscale_uq.case.schema import StreamSpec
 from mscale_uq.catalog import data_root, find_case
 from mscale_uq.cli.commands import app
 from mscale_uq.errors import InputError
@@ -136,6 +139,44 @@ def test_the_status_of_a_run_is_told_to_people_and_programs(nile, tmp_path):
     refused = mscale("status", tmp_path)
     assert refused.exit_code == 3
     assert "holds no run that follows a stream" in refused.output
+
+
+def test_where_all_there_is_are_counts_they_tell_the_time(nile, tmp_path):
+    """What is counted is destroyed by it, but a stream of nothing else has reached what it counts."""
+    text = nile.read_text().replace('law = "gaussian", sd = "reading_sd"', 'law = "negative_binomial"')
+    for old, new in (
+        ("reading_sd = {", "# {"),
+        ('reading_sd = "12.288 km^3", ', ""),
+        ('"kalman"', '"laplace"'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    nile.write_text(text)
+    whole = "\n".join([FLOWS[0], *(f"{y},{round(float(f))}" for y, f in (r.split(",") for r in FLOWS[1:]))])
+    (tmp_path / "first.csv").write_text("\n".join(whole.split("\n")[:11]) + "\n")
+    (tmp_path / "live.csv").write_text("\n".join([FLOWS[0], *whole.split("\n")[11:]]) + "\n")
+    live = read_case(nile).live
+    assert live.snapshots == ()
+    assert live.policy.aside == {"table"}
+    done = mscale("assimilate", nile, "--out", tmp_path / "run", "--stop-when-idle", "0")
+    assert done.exit_code in (0, 4), done.output
+    late = "1880,60\n"
+    with (tmp_path / "live.csv").open("a") as file:
+        file.write(late)
+    done = mscale("assimilate", nile, "--out", tmp_path / "run", "--stop-when-idle", "0")
+    assert "records: 101 received, 1 late" in done.output
+
+
+def test_counts_beside_a_movie_do_not_tell_the_time_whoever_says_that_they_destroy(tmp_path):
+    """The law of counts says so where the operator says nothing."""
+    plan = read_case(find_case("cell_state_fusion_live")).assimilating
+    operators = plan.space.observations
+    unsaid = {**operators, "sequencer": replace(operators["sequencer"], destructive=None)}
+    alive = {**unsaid, "sequencer": replace(operators["sequencer"], destructive=False)}
+    for read, rare in ((unsaid, ("umi",)), (alive, ())):
+        live = _live(StreamSpec(source="a.jsonl"), plan.stream, read, (), tmp_path)
+        assert live.snapshots == rare
+        assert live.policy.aside == {"table", *("sequencer" for _ in rare)}
 
 
 def test_a_filter_that_is_too_sure_ends_with_status_4(nile, tmp_path):

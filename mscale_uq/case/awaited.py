@@ -57,9 +57,10 @@ class Awaited:
 
     def there(self) -> Iterator[tuple[bool, str]]:
         """Yield for each file that is there whether it can be read now, and what is in it or why not."""
+        label = self.source().label
         for path in matching(self.patterns):
             try:
-                for table, said in read_with(self.reader, {path.name: path}, self.system, growing=True):
+                for table, said in read_with(self.reader, {label(path): path}, self.system, growing=True):
                     yield True, f"{table.label}: {said}"
             except (DataError, UnitError) as error:
                 yield False, str(error)

@@ -1,6 +1,6 @@
 """The section ``[stream]``: where readings come from while they are made, and how they are read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
@@ -11,6 +11,7 @@ from mscale_uq.case.assimilate import Assimilating
 from mscale_uq.case.awaited import Awaited
 from mscale_uq.case.schema import StreamSpec
 from mscale_uq.case.stream import Stream
+from mscale_uq.core.law import ObservationOperator
 from mscale_uq.errors import CaseError, explain, near_match
 from mscale_uq.filters.whole import WholeStream
 from mscale_uq.io.mistakes import Mistakes
@@ -42,8 +43,8 @@ class Live:
     policy
         What becomes of late records, in the time unit of the model.
     snapshots
-        The outputs that are read rarely, such as those of cells that are destroyed by it: drawn as marks, and
-        no reading of another output is late for them.
+        The outputs that are read rarely, such as those of cells that are destroyed by it, beside others that
+        are not: drawn as marks, and no reading of another output is late for them.
     awaited
         The files of experiments that are followed.
     """
@@ -116,14 +117,17 @@ def plan_live(
             else {"source": source, "format": _form(source) or spec.format or _form(spec.source)}
         )
         changed = spec.model_copy(update=other)
-        sources = plan.space.observations
-        destroyed = [o.name for source, o in plan.stream.outputs.items() if sources[source].destructive]
-        made.append(_live(changed, plan.stream, destroyed, awaited, Path() if other else folder))
+        folder = Path() if other else folder
+        made.append(_live(changed, plan.stream, plan.space.observations, awaited, folder))
     return made[0] if made else None
 
 
 def _live(
-    spec: StreamSpec, stream: Stream, destroyed: Sequence[str], awaited: Sequence[Awaited], folder: Path
+    spec: StreamSpec,
+    stream: Stream,
+    operators: Mapping[str, ObservationOperator],
+    awaited: Sequence[Awaited],
+    folder: Path,
 ) -> Live:
     unit = stream.time.unit
     windows = windows_of(spec, unit)
@@ -139,11 +143,25 @@ def _live(
             hint = near_match(name, names)
             raise CaseError(explain(f"snapshots: no output {name!r}{hint}", ", ".join(names)))
     window = windows.pop(OTHERS, 0.0)
-    rare = tuple(dict.fromkeys((*spec.snapshots, *destroyed)))
+    rare = _rare(
+        spec.snapshots, [name for name, source in names.items() if operators[source].destroys], names
+    )
     aside = frozenset((TABLE, *(names[name] for name in rare)))
     policy = Policy(spec.late, window, float(history), spec.checkpoint_every, windows, aside)
     columns = _columns(spec.columns, stream, form)
     return Live(path, form, columns, policy, rare, tuple(awaited))
+
+
+def _rare(snapshots: Sequence[str], destroyed: Sequence[str], outputs: Collection[str]) -> tuple[str, ...]:
+    """Return the outputs that say nothing of how far a stream has got.
+
+    They are those that a case calls snapshots, and those that are destroyed by being read, as long as another
+    output is left that tells the time: where all there is are counts, they do.
+    """
+    for rare in ((*snapshots, *destroyed), snapshots):
+        if set(rare) < set(outputs):
+            return tuple(dict.fromkeys(rare))
+    return ()
 
 
 def windows_of(spec: StreamSpec, unit: str) -> dict[str, float]:

@@ -44,12 +44,13 @@ class Followed(Law):
     Raises
     ------
     InputError
-        If two readings are of one individual at one time. When used: if the noise saturates. What a full
-        camera leaves open is then an integral over each such reading and all that hangs together with it.
+        If two readings are of one individual at one time. When used: if the model has another number of times
+        than the readings, or the noise saturates. What a full camera leaves open is then an integral over
+        each such reading and all that hangs together with it.
 
     An error of the background ties the individuals of a frame; they are then filtered as one state
-    (`observe.common_error`), which some ten of them allow. There must be a reading, or a missing one, at each
-    of the T times.
+    (`observe.common_error`), which some ten of them allow. There must be a reading, or a missing one, at the
+    last of the T times.
     """
 
     noise: Gaussian | Fluorescence
@@ -154,6 +155,9 @@ class Followed(Law):
     def _model(self, values: Values) -> tuple[Array, Array, Array]:
         names = (f"{self.quantity}_{part}" for part in PARTS)
         F, Q, slope = (np.ascontiguousarray(values[name], dtype=float) for name in names)
+        if len(F) != self._shape[1]:
+            given = f"{self.quantity}: the last reading stands at time {self._shape[1]} of {len(F)}"
+            raise InputError(explain(given, "a reading, or a missing one, at the last time"))
         return F, Q, slope
 
     @property

@@ -6,6 +6,7 @@ follower. A file that grows line by line is read as far as its lines have ends; 
 not changed for a while. What cannot be read by then is told with the reason.
 """
 
+import os
 import tempfile
 import time
 from collections import deque
@@ -38,7 +39,8 @@ class WatchedFiles(Source):
     patterns
         Absolute paths, whose last part may have wild cards.
     read
-        Makes the records of a file from its path and its name, or raises a `DataError`.
+        Makes the records of a file from its path and its label, or raises a `DataError`. The label is the
+        file's name; where patterns lie in several folders, its path below what these have in common.
     by_lines
         Whether a file may be read while it grows.
     quiet
@@ -59,6 +61,7 @@ class WatchedFiles(Source):
         self.name = name
         self._patterns, self._read, self._by_lines, self._quiet = tuple(patterns), read, by_lines, quiet
         self._header = header
+        self._home = Path(os.path.commonpath([pattern.parent for pattern in self._patterns]))
         self._seen: dict[Path, tuple[Stamp, float]] = {}
         self._done: dict[Path, Stamp] = {}
         self._told: dict[str, str] = {}
@@ -83,6 +86,10 @@ class WatchedFiles(Source):
                 self._look_at(path)
         return [self._waiting.popleft() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
 
+    def label(self, path: Path) -> str:
+        """Return what records and messages call a file; no other file has this label."""
+        return path.relative_to(self._home).as_posix()
+
     def _look_at(self, path: Path) -> None:
         try:
             stat = path.stat()
@@ -98,7 +105,7 @@ class WatchedFiles(Source):
         lines = self._header + 1
         try:
             with _whole_lines(path) if self._by_lines else _as_it_is(path) as (there, lines):
-                records = self._read(there, path.name)
+                records = self._read(there, self.label(path))
         except (DataError, UnitError) as error:
             self._pending |= not whole
             if whole and lines > self._header:
@@ -107,7 +114,7 @@ class WatchedFiles(Source):
             return
         self._done[path] = stamp
         for record in records:
-            self._tell(deliver(from_record, record, f"{path.name}: {record['id']}", 0))
+            self._tell(deliver(from_record, record, f"{self.label(path)}: {record['id']}", 0))
 
     def _is_quiet(self, path: Path, stamp: Stamp, changed: float) -> bool:
         """Whether a file has not changed for long enough, by its own clock or by ours."""
@@ -125,7 +132,7 @@ class WatchedFiles(Source):
             self._waiting.append(Delivery(one.message, one.text, one.reason, 0, counted=False))
 
     def _refuse(self, path: Path, stamp: Stamp, reason: str) -> None:
-        text = f"{path.name} of {stamp[1]} bytes"
+        text = f"{self.label(path)} of {stamp[1]} bytes"
         self._waiting.append(Delivery(None, f"{text}: {reason}", reason, 0, counted=False))
 
 

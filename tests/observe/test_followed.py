@@ -104,8 +104,17 @@ def test_individuals_under_a_camera_that_saturates_are_refused_and_too_many_with
     law, data, mean, values = scene()
     with pytest.raises(InputError, match=r"saturates.*assimilate"):
         replace(law, noise=Fluorescence(1.0, saturation=255.0)).logpdf(data, mean, np.zeros(N * T), values)
-    many = replace(law, noise=LAWS[1], individual=tuple(range(600)), time=(0,) * 600)
+    many = replace(law, noise=LAWS[1], individual=tuple(range(600)), time=(T - 1,) * 600)
     with pytest.raises(InputError, match="600 followed individuals"):
         many.logpdf(np.ones(600), np.ones(600), np.zeros(600), values)
     with pytest.raises(InputError, match="two readings"):
         Followed(Gaussian(1.0), "y", (0, 0), (1, 1))
+
+
+@pytest.mark.parametrize("times", [T - 1, T + 1])
+def test_a_model_of_more_or_fewer_times_than_the_readings_have_is_refused(noise, times):
+    law, data, mean, values = scene(noise)
+    cut = {name: np.resize(a, (times, *a.shape[1:])) if a.ndim else a for name, a in values.items()}
+    for ask in (law.cov, lambda *rest: law.logpdf(data, *rest), lambda *rest: law.held_out(data, *rest)):
+        with pytest.raises(InputError, match=f"{T} of {times}"):
+            ask(mean, np.zeros(N * T), cut)
