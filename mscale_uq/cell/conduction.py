@@ -124,7 +124,8 @@ class PeriodicConduction(Stage):
         if not k.min() > 0:
             raise OutOfLimits(self.name, values, f"{source!r} is {k.min():g} somewhere, and must be positive")
         problem = (NAME, self.shape, self.lengths, self.accuracy)
-        return solved(problem, k, self._tensor)
+        (K, dK), factor = solved(problem, k, self._tensor)
+        return factor * K, dK
 
     def _tensor(self, k: Array) -> tuple[Array, Array]:
         return periodic_grid(self.shape, self.lengths).tensor(k, self.accuracy)

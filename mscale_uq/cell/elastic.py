@@ -25,6 +25,8 @@ from mscale_uq.cell.grid import folded_numbers
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, PointwiseStage, Stage, Values
 from mscale_uq.errors import InputError, OutOfLimits, SolveFailed, explain
+from mscale_uq.solve.band_kernels import solve_band
+from mscale_uq.solve.proportional import solved
 
 STRAINS = ("strain_xx", "strain_yy", "strain_xy")
 STRESSES = ("stress_xx", "stress_yy", "stress_xy")
@@ -218,15 +220,22 @@ class EffectiveStiffness(Stage):
         return {made: value}, MatrixLinearization(blocks, dict.fromkeys(self.inputs, ()), {made: (3, 3)})
 
     def _fields(self, values: Values) -> Array:
-        """Return the fluctuations ``(3, 2 nodes)`` under unit strains of the linear cell."""
-        cell = self.composite.arguments(values)
+        """Return the fluctuations ``(3, 2 nodes)`` under unit strains; moduli in proportion have the same."""
+        x, y, phase, *_, table = cell = self.composite.arguments(values)
+        geometry = (phase.shape, phase.tobytes(), x.tobytes(), y.tobytes())
+        problem = ("elastic cell", *geometry, table[:, POISSON].tobytes())
+        return solved(problem, table[:, MODULUS].copy(), lambda _: self._relaxed(values, cell))[0]
+
+    def _relaxed(self, values: Values, cell: tuple[Any, ...]) -> Array:
+        """Solve for the fluctuations of the linear cell by one factorisation, that of its rest."""
         cell[-1][:, EXPONENT] = 1.0
         n, width = 2 * self.composite.corners.shape[1], self.composite.bandwidth
-        fields, band = np.zeros((3, n)), np.empty((n - 2, width + 1))
-        for strain, field in zip(np.eye(3), fields, strict=True):
-            if not relax(strain, field, cell, np.empty((4, 1)), band, np.empty((n, 3)), np.empty((3, 3))):
-                raise SolveFailed(self.name, values, "the stiffness of the cell is not positive definite")
-        return fields
+        band, G = np.empty((n - 2, width + 1)), np.empty((n, 3))
+        if not relax(np.zeros(3), np.zeros(n), cell, np.empty((4, 1)), band, G, np.empty((3, 3))):
+            raise SolveFailed(self.name, values, "the stiffness of the cell is not positive definite")
+        loads = -G[2:]
+        solve_band(band, loads)
+        return np.vstack([np.zeros((2, 3)), loads]).T.copy()
 
 
 @final

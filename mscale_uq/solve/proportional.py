@@ -1,6 +1,6 @@
 """A linear problem whose coefficients are a multiple of another's has the same solution.
 
-In effective coordinates one evaluation of a density meets the same cell twice, its conductivities a factor
+In effective coordinates one evaluation of a density meets the same cell twice, its coefficients a factor
 apart: where the coordinate is found, and in the likelihood. Who knows this says `noted` around the first and
 `recalled` around the second; a stage asks `solved` and need not know. Nothing is kept from one evaluation to
 the next, so that an answer does not depend on what was asked before.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, TypeVar, final
 
 import numpy as np
 
@@ -19,8 +19,7 @@ from mscale_uq.core.parameter import Array
 # Largest deviation from proportion of any coefficient, relative to it: some roundings of the parameters.
 ROUNDING = 1e-13
 
-# Coefficients k -> a quantity K that is homogeneous of degree one in them, and dK/dk.
-Solve = Callable[[Array], tuple[Array, Array]]
+T = TypeVar("T")
 
 
 @final
@@ -28,8 +27,7 @@ Solve = Callable[[Array], tuple[Array, Array]]
 class _Solution:
     problem: Hashable
     k: Array
-    K: Array
-    slope: Array
+    found: Any
 
     def factor(self, problem: Hashable, k: Array) -> float | None:
         """Return how many times these coefficients k is, None if it is no multiple of them."""
@@ -72,8 +70,10 @@ def recalled(notes: Sequence[Notes]) -> Iterator[None]:
         _RECALLED.reset(token)
 
 
-def solved(problem: Hashable, k: Array, solve: Solve) -> tuple[Array, Array]:
-    """Return ``solve(k)``: K and dK/dk, for positive k, from the notes if they hold a multiple of it.
+def solved(problem: Hashable, k: Array, solve: Callable[[Array], T]) -> tuple[T, float]:
+    """Return ``solve(k)`` and 1, or what the notes hold for a multiple of k, and how many times that k is.
+
+    What becomes of the factor is for who asks: a tensor is multiplied by it, fields stay as they are.
 
     Parameters
     ----------
@@ -82,12 +82,12 @@ def solved(problem: Hashable, k: Array, solve: Solve) -> tuple[Array, Array]:
     k
         Coefficients, positive.
     solve
-        Gives K, homogeneous of degree one in k, and dK/dk.
+        Gives what every multiple of k can be answered from.
     """
     for one in (one for notes in _RECALLED.get() for one in notes.solutions):
         if (factor := one.factor(problem, k)) is not None:
-            return factor * one.K, one.slope
-    K, dK = solve(k)
+            return one.found, factor
+    found = solve(k)
     if (notes := _NOTED.get()) is not None:
-        notes.solutions.append(_Solution(problem, k, K, dK))
-    return K, dK
+        notes.solutions.append(_Solution(problem, k, found))
+    return found, 1.0

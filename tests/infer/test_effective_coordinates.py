@@ -7,6 +7,7 @@ import pytest
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
+from mscale_uq.cell.elastic import EffectiveStiffness
 from mscale_uq.cell.grid import PeriodicGrid
 from mscale_uq.infer.chains import sample
 from mscale_uq.infer.coordinates import to_physical, to_sampler
@@ -90,14 +91,18 @@ def test_the_density_is_the_same_and_its_gradient_exact(name):
 
 @pytest.fixture
 def cells(monkeypatch):
-    """How many cell problems of conduction have been solved."""
-    count, solve = [0], PeriodicGrid.tensor
+    """How many cell problems, of conduction or of elasticity, have been solved."""
+    count = [0]
 
-    def counted(grid, k, accuracy):
-        count[0] += 1
-        return solve(grid, k, accuracy)
+    def counting(solve):
+        def counted(*arguments):
+            count[0] += 1
+            return solve(*arguments)
 
-    monkeypatch.setattr(PeriodicGrid, "tensor", counted)
+        return counted
+
+    monkeypatch.setattr(PeriodicGrid, "tensor", counting(PeriodicGrid.tensor))
+    monkeypatch.setattr(EffectiveStiffness, "_relaxed", counting(EffectiveStiffness._relaxed))
     return count
 
 
@@ -107,7 +112,7 @@ def solved_by(function, z, cells):
     return function(z), cells[0]
 
 
-@pytest.mark.parametrize("name", ["inclusions", "heat_conduction"])
+@pytest.mark.parametrize("name", ["inclusions", "heat_conduction", "fe2_composite"])
 def test_the_shift_and_the_likelihood_share_one_solution_of_the_cell(name, cells, monkeypatch):
     posterior = posterior_of(name)
     shear, _ = find_shear(posterior)
