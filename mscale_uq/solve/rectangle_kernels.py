@@ -1,37 +1,89 @@
-"""Compiled kernels of bilinear elements on a uniform rectangle, held at zero on its boundary.
+"""Compiled kernels of bilinear elements on a uniform rectangle, its sides held at zero, free, or exchanging.
 
 The operator is -div(K grad u) with one symmetric tensor per element, ``(3, n1, n2)``: K11, K22, K12. On a
 rectangle h1 x h2 with mean gradient g and hourglass w of the corner values, its energy is exactly
 
     h1 h2 (K11 g1^2 + K22 g2^2 + 2 K12 g1 g2 + (K11 / h1^2 + K22 / h2^2) w^2 / 12).
 
-Conjugate gradients are preconditioned by the mean diagonal tensor, which sine transforms diagonalise, since
-sines are the eigenvectors of the one-dimensional stiffness and mass matrices alike. Transforms are dense
-products in single precision: faster than a Fourier transform at these sizes.
+A side, in the order left, right, bottom, top, is held or has an exchange, zero where it is free: the outflow
+per length and per u. Conjugate gradients are preconditioned by the mean diagonal tensor, which the modes of
+both lines diagonalise: sines between held ends, cosines between free ones. Transforms are dense products in
+single precision: faster than a Fourier transform at these sizes.
 """
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
+from scipy.linalg import eigh
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.solve.fourier_kernels import FAST, dot
 from mscale_uq.solve.kernel import kernel
 
-
-def sines(elements: int) -> Array:
-    """Return the orthonormal sine vectors ``(n - 1, n - 1)`` of n elements, single precision."""
-    k = np.arange(1, elements)
-    return (np.sqrt(2.0 / elements) * np.sin(np.pi * np.outer(k, k) / elements)).astype(np.float32)
+LEAST_MODE = 1e-12  # of the largest eigenvalue: that of a line with two free ends, which is zero
+LINES = 64  # whose modes are kept
 
 
-def line_eigenvalues(elements: int, step: float) -> tuple[Array, Array]:
-    """Return the eigenvalues of the linear elements' stiffness and mass matrix to `sines`, ``(n - 1,)``."""
-    turn = np.cos(np.pi * np.arange(1, elements) / elements)
-    return 2.0 * (1.0 - turn) / step, step * (2.0 + turn) / 3.0
+class End(NamedTuple):
+    """Of a line: held at zero, or with an exchange relative to the line's conductivity, 1/length."""
+
+    held: bool
+    exchange: float = 0.0
+
+
+@lru_cache(LINES)
+def line_modes(elements: int, step: float, first: End, last: End) -> tuple[Array, Array]:
+    """Return eigenvalues of -d2/dx2 on linear elements, and eigenvectors ``(nodes, modes)``.
+
+    The vectors are orthonormal in the mass matrix, without held nodes, in single precision.
+    """
+    n = elements + 1
+    off = np.eye(n, k=1) + np.eye(n, k=-1)
+    inner = np.diag(np.r_[1.0, np.full(n - 2, 2.0), 1.0])
+    stiffness, mass = (inner - off) / step, step * (2.0 * inner + off) / 6.0
+    stiffness[0, 0] += first.exchange
+    stiffness[-1, -1] += last.exchange
+    free = slice(int(first.held), n - int(last.held))
+    values, vectors = eigh(stiffness[free, free], mass[free, free])
+    return np.maximum(values, LEAST_MODE * values[-1]), np.ascontiguousarray(vectors, dtype=np.float32)
 
 
 @kernel(**FAST)
-def apply(K: Array, u: Array, steps: tuple[float, float], out: Array) -> None:
-    """Write A u into out, both ``(n1 + 1, n2 + 1)`` with zeros on the boundary."""
+def exchanged(exchange: Array, u: Array, steps: tuple[float, float], out: Array) -> None:
+    """Add what leaves through the four sides to out ``(n1 + 1, n2 + 1)``."""
+    n1, n2 = u.shape[0] - 1, u.shape[1] - 1
+    for side in range(4):
+        if exchange[side] != 0.0:
+            part = exchange[side] * steps[1 if side < 2 else 0] / 6.0
+            if side < 2:
+                i = side * n1
+                for j in range(n2):
+                    out[i, j] += part * (2.0 * u[i, j] + u[i, j + 1])
+                    out[i, j + 1] += part * (u[i, j] + 2.0 * u[i, j + 1])
+            else:
+                j = (side - 2) * n2
+                for i in range(n1):
+                    out[i, j] += part * (2.0 * u[i, j] + u[i + 1, j])
+                    out[i + 1, j] += part * (u[i, j] + 2.0 * u[i + 1, j])
+
+
+@kernel(**FAST)
+def hold(held: Array, u: Array) -> None:
+    """Set u to zero on the held sides."""
+    if held[0]:
+        u[0] = 0.0
+    if held[1]:
+        u[-1] = 0.0
+    if held[2]:
+        u[:, 0] = 0.0
+    if held[3]:
+        u[:, -1] = 0.0
+
+
+@kernel(**FAST)
+def apply(K: Array, u: Array, steps: tuple[float, float], held: Array, exchange: Array, out: Array) -> None:
+    """Write A u into out, both ``(n1 + 1, n2 + 1)`` with zeros on the held sides."""
     n1, n2 = K.shape[1], K.shape[2]
     h1, h2 = steps
     out[:] = 0.0
@@ -51,10 +103,8 @@ def apply(K: Array, u: Array, steps: tuple[float, float], out: Array) -> None:
             up[j + 1] += q - p - r
             down[j] += p - q - r
             down[j + 1] += p + q + r
-    out[0] = 0.0
-    out[n1] = 0.0
-    out[:, 0] = 0.0
-    out[:, n2] = 0.0
+    exchanged(exchange, u, steps, out)
+    hold(held, out)
 
 
 @kernel(**FAST)
@@ -78,18 +128,19 @@ def contract(v: Array, u: Array, steps: tuple[float, float], out: Array) -> None
 
 
 @kernel(**FAST)
-def _precondition(r: Array, inverse: Array, first: Array, second: Array, z: Array) -> None:
+def _precondition(r: Array, held: Array, inverse: Array, first: Array, second: Array, z: Array) -> None:
     """Write the homogeneous rectangle's answer to r into z, both ``(n1 + 1, n2 + 1)``."""
-    n1, n2 = r.shape[0] - 2, r.shape[1] - 2
+    n1, n2 = first.shape[0], second.shape[0]
+    i0, j0 = 1 if held[0] else 0, 1 if held[2] else 0
     inner = np.empty((n1, n2), np.float32)
     for i in range(n1):
         for j in range(n2):
-            inner[i, j] = r[i + 1, j + 1]
-    inner = np.dot(np.dot(first, inner), second) * inverse
-    inner = np.dot(np.dot(first, inner), second)
+            inner[i, j] = r[i + i0, j + j0]
+    inner = np.dot(np.dot(first.T, inner), second) * inverse
+    inner = np.dot(np.dot(first, inner), second.T)
     for i in range(n1):
         for j in range(n2):
-            z[i + 1, j + 1] = inner[i, j]
+            z[i + i0, j + j0] = inner[i, j]
 
 
 @kernel(**FAST)
@@ -97,6 +148,7 @@ def solve(
     K: Array,
     load: Array,
     steps: tuple[float, float],
+    sides: tuple[Array, Array],
     inverse: Array,
     bases: tuple[Array, Array],
     tolerance: float,
@@ -104,16 +156,17 @@ def solve(
 ) -> tuple[Array, bool]:
     """Return u of A u = load, all ``(n1 + 1, n2 + 1)``, and whether the residual came below the tolerance.
 
-    `inverse` ``(n1 - 1, n2 - 1)`` holds 1 / (eigenvalue of the preconditioner), `bases` the `sines`.
-    The tolerance is that of the preconditioned residual norm, relative to its start.
+    `sides` says which are held ``(4,)``, and their exchange ``(4,)``. `inverse` holds 1 / (eigenvalue of the
+    preconditioner), `bases` the vectors of `line_modes`. The tolerance is that of the preconditioned residual
+    norm, relative to its start.
     """
+    held, exchange = sides
     u, r = np.zeros_like(load), load.copy()
     z, p, q = np.zeros_like(load), np.zeros_like(load), np.empty_like(load)
-    r[0], r[-1] = 0.0, 0.0
-    r[:, 0], r[:, -1] = 0.0, 0.0
+    hold(held, r)
     start, old = 0.0, 1.0
     for iteration in range(max_iterations):
-        _precondition(r, inverse, bases[0], bases[1], z)
+        _precondition(r, held, inverse, bases[0], bases[1], z)
         new = dot(r, z)
         if iteration == 0:
             start = new
@@ -123,7 +176,7 @@ def solve(
         for i in range(p.shape[0]):
             for j in range(p.shape[1]):
                 p[i, j] = z[i, j] + keep * p[i, j]
-        apply(K, p, steps, q)
+        apply(K, p, steps, held, exchange, q)
         step = new / dot(p, q)
         for i in range(p.shape[0]):
             for j in range(p.shape[1]):

@@ -8,8 +8,12 @@ from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.errors import Infeasible, InputError, SolveFailed, WiringError
+from mscale_uq.macro.boundary import Dirichlet, Neumann, Robin
+from mscale_uq.macro.coefficient import Coefficient
+from mscale_uq.macro.diffusion import DiffusionProblem
 from mscale_uq.macro.mesh import element_centres, tensor_mesh
 from mscale_uq.macro.rectangle import RectangleDiffusion
+from mscale_uq.macro.steady import SteadyDiffusion
 from mscale_uq.observe.grid_sensors import GridSensors
 from mscale_uq.observe.sensors import PointSensors
 
@@ -106,3 +110,78 @@ def test_what_it_cannot_solve_is_said():
     rough = np.exp(20 * np.random.default_rng(0).standard_normal(SHAPE)).reshape(-1, 1, 1) * np.eye(2)
     with pytest.raises(SolveFailed, match="no convergence"):
         stage.value({"K": rough})
+
+
+SIDED = {
+    "insulated": {"right": Neumann(0.0), "top": Neumann(0.0), "bottom": Neumann(0.0)},
+    "heated": {"left": Neumann("inflow"), "bottom": Neumann(-0.3), "top": Dirichlet(0.0)},
+    "cooled": {"left": Robin("exchange", "ambient"), "top": Robin(2.0, "ambient")},
+    "nowhere held": {
+        "left": Robin("exchange", "ambient"),
+        "right": Neumann("inflow"),
+        "bottom": Neumann("inflow"),
+        "top": Neumann(0.0),
+    },
+}
+NUMBERS = {"inflow": 0.7, "exchange": 1.3, "ambient": -0.4}
+
+
+@pytest.mark.parametrize("kind", ["even", "varying"])
+@pytest.mark.parametrize("sides", SIDED.values(), ids=SIDED)
+def test_it_is_the_general_path_on_sides_of_every_kind(sides, kind):
+    """The matrix of scikit-fem, factorised; without sources inside, which the load lumps."""
+    own, K = basis(), tensors(kind)
+    elements = np.broadcast_to(K, (SHAPE[0] * SHAPE[1], 2, 2)).reshape(*SHAPE, 2, 2)
+    elements = elements[in_grid_order(element_centres(own.mesh))]
+    conditions = {**dict.fromkeys(("left", "right", "bottom", "top"), Dirichlet(0.0)), **sides}
+    general = SteadyDiffusion(
+        DiffusionProblem(own, Coefficient("K", "element_tensors"), boundaries=conditions)
+    )
+    exact = np.empty((SHAPE[0] + 1, SHAPE[1] + 1))
+    exact[in_grid_order(own.doflocs.T)] = general.value({**NUMBERS, "K": elements})["u"]
+    stage = RectangleDiffusion(SHAPE, np.zeros_like(load()), SIDES, sides=sides)
+    field = stage.value({**NUMBERS, "K": K})["u"].reshape(exact.shape)
+    assert field == pytest.approx(exact, abs=1e-9 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("sides", SIDED.values(), ids=SIDED)
+def test_the_derivative_is_exact_to_what_the_sides_read_too(sides):
+    K, stage = tensors("even"), RectangleDiffusion(SHAPE, load(), SIDES, sides=sides)
+    read = [Parameter(name, "1", NUMBERS[name]) for name in stage.inputs[1:]]
+    parameters = [Parameter("K", "1", K, shape=K.shape, dims=("a", "b")), *read]
+    model = ForwardModel([stage], parameters, ["u"])
+    check = check_gradient(model, model.theta(), np.random.default_rng(0))
+    assert check.ok, (check.worst, check.dot_error)
+
+
+@pytest.mark.parametrize("exchange", [1e-6, 1e-2, 1.0, 30.0, 1e6])
+def test_a_wall_that_is_cooled_on_one_side_has_the_known_profile(exchange):
+    """Heat g enters on the left and leaves on the right: u = u_a + g (1/h + (L - x)/k)."""
+    k, g, ambient = 2.5, 0.8, 3.0
+    sides = {
+        "left": Neumann(g),
+        "right": Robin(exchange, ambient),
+        "top": Neumann(0.0),
+        "bottom": Neumann(0.0),
+    }
+    stage = RectangleDiffusion(SHAPE, np.zeros_like(load()), SIDES, sides=sides)
+    field = stage.value({"K": k * np.eye(2)})["u"].reshape(SHAPE[0] + 1, SHAPE[1] + 1)
+    x = np.linspace(0, SIDES[0], SHAPE[0] + 1)[:, None]
+    exact = ambient + g * (1 / exchange + (SIDES[0] - x) / k) + np.zeros(SHAPE[1] + 1)
+    assert field == pytest.approx(exact, rel=1e-8)
+
+
+def test_sides_that_make_no_sense_are_refused():
+    def made(**sides):
+        return RectangleDiffusion(SHAPE, load(), SIDES, sides=sides)
+
+    for wrong, word in (
+        ({"front": Neumann(0.0)}, "side 'front'"),
+        ({"left": Dirichlet(1.0)}, "held at 1.0"),
+        ({"left": Neumann(1.0, np.sin)}, "a profile"),
+        (dict.fromkeys(("left", "right", "bottom", "top"), Neumann(0.0)), "up to a constant"),
+    ):
+        with pytest.raises(InputError, match=word):
+            made(**wrong)
+    with pytest.raises(Infeasible, match="exchange"):
+        made(left=Robin("exchange", 0.0)).value({"K": np.eye(2), "exchange": -1.0})
