@@ -111,6 +111,58 @@ def test_in_processes_of_their_own_chains_count_as_well(tmp_path, counter):
     assert counter() == len(table)
 
 
+BEYOND = """
+[[experiment]]
+name = "beyond"
+data = "line.csv"
+hold_out = true
+options = {{ limit = {limit}, above = "{above}" }}
+
+[law]"""
+
+
+def write_case_beyond(folder, above, limit):
+    """Write a case whose line fails above a limit, but only where its readings are held out."""
+    case = write_case(folder, "laplace", above)
+    text = case.read_text().replace(f"limit = {LIMIT}", "limit = 1e9").replace("draws = 150", "draws = 500")
+    case.write_text(text.replace("[law]", BEYOND.format(limit=limit, above=above)))
+    return case
+
+
+@pytest.mark.parametrize("above", ["give_up", pytest.param("not_a_number", marks=pytest.mark.slow), "absent"])
+def test_every_draw_without_a_held_out_prediction_is_a_row_of_the_ledger_and_told(above, tmp_path, counter):
+    done = mscale_fit(write_case_beyond(tmp_path, above, LIMIT), tmp_path / "run")
+    result = read_result(tmp_path / "run")
+    table, predicted = result.failures, result.idata["posterior_predictive"]["beyond.reading"]
+    assert 0 < counter() == len(table) < predicted.sizes["chain"] * predicted.sizes["draw"]
+    assert set(table["during"]) == {"prediction"}
+    assert set(table["experiment"]) == {"beyond"}
+    gone = predicted.isnull().any("beyond.place").stack(at=("chain", "draw"))
+    assert set(gone["at"].values[gone.values]) == set(zip(table["chain"], table["draw"], strict=True))
+    levels = result.idata["posterior"]["level"].values
+    assert table["level"].to_numpy() == pytest.approx(levels[table["chain"], table["draw"]], rel=1e-15)
+    assert table["level"].min() > LIMIT
+    whose = "the model says that there is none" if above == "absent" else "a solver failed"
+    said = f"{len(table)} of {gone.size} draws have no prediction of 'beyond'"
+    text = " ".join(result.report.read_text().replace("&#39;", "'").split())
+    assert said in text
+    assert whose in text
+    assert said in " ".join(done.output.split())
+    assert done.exit_code == (0 if above == "absent" else 4), done.output
+    assert ("Where solvers failed" in text) == (above != "absent")
+
+
+def test_a_held_out_experiment_that_is_predicted_nowhere_is_reported_as_such(tmp_path, counter):
+    done = mscale_fit(write_case_beyond(tmp_path, "give_up", -1e9), tmp_path / "run")
+    assert done.exit_code == 4
+    result = read_result(tmp_path / "run")
+    predicted = result.idata["posterior_predictive"]["beyond.reading"]
+    assert predicted.isnull().all()
+    assert np.isfinite(result.idata["posterior_predictive"]["line.reading"]).all()
+    assert counter() == len(result.failures) == predicted.sizes["chain"] * predicted.sizes["draw"]
+    assert "a solver failed in" in " ".join(result.report.read_text().split())
+
+
 @pytest.mark.parametrize("cores", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_bug_stops_a_fit_with_its_own_message_and_line_also_from_another_process(cores, tmp_path, counter):
     case = write_case(tmp_path, "slice", "bug", cores=cores)

@@ -18,7 +18,7 @@ from mscale_uq.diagnose.cost import cost
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.diagnose.identifiability import identifiability
 from mscale_uq.diagnose.identifiability_text import lines
-from mscale_uq.errors import ForwardFailure, NoGradient, SolveFailed
+from mscale_uq.errors import ForwardFailure, NoGradient
 from mscale_uq.io.units import dimension, size
 from mscale_uq.run.model_error import expected_error
 from mscale_uq.stats.experiment import Experiment
@@ -100,13 +100,14 @@ def prior_against_data(posterior: Posterior, rng: np.random.Generator) -> Iterat
     """Say where the data lie in what the prior expects; bad if a solver fails at many draws."""
     thetas = np.array([posterior.sample_prior(rng) for _ in range(PRIOR_DRAWS)])
     predictions = predict(posterior, thetas, rng, largest=0)
-    failed = sum(isinstance(failure, SolveFailed) for failure in predictions.failures)
-    absent = sum(failure is not None for failure in predictions.failures) - failed
+    gone = {one.row for one in predictions.missed}
+    failed = len({one.row for one in predictions.missed if not one.infeasible})
+    absent = len(gone) - failed
     inside = seen = 0
     for experiment in posterior.experiments:
         for quantity, data in experiment.observed.items():
-            replicated = predictions.replicated.get((experiment.name, quantity))
-            if replicated is None:
+            replicated = predictions.replicated[experiment.name, quantity]
+            if np.isnan(replicated).all():
                 continue
             low, high = np.nanquantile(replicated, [0.025, 0.975], axis=0)
             inside += int(np.sum((data >= low) & (data <= high)))

@@ -19,6 +19,7 @@ from mscale_uq.diagnose.differences import Differences, Good, differences
 from mscale_uq.diagnose.model_error import Place, with_approximation
 from mscale_uq.errors import InputError, explain
 from mscale_uq.observe.approximation import ApproximationError, from_differences
+from mscale_uq.stats.missed import Missed
 from mscale_uq.stats.posterior import Posterior
 
 # (posterior, number of draws, random numbers) -> draws (number, n)
@@ -34,12 +35,12 @@ class Round:
     ----------
     errors
         (experiment, quantity) -> approximation error.
-    failed
-        Draws at which one of the models had no prediction, over all experiments.
+    missed
+        Draws at which one of the models had no prediction, of all experiments, and why.
     """
 
     errors: Mapping[Place, ApproximationError]
-    failed: int
+    missed: tuple[Missed, ...]
 
 
 @final
@@ -78,12 +79,13 @@ def learn_error(
         If fewer than two draws have both predictions, or `good` does not fit.
     """
     found = differences(posterior, good, thetas, map)
-    missing = set(good) - {one.experiment.name for one in found}
-    if missing or min((len(one.rows) for one in found), default=0) < 2:
-        given = f"fewer than two of {len(thetas)} draws have a prediction of both models"
+    gone = {one.experiment.name: one.missed for one in found}
+    if min((len(one.rows) for one in found), default=0) < 2:
+        latest = next((f", the latest: {rows[-1].reason}" for rows in gone.values() if rows), "")
+        given = f"fewer than two of {len(thetas)} draws have a prediction of both models{latest}"
         raise InputError(explain(f"approximation error: {given}", hint="take more draws, or narrower priors"))
-    failed = {one.experiment.name: one.failed for one in found}
-    return Round({_place(one): from_differences(one.rows) for one in found}, sum(failed.values()))
+    errors = {_place(one): from_differences(one.rows) for one in found}
+    return Round(errors, tuple(row for rows in gone.values() for row in rows))
 
 
 def error_in_rounds(

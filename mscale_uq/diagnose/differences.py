@@ -11,6 +11,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import InputError, explain, near_match
 from mscale_uq.stats.experiment import Experiment
+from mscale_uq.stats.missed import Missed, missed
 from mscale_uq.stats.posterior import Posterior
 
 # Experiment -> one good model, or several that are equally likely (the first layer may be either phase).
@@ -30,15 +31,20 @@ class Differences:
         ``(draws, n)``, only of draws at which both models gave a prediction.
     thetas
         The posterior's unknowns at these draws ``(draws, unknowns)``.
-    failed
-        Number of draws left out.
+    missed
+        Draws without a prediction of one of the models, and why.
     """
 
     experiment: Experiment
     quantity: str
     rows: Array
     thetas: Array
-    failed: int
+    missed: tuple[Missed, ...]
+
+    @property
+    def failed(self) -> int:
+        """Number of draws left out."""
+        return len(self.missed)
 
 
 def differences(
@@ -80,25 +86,31 @@ def _of_experiment(
     map: Callable[..., Iterable[Any]],
 ) -> list[Differences]:
     named = [posterior.split(theta) for theta in thetas]
-    used = np.array([experiment.theta(values) for values in named])
-    below = experiment.model.batch(used, map=map).values
-    above = np.full_like(below, np.nan)
-    for i, model in enumerate(models):
-        mine = np.arange(len(thetas)) % len(models) == i
-        rows = [_theta(model, experiment, values) for values, turn in zip(named, mine, strict=True) if turn]
-        made = model.batch(rows, map=map).values if rows else above[mine]
-        if made.shape[1] not in (0, above.shape[1]):  # 0: it failed everywhere
-            given = f"{experiment.name}: a good model with {made.shape[1]} readings"
-            raise InputError(explain(given, f"{above.shape[1]}, as the one that is used"))
-        above[mine] = made if made.shape[1] else np.nan
-    ok = np.all(np.isfinite(above - below), axis=1) & (below.shape[1] > 0)
-    places = _places(experiment, used[ok][0]) if ok.any() else {}
-    kept, failed = (above - below)[ok], int(np.sum(~ok))
+    below = experiment.model.batch([experiment.theta(values) for values in named], map=map)
+    above, failures = np.full_like(below.values, np.nan), list(below.failures)
+    for turn, model in enumerate(models):
+        mine = range(turn, len(thetas), len(models))
+        if not mine:
+            continue
+        better = model.batch([_theta(model, experiment, named[row]) for row in mine], map=map)
+        if below.ok.any() and better.ok.any():
+            _check_width(experiment, better.values, above)
+            above[mine] = better.values
+        for row, failure in zip(mine, better.failures, strict=True):
+            failures[row] = failures[row] or failure
+    ok = np.array([failure is None for failure in failures])
+    rows = _by_quantity(experiment, (above - below.values)[ok], [named[row] for row in np.flatnonzero(ok)])
+    gone = missed(experiment.name, thetas, failures)
     return [
-        Differences(experiment, quantity, kept[:, places[quantity]], thetas[ok], failed)
+        Differences(experiment, quantity, rows[quantity], thetas[ok], gone)
         for quantity in experiment.operators
-        if ok.any()
     ]
+
+
+def _check_width(experiment: Experiment, good: Array, used: Array) -> None:
+    if good.shape[1] != used.shape[1]:
+        given = f"{experiment.name}: a good model with {good.shape[1]} readings"
+        raise InputError(explain(given, f"{used.shape[1]}, as the one that is used"))
 
 
 def _theta(model: ForwardModel, experiment: Experiment, values: Values) -> Array:
@@ -108,11 +120,11 @@ def _theta(model: ForwardModel, experiment: Experiment, values: Values) -> Array
     return model.theta(**bound)
 
 
-def _places(experiment: Experiment, theta: Array) -> dict[str, slice]:
-    """Return where each output lies in the data vector."""
-    known = experiment.model.trace(theta)
-    places, start = {}, 0
-    for name in experiment.model.outputs:
-        places[name] = slice(start, start + np.size(known[name]))
-        start = places[name].stop
-    return places
+def _by_quantity(experiment: Experiment, rows: Array, values: Sequence[Values]) -> dict[str, Array]:
+    """Cut data vectors ``(draws, n_data)`` by output; `values` are the unknowns at these draws."""
+    if not len(rows):
+        return {name: np.zeros((0, np.size(experiment.observed[name]))) for name in experiment.operators}
+    known = experiment.model.trace(experiment.theta(values[0]))
+    outputs = experiment.model.outputs
+    ends = np.cumsum([np.size(known[name]) for name in outputs])
+    return dict(zip(outputs, np.split(rows, ends[:-1], axis=1), strict=True))

@@ -14,6 +14,7 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.differences import Differences, Good, differences
 from mscale_uq.observe.correlated import GaussianCorrelated
+from mscale_uq.stats.missed import Missed
 from mscale_uq.stats.posterior import Posterior
 
 WARN = 1.0  # noise sds
@@ -29,7 +30,7 @@ class ScaleRow:
     experiment, quantity
         Of what.
     largest
-        Largest difference of a single reading over all draws, in noise sds.
+        Largest difference of a single reading over all draws, in noise sds; NaN if none was compared.
     reading
         Its position.
     together
@@ -55,9 +56,18 @@ class ScaleRow:
 @final
 @dataclass(frozen=True)
 class ScaleCheck:
-    """How far the resolved model is from the homogenised one, quantity by quantity."""
+    """How far the resolved model is from the homogenised one, quantity by quantity.
+
+    Attributes
+    ----------
+    rows
+        One per quantity of every experiment.
+    missed
+        Draws at which one of the models has no prediction.
+    """
 
     rows: tuple[ScaleRow, ...]
+    missed: tuple[Missed, ...]
 
     @property
     def ok(self) -> bool:
@@ -71,10 +81,10 @@ class ScaleCheck:
 
     def lines(self, learned: bool = False) -> list[str]:
         """Return the outcome in words; `learned`: whether this difference is in the likelihood already."""
-        if not self.rows:
-            return ["the resolved model has no prediction at any of these draws"]
         text = [_line(row) for row in self.rows]
-        if not self.ok and learned:
+        if any(not row.draws for row in self.rows):
+            text.append("WARNING: where nothing was compared, nothing is known of the finite scale")
+        elif not self.ok and learned:
             text.append(
                 "the data can tell the resolved model from the homogenised one; the approximation error in "
                 "the likelihood stands for the difference"
@@ -103,10 +113,14 @@ def scale_check(
         If `resolved` names an unknown experiment or predicts other readings.
     """
     found = differences(posterior, resolved, thetas, map)
-    return ScaleCheck(tuple(_row(posterior, one) for one in found))
+    gone = {one.experiment.name: one.missed for one in found}
+    missed = tuple(row for rows in gone.values() for row in rows)
+    return ScaleCheck(tuple(_row(posterior, one) for one in found), missed)
 
 
 def _row(posterior: Posterior, found: Differences) -> ScaleRow:
+    if not len(found.rows):
+        return ScaleRow(found.experiment.name, found.quantity, np.nan, 0, np.nan, 0, found.failed)
     seen = ~np.isnan(np.ravel(found.experiment.observed[found.quantity]))
     single = np.zeros_like(found.rows)
     together = np.zeros(len(found.rows))
@@ -134,8 +148,10 @@ def _noise(posterior: Posterior, found: Differences, theta: Array) -> Array:
 
 
 def _line(row: ScaleRow) -> str:
+    where = f"{row.experiment}: {row.quantity}"
+    if not row.draws:
+        return f"UNKNOWN {where}: one of the models has no prediction at any of {row.failed} draws"
     verdict = "ok     " if row.ok else "TOO FAR"
     size = f"up to {row.largest:.2f} noise sds (reading {row.reading}), {row.together:.2f} all together"
     failed = f", {row.failed} without a prediction" if row.failed else ""
-    where = f"{row.experiment}: {row.quantity}"
     return f"{verdict} {where}: resolved and homogenised differ by {size} ({row.draws} draws{failed})"

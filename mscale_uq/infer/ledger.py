@@ -1,4 +1,8 @@
-"""The failure ledger: one row per failed solve, a count per reason of infeasibility."""
+"""The failure ledger: one row per failed solve, a count per reason of infeasibility.
+
+What is predicted from draws that are there already has rows of its own: one for every draw at which an
+experiment has no prediction, also where that is the model's own statement, since a NaN stands there.
+"""
 
 import json
 from collections import Counter
@@ -10,11 +14,13 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import Infeasible, SolveFailed
 
+SAMPLING, PREDICTION = "sampling", "prediction"
+
 
 @final
 @dataclass(frozen=True)
 class Failure:
-    """One solve that failed while sampling.
+    """One solve that failed, or one prediction that there is not.
 
     Attributes
     ----------
@@ -26,6 +32,13 @@ class Failure:
         Who gave up, and why.
     theta
         All unknowns at which it happened, in the order of the posterior's `names`.
+    during
+        What was done. While sampling, `chain`, `draw` and `evaluation` are as above; of a prediction they are
+        the chain and the number of the draw that it is made from, and 0.
+    experiment
+        Which has no prediction; empty while sampling, where the data of all are one density.
+    infeasible
+        Whether the model itself says that nothing exists there; while sampling these are only counted.
     """
 
     chain: int
@@ -34,6 +47,9 @@ class Failure:
     stage: str
     reason: str
     theta: tuple[float, ...]
+    during: str = SAMPLING
+    experiment: str = ""
+    infeasible: bool = False
 
     def to_bytes(self) -> bytes:
         """Return this row as JSON."""

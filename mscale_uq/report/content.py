@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.infer.ledger import PREDICTION, SAMPLING
 from mscale_uq.io.units import convert
 from mscale_uq.report.density import smooth_density
 from mscale_uq.report.figures import Band
 from mscale_uq.report.shown import shown_density, shown_numbers, shown_unit, shown_values
 from mscale_uq.report.text import exact, interval, number, pretty_unit, share, words
 from mscale_uq.results.result import Result
-from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, prior_derived, scalars
+from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, missing, prior_derived, scalars
 
 TELLS = (
     0.9  # chance that a failed point lies on one side of a draw, above which an unknown tells where they are
@@ -159,9 +160,10 @@ def verdicts(scalars_: list[Scalar]) -> list[dict[str, str]]:
 
 def failures(result: Result) -> dict[str, Any]:
     """Say how often solvers failed, why, and where."""
-    table = result.failures
+    table = _solvers(result)
+    missed = [missing(one) for one in result.facts.get("missed", ())]
     if not len(table):
-        return {"count": 0, "findings": []}
+        return {"count": 0, "missed": missed, "findings": []}
     reasons = table.groupby(["stage", "reason"]).size().sort_values(ascending=False)
     seen = failed_at(result)
     where = [
@@ -171,12 +173,20 @@ def failures(result: Result) -> dict[str, Any]:
         {"stage": stage, "reason": reason, "count": int(n)} for (stage, reason), n in reasons.head(5).items()
     ]
     found = [sentence for scalar, points in seen if (sentence := _region(scalar, points))]
-    return {"count": len(table), "reasons": counted, "where": where, "findings": found}
+    return {"count": len(table), "missed": missed, "reasons": counted, "where": where, "findings": found}
+
+
+def _solvers(result: Result) -> pd.DataFrame:
+    """Return the rows of solvers that failed while sampling, or at draws of the posterior."""
+    table = result.failures
+    if "during" not in table:  # a run of an earlier version, or one without failures
+        return table
+    return table[table["during"].isin([SAMPLING, PREDICTION]) & (table["infeasible"].astype(str) == "False")]
 
 
 def failed_at(result: Result) -> list[tuple[Scalar, Array]]:
     """Return each unknown with its values where solvers failed; the one that tells most comes first."""
-    table = result.failures
+    table = _solvers(result)
     about = {label: attrs for label, _, attrs in scalars(result.idata["posterior"])}
     pairs = [
         (s, shown_values(table[s.label].dropna().to_numpy(float), about[s.label]))

@@ -86,14 +86,21 @@ class Band:
 
     def quantiles(self, share: float) -> Array:
         """Return lower and upper ends of the central interval of the replicated data, ``(2, readings)``."""
-        ends: Array = np.nanquantile(self.replicated, [(1 - share) / 2, (1 + share) / 2], axis=0)
-        return ends
+        return _quantiles(self.replicated, [(1 - share) / 2, (1 + share) / 2])
 
     @property
     def middle(self) -> Array:
         """Median prediction."""
-        middle: Array = np.nanmedian(self.predicted, axis=0)
+        middle: Array = _quantiles(self.predicted, [0.5])[0]
         return middle
+
+
+def _quantiles(draws: Array, shares: list[float]) -> Array:
+    """Return quantiles ``(shares, readings)`` over the draws with a prediction; NaN where none has one."""
+    some = np.isfinite(draws).any(axis=0)
+    ends = np.full((len(shares), *some.shape), np.nan)
+    ends[:, some] = np.nanquantile(draws[:, some], shares, axis=0)
+    return ends
 
 
 def new_panel(width: float = PANEL[0], height: float = PANEL[1]) -> tuple[Figure, Any]:
@@ -184,7 +191,9 @@ def one_number(axes: Any, y: Axis, band: Band) -> None:
 
 
 def density(axes: Any, draws: Array, color: str, label: str | None = None) -> None:
-    """A histogram of draws, filled."""
+    """A histogram of draws, filled; nothing where there are none."""
+    if not draws.size:
+        return
     bins = int(np.clip(np.sqrt(draws.size), 12, 30))
     axes.hist(draws, bins=bins, density=True, histtype="stepfilled", color=color, alpha=0.35, label=label)
     axes.hist(draws, bins=bins, density=True, histtype="step", color=color, linewidth=1)

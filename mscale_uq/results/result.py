@@ -39,7 +39,9 @@ class Result:
     effective
         The same for every quantity on the way from parameters to data, on thinned draws.
     failures
-        One row per solve that failed: chain, draw, evaluation, stage, reason, unknowns.
+        One row per solve that failed while sampling, and per prediction that there is not: what was done, of
+        which experiment, chain, draw, evaluation, whether it is the model's own statement, stage, reason,
+        unknowns.
     diagnostics
         Whether the draws can be believed, and why not.
     without
@@ -125,8 +127,9 @@ def is_finished(folder: Path, draws: int, chains: int) -> bool:
 def _table(failures: Sequence[Failure], names: Sequence[str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["chain", "draw", "evaluation", "stage", "reason", *names])
+    columns = ["during", "experiment", "chain", "draw", "evaluation", "infeasible", "stage", "reason"]
+    writer.writerow([*columns, *names])
     for row in failures:
         theta = [value if math.isfinite(value) else "" for value in row.theta]
-        writer.writerow([row.chain, row.draw, row.evaluation, row.stage, row.reason, *theta])
+        writer.writerow([*(getattr(row, name) for name in columns), *theta])
     return text.getvalue()

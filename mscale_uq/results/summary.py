@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mscale_uq.infer.ledger import PREDICTION
+
 LARGEST_RHAT = 1.01
 SMALLEST_ESS = 400
 LARGEST_FAILURE_RATE = 0.01
@@ -127,6 +129,9 @@ def diagnose(summary: pd.DataFrame, attrs: Mapping[str, Any], divergences: int) 
     if failures > LARGEST_FAILURE_RATE * evaluations:
         rate = f"{100 * failures / evaluations:.1f} %" if evaluations else "all"
         reasons.append(f"a solver failed in {failures} of {evaluations} evaluations ({rate})")
+    for one in attrs.get("missed", ()):
+        if one["during"] == PREDICTION:
+            (reasons if one["failed"] > LARGEST_FAILURE_RATE * one["draws"] else notes).append(missing(one))
     if attrs["sampler"] == "laplace":
         notes.append("a normal approximation around the mode, not a sample of the posterior")
     return Diagnostics(
@@ -140,6 +145,17 @@ def diagnose(summary: pd.DataFrame, attrs: Mapping[str, Any], divergences: int) 
         evaluations=evaluations,
         infeasible=int(attrs["infeasible"]),
     )
+
+
+def missing(one: Mapping[str, Any]) -> str:
+    """Say of how many draws an experiment is not predicted, and by whose fault."""
+    gone = one["failed"] + one["infeasible"]
+    parts = [
+        f"a solver failed in {one['failed']}" if one["failed"] else "",
+        f"in {one['infeasible']} the model says that there is none" if one["infeasible"] else "",
+    ]
+    told = f"{gone} of {one['draws']} draws have no {one['during']} of {one['experiment']!r}"
+    return f"{told}: {', '.join(filter(None, parts))}"
 
 
 def _wrong_scale(attrs: Mapping[str, Any]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from mscale_uq.catalog import find_case, summaries
 from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round
+from mscale_uq.infer.ledger import PREDICTION, Failure
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
@@ -31,13 +32,22 @@ from mscale_uq.run.filtered_only import goes_without
 from mscale_uq.run.folder import CHAINS, PROGRESS, prepare
 from mscale_uq.run.memory import held
 from mscale_uq.run.method import settings_of
-from mscale_uq.run.model_error import Learning, learned_facts, sampled_without, scale_facts
+from mscale_uq.run.missed import counted, learned_rows, ledger_rows, rows_without
+from mscale_uq.run.model_error import (
+    Learning,
+    checked_scale,
+    few_draws,
+    learned_facts,
+    sampled_without,
+    scale_facts,
+)
 from mscale_uq.run.surrogate import draw
 from mscale_uq.stats.posterior import Posterior
-from mscale_uq.stats.predictive import Table, predict
+from mscale_uq.stats.predictive import Predictions, predict
 
 PRIOR_DRAWS = 1000
 PRIOR_PREDICTIONS = 300  # for the prior of effective quantities, if each takes less than PATIENCE
+BEFORE = "prediction from the prior"
 PATIENCE = 0.02  # seconds of processor time
 # Random numbers of what is not a chain; chains have the spawn keys (0,), (1,), ...
 PRIOR_KEY, PREDICTION_KEY, PRIOR_PREDICTION_KEY = (2**32 - 1,), (2**32 - 2,), (2**32 - 3,)
@@ -145,6 +155,12 @@ class Sampled:
     said: dict[str, Any] | None = None
     why: str = ""
 
+    @property
+    def failures(self) -> list[Failure]:
+        """The failure ledger of everything that was run before there were draws."""
+        rounds = learned_rows(self.rounds)
+        return [*self.samples.failures, *rows_without(self.without), *rounds]
+
 
 def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: int, mapping: Map) -> None:
     """Predict at thinned draws and write the numbers."""
@@ -159,7 +175,9 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     rng = _generator(case.seed, PRIOR_KEY)
     prior = np.array([posterior.sample_prior(rng) for _ in range(PRIOR_DRAWS)])
     quick = bool(predictions.made) and seconds < PATIENCE
-    prior_made = _made(posterior, prior[:PRIOR_PREDICTIONS], case.seed) if quick else {}
+    before = _before(posterior, prior[: PRIOR_PREDICTIONS if quick else 0], case.seed)
+    few = few_draws(case, len(thetas))
+    scale = checked_scale(case, posterior, thetas[few], mapping)
     facts = _facts(case, settings, samples)
     facts["coordinates"] = coordinates_said(posterior, settings)
     facts["surrogate"] = done.said
@@ -167,17 +185,26 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     facts["goes_without"] = goes_without(case)
     facts["model_error"] = sorted(case.discrepancies)
     facts["approximation"] = learned_facts(case, done.rounds)
-    facts["scale"] = scale_facts(case, posterior, thetas, mapping)
+    facts["scale"] = scale_facts(case, scale)
     facts["thinned"] = f"{len(thetas)} of {settings.chains * length} draws"
-    facts["failed_predictions"] = sum(failure is not None for failure in predictions.failures)
-    data = inference_data(case, samples, kept, predictions, prior, prior_made, facts, done.without)
-    write_result(folder, data, samples.failures, posterior.names)
+    facts["missed"] = [
+        *counted(PREDICTION, predictions.missed, len(thetas)),
+        *counted(BEFORE, before.missed, PRIOR_PREDICTIONS),
+    ]
+    data = inference_data(case, samples, kept, predictions, prior, before.made, facts, done.without)
+    places = [(chain, int(draw)) for chain in range(settings.chains) for draw in kept]
+    later = [
+        *ledger_rows(PREDICTION, predictions.missed, places),
+        *ledger_rows("scale check", scale.missed if scale else (), [places[row] for row in few]),
+        *ledger_rows(BEFORE, before.missed),
+    ]
+    write_result(folder, data, [*done.failures, *later], posterior.names)
 
 
-def _made(posterior: Posterior, thetas: Array, seed: int) -> Table:
-    """Return what the stages make on the way at draws of the prior, far-out ones among them."""
+def _before(posterior: Posterior, thetas: Array, seed: int) -> Predictions:
+    """Predict at draws of the prior, far-out ones among them."""
     with np.errstate(all="ignore"):
-        return predict(posterior, thetas, _generator(seed, PRIOR_PREDICTION_KEY)).made
+        return predict(posterior, thetas, _generator(seed, PRIOR_PREDICTION_KEY))
 
 
 def _thetas(posterior: Posterior, samples: Samples, kept: np.ndarray) -> Array:

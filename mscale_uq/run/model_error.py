@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -15,7 +15,7 @@ from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round, error_in_rounds, learn_error
 from mscale_uq.diagnose.model_error import has_model_error, with_approximation, without_model_error
-from mscale_uq.diagnose.scale_check import scale_check
+from mscale_uq.diagnose.scale_check import ScaleCheck, scale_check
 from mscale_uq.files import replace as write_whole
 from mscale_uq.infer.chains import OnProgress, sample
 from mscale_uq.infer.levels import Levels
@@ -24,6 +24,7 @@ from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
 from mscale_uq.observe.approximation import ApproximationError
 from mscale_uq.run.folder import BESIDE, LEARNED, ROUNDS
+from mscale_uq.stats.missed import Missed
 from mscale_uq.stats.posterior import Posterior
 
 LEAST, MOST = 100, 250  # draws of a chain: between two rounds, and without model error
@@ -132,12 +133,22 @@ def sampled_without(
     return sample(target(case, plain), beside, folder / BESIDE, f"{case.hash} {BESIDE}", tell)
 
 
-def scale_facts(case: Case, posterior: Posterior, thetas: Array, mapping: Map = map) -> dict[str, Any] | None:
-    """Return what the resolved model says at a few draws, None if the system has none."""
+def few_draws(case: Case, count: int) -> np.ndarray:
+    """Return at which of `count` draws the resolved model is run; at none without a scale check."""
+    return np.linspace(0, count - 1, case.scale.draws).astype(int) if case.scale else np.zeros(0, dtype=int)
+
+
+def checked_scale(case: Case, posterior: Posterior, few: Array, mapping: Map = map) -> ScaleCheck | None:
+    """Return what the resolved model says at a few draws ``(draws, n)``, None if the case does not ask."""
     if case.scale is None:
         return None
-    few = thetas[np.linspace(0, len(thetas) - 1, case.scale.draws).astype(int)]
-    check = scale_check(posterior, case.scale.good(case.system, case.plans), few, mapping)
+    return scale_check(posterior, case.scale.good(case.system, case.plans), few, mapping)
+
+
+def scale_facts(case: Case, check: ScaleCheck | None) -> dict[str, Any] | None:
+    """Return the outcome of a scale check in words, None if there is none."""
+    if case.scale is None or check is None:
+        return None
     learned = case.scale.learned
     return {"lines": check.lines(learned), "good": check.ok or learned, "learned": learned}
 
@@ -162,7 +173,7 @@ def learned_facts(case: Case, rounds: tuple[Round, ...]) -> dict[str, Any] | Non
         "against": plan.against,
         "over": plan.over,
         "rounds": len(rounds),
-        "failed": sum(one.failed for one in rounds),
+        "failed": sum(len(one.missed) for one in rounds),
         "places": places,
     }
 
@@ -193,7 +204,7 @@ def _written(one: Round) -> dict[str, Any]:
         }
         for place, error in one.errors.items()
     ]
-    return {"failed": one.failed, "errors": errors}
+    return {"missed": [asdict(row) for row in one.missed], "errors": errors}
 
 
 def _read(content: Mapping[str, Any]) -> Round:
@@ -201,4 +212,5 @@ def _read(content: Mapping[str, Any]) -> Round:
         (one["place"][0], one["place"][1]): ApproximationError(one["mean"], one["covariance"], one["draws"])
         for one in content["errors"]
     }
-    return Round(errors, content["failed"])
+    missed = (Missed(**{**row, "theta": tuple(row["theta"])}) for row in content["missed"])
+    return Round(errors, tuple(missed))

@@ -12,6 +12,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import ForwardFailure
 from mscale_uq.stats.experiment import Experiment
+from mscale_uq.stats.missed import Missed, missed
 from mscale_uq.stats.posterior import Posterior
 
 Key = tuple[str, str]  # (experiment, quantity)
@@ -34,15 +35,15 @@ class Predictions:
         correlated these do not add up to the log-likelihood.
     made
         What the stages make on the way, where it is small enough.
-    failures
-        Per draw: None, or why there is no prediction of some experiment.
+    missed
+        Every draw without a prediction of an experiment, and why; its row in these arrays is NaN.
     """
 
     predicted: Table
     replicated: Table
     pointwise: Table
     made: Table
-    failures: tuple[ForwardFailure | None, ...]
+    missed: tuple[Missed, ...]
 
 
 def predict(
@@ -59,15 +60,17 @@ def predict(
     rows = np.atleast_2d(np.asarray(thetas, dtype=float))
     draws = list(map(partial(_attempt, posterior, largest), rows, rng.spawn(len(rows))))
     tables: list[dict[Key, Array]] = [{}, {}, {}, {}]
-    for own in zip(*draws, strict=True):  # one experiment's
+    gone: list[Missed] = []
+    for position, experiment in enumerate(posterior.experiments):
+        own = [draw[position] for draw in draws]
+        failures = [one if isinstance(one, ForwardFailure) else None for one in own]
+        gone += missed(experiment.name, rows, failures)
         good = [one for one in own if not isinstance(one, ForwardFailure)]
-        missing = [_all_nan(table) for table in good[0]] if good else [{}, {}, {}, {}]
+        missing = [_all_nan(table) for table in good[0]] if good else _nothing(experiment)
         filled = [missing if isinstance(one, ForwardFailure) else one for one in own]
         for kind, table in enumerate(tables):
             table |= {key: np.array([one[kind][key] for one in filled]) for key in missing[kind]}
-    reasons = [[one for one in draw if isinstance(one, ForwardFailure)] for draw in draws]
-    failures = tuple(found[0] if found else None for found in reasons)
-    return Predictions(tables[0], tables[1], tables[2], tables[3], failures)
+    return Predictions(tables[0], tables[1], tables[2], tables[3], tuple(gone))
 
 
 def _attempt(
@@ -102,6 +105,12 @@ def _one(
         if np.size(known[name]) <= largest and name not in experiment.operators
     }
     return [predicted, replicated, pointwise, made]
+
+
+def _nothing(experiment: Experiment) -> list[dict[Key, Array]]:
+    """Return the tables of an experiment that is predicted nowhere: NaN, of the shape of its data."""
+    known = _all_nan({(experiment.name, name): experiment.observed[name] for name in experiment.operators})
+    return [known, known, known, {}]
 
 
 def _all_nan(table: Mapping[Key, Array]) -> dict[Key, Array]:

@@ -253,12 +253,32 @@ def test_draws_without_a_good_prediction_are_left_out_and_counted():
     (found,) = differences(calibration(readings()), {"rod": [fragile]}, thetas)
     assert (len(found.rows), found.failed) == (2, 2)
     assert found.thetas == pytest.approx(thetas[[0, 2]])
-    assert learn_error(calibration(readings()), {"rod": [fragile]}, thetas).failed == 2
+    learned = learn_error(calibration(readings()), {"rod": [fragile]}, thetas)
+    assert found.missed == learned.missed
+    assert [(one.row, one.theta, one.reason) for one in found.missed] == [
+        (1, (1.2,), "too large"),
+        (3, (1.3,), "too large"),
+    ]
     with pytest.raises(InputError, match="fewer than two"):
         learn_error(calibration(readings()), {"rod": [fragile]}, thetas[:2])
     nothing = scale_check(calibration(readings()), {"rod": [fragile]}, thetas[[1]])
     assert not nothing.ok
     assert "no prediction" in nothing.lines()[0]
+    assert [one.theta for one in nothing.missed] == [(1.2,)]
+
+
+def test_an_experiment_that_was_compared_nowhere_is_not_passed_over():
+    """With one experiment compared and fine, the check is not content while another was not compared."""
+    operators = {"u": ObservationOperator("u", Gaussian(SD))}
+    both = Posterior(
+        {"resistivity": Normal(1.0, 0.1)},
+        [Experiment(name, homogenised(), {"u": readings()}, operators) for name in ("rod", "other")],
+    )
+    good = {"rod": [resolved(eps=1e-4)], "other": [ForwardModel([Fragile()], RESISTIVITY, ["u"])]}
+    check = scale_check(both, good, np.array([[1.2]]))
+    assert [row.ok for row in check.rows] == [True, False]
+    assert not check.ok
+    assert "nothing was compared" in check.lines()[-1]
 
 
 def test_good_models_take_turns():

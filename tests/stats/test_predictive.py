@@ -48,8 +48,9 @@ def test_each_draw_is_solved_once_and_a_failed_one_is_a_row_of_nan():
     assert np.allclose(found.predicted["one", "half"], [0.125, np.nan, 0.32], equal_nan=True)
     assert np.allclose(found.made["one", "square"], [0.25, np.nan, 0.64], equal_nan=True)
     assert ("one", "field") not in found.made
-    assert [failure is None for failure in found.failures] == [True, False, True]
-    assert found.failures[1].reason == "too large"
+    (gone,) = found.missed
+    assert (gone.row, gone.experiment, gone.stage, gone.theta) == (1, "one", "picky", (2.0,))
+    assert (gone.reason, gone.infeasible) == ("too large", False)
     exact = -0.5 * ((0.2 - 0.125) / 0.1) ** 2 - np.log(0.1 * np.sqrt(2 * np.pi))
     assert np.isclose(found.pointwise["one", "half"][0], exact)
 
@@ -76,6 +77,7 @@ def test_what_no_reading_sees_is_neither_run_nor_fails_in_the_density_and_is_pre
     assert seen.solves == unseen.solves == 0
     found = predict(target, [[0.5], [2.0]], np.random.default_rng(0))
     assert np.allclose(found.predicted["two", "half"], [0.125, np.nan], equal_nan=True)
+    assert [(one.row, one.experiment) for one in found.missed] == [(1, "one"), (1, "two")]
 
 
 def test_replicated_data_scatter_as_the_law_says():
@@ -85,10 +87,11 @@ def test_replicated_data_scatter_as_the_law_says():
     assert abs(spread.std() / 0.1 - 1) < 5 / np.sqrt(8000)
 
 
-def test_where_every_draw_fails_there_is_nothing_but_reasons():
+def test_where_every_draw_fails_there_is_nothing_but_nan_and_reasons():
     found = predict(posterior(Picky()), [[3.0], [4.0]], np.random.default_rng(0))
-    assert found.predicted == {}
-    assert len(found.failures) == 2
+    assert np.isnan(found.predicted["one", "half"]).all()
+    assert found.made == {}
+    assert [one.row for one in found.missed] == [0, 1]
 
 
 def test_the_inputs_are_left_alone():

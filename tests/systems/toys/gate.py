@@ -9,9 +9,10 @@ from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.stage import MatrixLinearization, Stage
 from mscale_uq.core.system import Option, System
-from mscale_uq.errors import SolveFailed
+from mscale_uq.errors import Infeasible, SolveFailed
 
 COUNTER = "TOY_GATE_COUNTER"  # environment: a file that gets a byte for each evaluation above the limit
+CHOICES = ("give_up", "not_a_number", "absent", "bug")
 PARAMETERS = (
     Parameter("level", "m", 0.5, meaning="reading at place zero"),
     Parameter("slope", "1", 0.5, meaning="of the line"),
@@ -42,6 +43,9 @@ class Gate(Stage):
     def not_a_number(self, values, reading):
         return {"reading": np.where(self.place > 0, np.nan, reading)}
 
+    def absent(self, values, reading):
+        raise Infeasible("gate", values, "there is no line up here")
+
     def bug(self, values, reading):
         return {"reading": reading + "one"}  # the bug
 
@@ -65,7 +69,12 @@ SYSTEM = System(
     coordinates=(Quantity("place", "m", "along the line"),),
     options=(
         Option("limit", 1e9, "m", "of the level"),
-        Option("above", "give_up", meaning="what happens there", choices=("give_up", "not_a_number", "bug")),
+        Option(
+            "above",
+            "give_up",
+            meaning="what happens there",
+            choices=("give_up", "not_a_number", "absent", "bug"),
+        ),
     ),
     smoothness="smooth",
     forward=forward,
