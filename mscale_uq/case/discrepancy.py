@@ -1,4 +1,4 @@
-"""The sections ``[discrepancy.<output>]``: a smooth curve along the readings' coordinates, in the law."""
+"""The sections ``[discrepancy.<output>]``: a curve along the readings' coordinates, in the law."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,9 +17,10 @@ from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
 from mscale_uq.observe.correlated import GaussianCorrelated
-from mscale_uq.observe.discrepancy import SmoothDiscrepancy, Zero
+from mscale_uq.observe.discrepancy import ProcessDiscrepancy, Zero
 from mscale_uq.observe.laws import Gaussian
 
+SMOOTH = "squared exponential"
 Point = tuple[float, ...]
 
 
@@ -36,6 +37,8 @@ class Discrepancy:
         A number in the output's unit, one number per coordinate in its unit; or names of unknowns.
     zero_value, zero_slope
         Points, one number per coordinate, where the curve is known to vanish, or to be flat.
+    kernel
+        How neighbours hang together: a smooth curve, or one that forgets all but its last value.
     """
 
     along: tuple[str, ...]
@@ -43,6 +46,7 @@ class Discrepancy:
     length: tuple[float | str, ...]
     zero_value: tuple[Point, ...]
     zero_slope: tuple[Point, ...]
+    kernel: str = SMOOTH
 
     def added(self, operator: ObservationOperator, data: Measurements) -> ObservationOperator:
         """Return the operator with the curve in its law.
@@ -86,13 +90,14 @@ class Discrepancy:
             "along": list(self.along),
             "amplitude": self.amplitude,
             "length": list(self.length),
+            **({"kernel": self.kernel} if self.kernel != SMOOTH else {}),
             **{key: value for key, value in points.items() if value},
         }
 
-    def _curve(self, along: Array) -> SmoothDiscrepancy:
+    def _curve(self, along: Array) -> ProcessDiscrepancy:
         zeros = [Zero(point) for point in self.zero_value]
         zeros += [Zero(point, slope) for point in self.zero_slope for slope in range(len(self.along))]
-        return SmoothDiscrepancy(along, self.amplitude, self.length, tuple(zeros))
+        return ProcessDiscrepancy(along, self.amplitude, self.length, tuple(zeros), self.kernel)
 
 
 def plan_discrepancies(
@@ -123,6 +128,7 @@ def _discrepancy(spec: DiscrepancySpec, system: System, output: Quantity) -> Dis
         length=tuple(level(one, unit, "length") for one, unit in zip(lengths, units, strict=True)),
         zero_value=_points(spec.zero_value, units, "zero_value"),
         zero_slope=_points(spec.zero_slope, units, "zero_slope"),
+        kernel=spec.kernel,
     )
     found._curve(np.zeros((1, len(units))))  # refuses levels and zeros that are impossible
     return found

@@ -94,11 +94,12 @@ class ExperimentSpec(Section):
 
 
 class DiscrepancySpec(Section):
-    """What the model of one output misses, as a smooth curve along coordinates of its readings."""
+    """What the model of one output misses, as a curve along coordinates of its readings."""
 
     along: Names
     amplitude: Number
     length: Numbers
+    kernel: Literal["squared exponential", "exponential"] = "squared exponential"
     zero_value: Points = []
     zero_slope: Points = []
 

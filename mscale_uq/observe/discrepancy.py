@@ -1,6 +1,12 @@
-"""What a model misses, as a smooth unknown curve over the sensors' coordinates: a Gaussian process.
+"""What a model misses, as an unknown curve over the sensors' coordinates: a Gaussian process.
 
-    d(x) ~ GP(0, a^2 k),   k(x, z) = exp(-1/2 sum_j ((x_j - z_j)/l_j)^2)
+    d(x) ~ GP(0, a^2 k)
+
+    "squared exponential", a smooth curve:          k(x, z) = exp(-1/2 sum_j ((x_j - z_j)/l_j)^2)
+    "exponential", an Ornstein-Uhlenbeck process:   k(x, z) = exp(-sum_j |x_j - z_j|/l_j)
+
+The second is rough, and knows of its past what its last value says: at equal steps h it is the autoregressive
+process of order one, d(x + h) = phi d(x) + a sqrt(1 - phi^2) e with phi = exp(-h/l) and e ~ N(0, 1).
 
 A curve that is free everywhere can imitate the model, and then nothing is learned about theta. What is known
 about the error must be said: that it vanishes, or is flat, at a point (a boundary that is controlled, a load
@@ -9,6 +15,7 @@ of zero, an initial state). The process is conditioned on these zeros exactly:
     k(x, z) - g(x)' G^-1 g(z),   g = cov(d(x), zeros), G = cov(zeros, zeros)
 
 Slopes enter as l_j dd/dx_j, which vanish together with the slopes and keep G free of units.
+A rough curve has none.
 
 Sources: J. Brynjarsdóttir, A. O'Hagan, Learning about physical parameters: the importance of model
 discrepancy, Inverse Problems 30 (2014) 114007, doi:10.1088/0266-5611/30/11/114007; M. C. Kennedy,
@@ -24,10 +31,11 @@ import numpy as np
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
-from mscale_uq.errors import InputError, explain
+from mscale_uq.errors import InputError, explain, near_match
 from mscale_uq.observe.correlated import ModelError
 from mscale_uq.observe.laws import check_level, look_up
 
+POWERS = {"squared exponential": 2, "exponential": 1}  # p of a kernel exp(-sum_j |x_j - z_j|^p / (p l_j^p))
 STEP = 1e-40  # of the complex step, relative
 
 
@@ -50,8 +58,8 @@ class Zero:
 
 @final
 @dataclass(frozen=True, eq=False)
-class SmoothDiscrepancy(ModelError):
-    """A smooth curve added to the prediction of one quantity.
+class ProcessDiscrepancy(ModelError):
+    """A curve added to the prediction of one quantity.
 
     Attributes
     ----------
@@ -63,17 +71,21 @@ class SmoothDiscrepancy(ModelError):
         Over which the curve changes, one per coordinate in its unit: numbers or names.
     zeros
         Where value or slope vanish.
+    kernel
+        ``"squared exponential"`` or ``"exponential"``.
 
     Raises
     ------
     InputError
-        If the numbers of coordinates differ, a zero is given twice, or a level is not positive.
+        If the numbers of coordinates differ, a zero is given twice, a level is not positive, or a rough curve
+        is to have a slope.
     """
 
     along: Array
     amplitude: float | str
     lengths: tuple[float | str, ...]
     zeros: tuple[Zero, ...] = ()
+    kernel: str = "squared exponential"
     _known: Array = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -128,9 +140,15 @@ class SmoothDiscrepancy(ModelError):
     def _process(self, lengths: Array) -> "_Process":
         at = np.array([zero.at for zero in self.zeros]).reshape(-1, lengths.size)
         slopes = np.array([-1 if zero.slope is None else zero.slope for zero in self.zeros], dtype=int)
-        return _Process(self.along, at, slopes, lengths)
+        return _Process(self.along, at, slopes, lengths, POWERS[self.kernel])
 
     def _check_zeros(self, d: int) -> None:
+        if self.kernel not in POWERS:
+            given = f"discrepancy: kernel {self.kernel!r}{near_match(self.kernel, POWERS)}"
+            raise InputError(explain(given, ", ".join(POWERS)))
+        if POWERS[self.kernel] < 2 and any(zero.slope is not None for zero in self.zeros):
+            given = f"discrepancy: a slope of a curve with the kernel {self.kernel!r}"
+            raise InputError(explain(given, "zeros of its value", "smooth curves have slopes"))
         for zero in self.zeros:
             inside = zero.slope is None or 0 <= zero.slope < d
             if len(zero.at) != d or not np.all(np.isfinite(zero.at)) or not inside:
@@ -150,6 +168,7 @@ class _Process:
     zeros: Array
     slopes: np.ndarray
     lengths: Array
+    power: int
 
     def given_zeros(self) -> Array:
         """Return the covariance ``(n, n)`` of the values at the points."""
@@ -166,28 +185,32 @@ class _Process:
         cross, prior = self._of_zeros(self.lengths)
         weight = np.linalg.solve(prior, cross)
         back = d_cross.T @ weight
-        u = (self.points[:, None, position] - self.points[:, position]) / length
-        return self._free() * u**2 / length - back - back.T + weight.T @ d_prior @ weight
+        u = np.abs(self.points[:, None, position] - self.points[:, position]) / length
+        return self._free() * u**self.power / length - back - back.T + weight.T @ d_prior @ weight
 
     def _free(self) -> Array:
-        u = (self.points[:, None] - self.points) / self.lengths
-        return np.exp(-0.5 * np.sum(u**2, axis=-1))
+        return np.asarray(_kernel(self.points[:, None] - self.points, self.lengths, self.power))
 
     def _of_zeros(self, lengths: Any) -> tuple[Any, Any]:
         """Return the covariances of the zeros with the points ``(z, n)`` and among each other ``(z, z)``."""
         values = np.full(len(self.points), -1)
         return (
-            _covariances(self.zeros, self.slopes, self.points, values, lengths),
-            _covariances(self.zeros, self.slopes, self.zeros, self.slopes, lengths),
+            self._covariances(self.points, values, lengths),
+            self._covariances(self.zeros, self.slopes, lengths),
         )
 
+    def _covariances(self, points: Array, slopes: np.ndarray, lengths: Any) -> Any:
+        """Return covariances ``(z, n)`` of zeros with values (-1) or scaled slopes l_j d/dx_j at points."""
+        apart = self.zeros[:, None] - points
+        u = apart / lengths
+        rows, columns = np.ogrid[: len(self.zeros), : len(points)]
+        left = self.slopes[:, None]
+        by_left = np.where(left >= 0, -u[rows, columns, left], 1.0)
+        by_right = np.where(slopes >= 0, u[rows, columns, slopes], 1.0)
+        both = (left == slopes) & (left >= 0)
+        return (by_left * by_right + both) * _kernel(apart, lengths, self.power)
 
-def _covariances(first: Array, left: np.ndarray, second: Array, right: np.ndarray, lengths: Any) -> Any:
-    """Return covariances ``(m, n)`` of values (-1) and scaled slopes l_j d/dx_j; analytic in the lengths."""
-    u = (first[:, None] - second) / lengths
-    rows, columns = np.ogrid[: len(first), : len(second)]
-    left = left[:, None]
-    by_left = np.where(left >= 0, -u[rows, columns, left], 1.0)
-    by_right = np.where(right >= 0, u[rows, columns, right], 1.0)
-    both = (left == right) & (left >= 0)
-    return (by_left * by_right + both) * np.exp(-0.5 * np.sum(u**2, axis=-1))
+
+def _kernel(apart: Array, lengths: Any, power: int) -> Any:
+    """Return the correlation of values that are ``(.., d)`` apart; analytic in the lengths."""
+    return np.exp(-np.sum((np.abs(apart) / lengths) ** power, axis=-1) / power)

@@ -22,7 +22,7 @@ def model_error(result: Result) -> dict[str, Any]:
 
 def _discrepancies(result: Result) -> Iterator[str]:
     for quantity in result.facts["model_error"]:
-        yield f"{words(quantity)}: a smooth curve that the model misses is part of the law"
+        yield f"{words(quantity)}: a curve that the model misses is part of the law"
 
 
 def _learned(result: Result) -> Iterator[str]:

@@ -31,7 +31,7 @@ from mscale_uq.diagnose.scale_check import scale_check
 from mscale_uq.errors import InputError, NoGradient, SolveFailed
 from mscale_uq.observe.approximation import ApproximationError
 from mscale_uq.observe.correlated import GaussianCorrelated
-from mscale_uq.observe.discrepancy import SmoothDiscrepancy, Zero
+from mscale_uq.observe.discrepancy import ProcessDiscrepancy, Zero
 from mscale_uq.observe.laws import Gaussian, StudentT
 from mscale_uq.stats.experiment import Experiment, Fixed
 from mscale_uq.stats.posterior import Posterior
@@ -332,7 +332,7 @@ def test_without_model_error_noise_and_its_unknowns_remain():
         [Formula(machine, "y")], [Parameter("efficiency", "1", 0.6)], ["y"], {"x": MACHINE_X}
     )
     zeros = (Zero((0.0,)), Zero((0.0,), slope=0))
-    law = GaussianCorrelated(Gaussian("noise"), (SmoothDiscrepancy(MACHINE_X, "amplitude", (3.0,), zeros),))
+    law = GaussianCorrelated(Gaussian("noise"), (ProcessDiscrepancy(MACHINE_X, "amplitude", (3.0,), zeros),))
     data = 0.65 * MACHINE_X / (1 + MACHINE_X / 20)
     priors = {
         "efficiency": Normal(1.0, 1.0),
@@ -355,7 +355,7 @@ def test_the_likelihoods_gradient_goes_through_a_discrepancy_with_unknowns():
     model = ForwardModel(
         [Formula(machine, "y")], [Parameter("efficiency", "1", 0.6)], ["y"], {"x": MACHINE_X}
     )
-    law = GaussianCorrelated(Gaussian(0.01), (SmoothDiscrepancy(MACHINE_X, "amplitude", ("length",)),))
+    law = GaussianCorrelated(Gaussian(0.01), (ProcessDiscrepancy(MACHINE_X, "amplitude", ("length",)),))
     priors = {"efficiency": Normal(1.0, 1.0), "amplitude": HalfNormal(1.0), "length": LogNormal(1.0, 0.5)}
     experiment = Experiment("machine", model, {"y": MACHINE_X**0.9}, {"y": ObservationOperator("y", law)})
     posterior = Posterior(priors, [experiment])
@@ -365,7 +365,7 @@ def test_the_likelihoods_gradient_goes_through_a_discrepancy_with_unknowns():
 
 
 def test_a_correction_replaces_the_one_before_and_leaves_a_discrepancy():
-    law = GaussianCorrelated(Gaussian(SD), (SmoothDiscrepancy(SENSORS, 0.01, (0.5,)),))
+    law = GaussianCorrelated(Gaussian(SD), (ProcessDiscrepancy(SENSORS, 0.01, (0.5,)),))
     posterior = calibration(readings(), law=law)
     error = ApproximationError(np.zeros(9), np.eye(9))
     once = with_approximation(posterior, {("rod", "u"): error})

@@ -21,7 +21,7 @@ from mscale_uq.diagnose.model_error import changes, without_model_error
 from mscale_uq.infer.chains import sample
 from mscale_uq.infer.settings import Settings
 from mscale_uq.observe.correlated import GaussianCorrelated
-from mscale_uq.observe.discrepancy import SmoothDiscrepancy, Zero
+from mscale_uq.observe.discrepancy import ProcessDiscrepancy, Zero
 from mscale_uq.observe.laws import Gaussian
 from mscale_uq.stats.experiment import Experiment
 from mscale_uq.stats.posterior import Posterior
@@ -53,7 +53,7 @@ def conditional(cov, data):
 
 @cache
 def covariances(zeros):
-    law = GaussianCorrelated(Gaussian(SD), (SmoothDiscrepancy(X, "a", ("l",), zeros),))
+    law = GaussianCorrelated(Gaussian(SD), (ProcessDiscrepancy(X, "a", ("l",), zeros),))
     zero = np.zeros(X.size)
     return [[law.cov(zero, zero, {"a": a, "l": b}) for b in LENGTHS] for a in AMPLITUDES]
 
@@ -102,7 +102,7 @@ def machine(efficiency, x):
 
 def calibration():
     model = ForwardModel([Formula(machine, "y")], [Parameter("efficiency", "1", 0.6)], ["y"], {"x": X})
-    law = GaussianCorrelated(Gaussian(SD), (SmoothDiscrepancy(X, "amplitude", ("length",), AT_ZERO),))
+    law = GaussianCorrelated(Gaussian(SD), (ProcessDiscrepancy(X, "amplitude", ("length",), AT_ZERO),))
     priors = {
         "efficiency": Normal(PRIOR_MEAN, PRIOR_SD),
         "amplitude": LogNormal(np.log(0.2), 1.0),

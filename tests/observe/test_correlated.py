@@ -7,7 +7,7 @@ from scipy import stats
 from mscale_uq.errors import InputError, SolveFailed
 from mscale_uq.observe.approximation import ApproximationError, from_differences
 from mscale_uq.observe.correlated import GaussianCorrelated
-from mscale_uq.observe.discrepancy import SmoothDiscrepancy, Zero
+from mscale_uq.observe.discrepancy import ProcessDiscrepancy, Zero
 from mscale_uq.observe.laws import Gaussian
 
 X = np.array([0.1, 0.4, 0.9, 1.5, 2.0])
@@ -15,7 +15,7 @@ DATA = np.array([1.2, np.nan, -0.4, 3.0, 0.3])
 PREDICTION = np.array([1.0, 0.5, -0.1, 2.0, 0.7])
 VARIANCE = np.array([0.0, 0.1, 0.04, 0.2, 0.0])
 VALUES = {"s": np.array(0.3), "r": np.array(0.1), "a": np.array(0.6), "l": np.array(0.8)}
-WOBBLE = SmoothDiscrepancy(X, "a", ("l",), (Zero((0.0,)), Zero((0.0,), slope=0)))
+WOBBLE = ProcessDiscrepancy(X, "a", ("l",), (Zero((0.0,)), Zero((0.0,), slope=0)))
 MIXED = np.random.default_rng(1).standard_normal((5, 5))
 COARSE = ApproximationError([0.1, -0.2, 0.0, 0.3, 0.1], MIXED @ MIXED.T / 20)
 
@@ -24,7 +24,7 @@ LAWS = {
     "unknown discrepancy": GaussianCorrelated(Gaussian("s", relative="r"), (WOBBLE,)),
     "both": GaussianCorrelated(Gaussian((0.1, 0.2, 0.3, 0.4, 0.2)), (COARSE, WOBBLE)),
     "one name for noise and amplitude": GaussianCorrelated(
-        Gaussian("s"), (SmoothDiscrepancy(X, "s", ("l",)), COARSE)
+        Gaussian("s"), (ProcessDiscrepancy(X, "s", ("l",)), COARSE)
     ),
 }
 every_law = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)

@@ -9,7 +9,7 @@ from mscale_uq.errors import NoGradient
 from mscale_uq.observe.approximation import ApproximationError
 from mscale_uq.observe.correlated import GaussianCorrelated
 from mscale_uq.observe.counts import NegativeBinomial
-from mscale_uq.observe.discrepancy import SmoothDiscrepancy
+from mscale_uq.observe.discrepancy import ProcessDiscrepancy
 from mscale_uq.observe.followed import Followed
 from mscale_uq.observe.information import (
     Sensitivity,
@@ -44,7 +44,7 @@ def score(law, data):
     [
         Gaussian("s", relative="r"),
         Gaussian(0.7),
-        GaussianCorrelated(Gaussian("s", relative="r"), (SmoothDiscrepancy([0.0, 0.3], "a", ("l",)),)),
+        GaussianCorrelated(Gaussian("s", relative="r"), (ProcessDiscrepancy([0.0, 0.3], "a", ("l",)),)),
     ],
     ids=["independent", "known", "correlated"],
 )
