@@ -20,6 +20,7 @@ from mscale_uq.diagnose.identifiability import identifiability
 from mscale_uq.diagnose.identifiability_text import lines
 from mscale_uq.errors import ForwardFailure, NoGradient
 from mscale_uq.io.units import dimension, size
+from mscale_uq.run.filtered_only import goes_without
 from mscale_uq.run.model_error import expected_error
 from mscale_uq.stats.experiment import Experiment
 from mscale_uq.stats.posterior import Posterior
@@ -37,6 +38,7 @@ def check_system(system: System) -> Iterator[Finding]:
         except ContractBroken as broken:
             yield Finding(False, name, str(broken))
     yield _units(system)
+    yield from _no_filter(system)
     model = system.forward()
     yield from _timing("model at its defaults", model, model.theta())
 
@@ -64,6 +66,9 @@ def check_case(case: Case) -> Iterator[Finding]:
             None, "numbers without a unit", f"{', '.join(bare[:MOST_BARE])}{more}: so they are read"
         )
     yield _units(case.system)
+    for sentence in goes_without(case):
+        yield Finding(None, "left to filters", sentence)
+    yield from _no_filter(case.system)
     yield from _experiments(case, posterior, rng)
     if any(plan.awaited for plan in case.plans):
         text = "not judged: the readings come while the case is assimilated"
@@ -78,6 +83,12 @@ def check_case(case: Case) -> Iterator[Finding]:
     else:
         text = f"not judged: that takes derivatives, which a {case.smoothness} system has not"
         yield Finding(None, "identifiability", f"{text}; after a fit, compare prior and posterior")
+
+
+def _no_filter(system: System) -> Iterator[Finding]:
+    """Say why `mscale assimilate` cannot follow a system."""
+    if system.space is None:
+        yield Finding(None, "no filter", system.timeless or "the system declares no state in time (`space`)")
 
 
 def _there(awaited: Awaited) -> Iterator[Finding]:

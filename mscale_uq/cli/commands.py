@@ -60,6 +60,8 @@ def show(system: Annotated[str, typer.Argument(metavar="SYSTEM")], debug: Debug 
         for one in system_tables(found):
             out.print(one)
             out.print()
+        if found.timeless:
+            out.print(f"No filter follows it: {found.timeless}.", markup=False)
 
 
 @app.command()

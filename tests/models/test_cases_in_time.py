@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
+from mscale_uq.cli.check import check_case
 from mscale_uq.cli.commands import app
 from mscale_uq.run.assimilate import take_in
 from mscale_uq.run.filtered_only import goes_without
@@ -53,6 +54,19 @@ def test_who_asks_a_case_that_no_filter_takes_is_told_why(name, reason, tmp_path
 
 
 @pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("show", "fe2_composite"), "No filter follows it: the panel rests under its load"),
+        (("show", "sinoatrial_cell"), "none of them belongs to a time"),
+        (("check", "biofilm_layers", "--system"), "declares no state in time"),
+    ],
+)
+def test_who_looks_at_a_system_or_a_case_is_told_what_filters_can_and_cannot_do(arguments, words):
+    said = CliRunner().invoke(app, arguments)
+    assert words in " ".join(said.output.split())
+
+
+@pytest.mark.parametrize(
     ("name", "words"),
     [
         ("tumor_hallmarks_chance", "watched: fitted without chance = 0.05 1/day^0.5"),
@@ -62,6 +76,12 @@ def test_who_asks_a_case_that_no_filter_takes_is_told_why(name, reason, tmp_path
 def test_what_only_filters_follow_is_told_to_who_fits(name, words):
     (sentence,) = goes_without(read_case(find_case(name)))
     assert words in sentence
+
+
+def test_who_checks_a_case_is_told_what_is_left_to_filters_before_anything_is_run():
+    found = check_case(read_case(find_case("tumor_hallmarks_drift")))
+    said = next(finding.found for finding in found if finding.what == "left to filters")
+    assert "mscale assimilate lets them drift" in said
 
 
 def test_a_case_that_a_fit_takes_as_it_is_has_no_such_note():
