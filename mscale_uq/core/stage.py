@@ -164,8 +164,13 @@ class PointwiseLinearization(Linearization):
 
 def columns_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:
     """Return where each input of a pointwise stage lies among the columns of its tangent."""
-    ends = np.cumsum([0, *(shape[1] if len(shape) == 2 else 1 for shape in shapes.values())]).tolist()
-    return {name: slice(*ends[i : i + 2]) for i, name in enumerate(shapes)}
+    return places_of({name: shape[1] if len(shape) == 2 else 1 for name, shape in shapes.items()})
+
+
+def places_of(sizes: Mapping[str, int]) -> dict[str, slice]:
+    """Return where each name's entries lie when all are put behind each other."""
+    ends = np.cumsum([0, *sizes.values()]).tolist()
+    return {name: slice(*ends[i : i + 2]) for i, name in enumerate(sizes)}
 
 
 @final

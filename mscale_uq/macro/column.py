@@ -17,9 +17,11 @@ from numba import types
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.dynamics import Dynamics, increasing
+from mscale_uq.core.members import member_values
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import InputError, SolveFailed, explain
+from mscale_uq.solve.equal_steps import equal_steps
 from mscale_uq.solve.imex_kernels import NO_ROOT, march
 from mscale_uq.solve.kernel import callback
 from mscale_uq.solve.ledger import Ledger
@@ -120,7 +122,7 @@ class Column:
         A_im, A_ex = TABLES[self.scheme]
         ledgers = []
         for begin, end, inlet in self._pieces(start, stop):
-            steps = max(1, int(np.ceil((end - begin) / self.max_step * (1 - 1e-12))))
+            steps = equal_steps(end - begin, self.max_step)
             dt = (end - begin) / steps
             self._check(p[0] * dt <= self.dx, values, "a step crosses more than a cell: shorten max_step")
             physics = np.concatenate([p[:2], [inlet], p[2:]])
@@ -214,11 +216,13 @@ class ColumnDynamics(Dynamics):
     ) -> Array:
         """Return the states ``(members, n)`` at `stop`."""
         none, still = np.zeros((0, states.shape[1])), np.zeros((0, len(self.inputs)))
-        rows = []
-        for member, state in enumerate(states):
-            own = {name: np.broadcast_to(values[name], len(states))[member] for name in self.inputs}
-            rows.append(self.column.move(state, start, stop, own, none, still).state)
-        return np.array(rows)
+        each = member_values(dict.fromkeys(self.inputs, 0), values, len(states))
+        return np.array(
+            [
+                self.column.move(state, start, stop, own, none, still).state
+                for state, own in zip(states, each, strict=True)
+            ]
+        )
 
     def linearize_step(
         self, state: Array, start: float, stop: float, values: Values

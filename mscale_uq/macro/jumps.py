@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.dynamics import Dynamics, increasing, initial_name
+from mscale_uq.core.members import member_table
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.random import generator
 from mscale_uq.core.stage import Named, Stage, Values
 from mscale_uq.errors import InputError, SolveFailed, explain
 from mscale_uq.macro.network import ReactionNetwork
-from mscale_uq.macro.ode_dynamics import parameter_table
 from mscale_uq.solve.reaction_kernels import simulate
 
 MOST = 100_000_000  # reactions in one replica
@@ -116,6 +116,6 @@ class JumpDynamics(Dynamics):
         if rng is None:
             given = f"{self.name}: a filter of mean and covariance"
             raise InputError(explain(given, hint="an ensemble or particle filter, which draws"))
-        table = parameter_table(self.inputs, {}, values, len(states))
+        table = member_table(self.inputs, {}, values, len(states))
         key, span = int(rng.integers(2**62)), np.array([stop - start])
         return sample_paths(self.network, states, table, span, key).states[:, 0]

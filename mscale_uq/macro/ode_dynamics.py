@@ -1,11 +1,12 @@
 """Ordinary differential equations as dynamics, for filters and rollouts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
 
 from mscale_uq.core.dynamics import Dynamics
+from mscale_uq.core.members import member_table
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import MatrixLinearization, Values
 from mscale_uq.macro.ode import Ode
@@ -65,18 +66,5 @@ class OdeDynamics(Dynamics):
     def _table(self, values: Values, members: int) -> Array:
         """Return p of every member ``(members, m)``."""
         ode = self.ode
-        own = parameter_table(ode.parameters, ode.shapes, values, members)
+        own = member_table(ode.parameters, ode.shapes, values, members)
         return np.hstack([own, np.broadcast_to(ode.constants, (members, len(ode.constants)))])
-
-
-def parameter_table(
-    names: Sequence[str], shapes: Mapping[str, tuple[int, ...]], values: Values, members: int
-) -> Array:
-    """Return the named values of every member ``(members, m)``, whether they share them or not.
-
-    `shapes` says which of them are no scalars.
-    """
-    columns = [
-        np.broadcast_to(values[name], (members, *shapes.get(name, ()))).reshape(members, -1) for name in names
-    ]
-    return np.hstack(columns) if columns else np.zeros((members, 0))

@@ -1,13 +1,14 @@
 """The rate of change of an ordinary differential equation, as a stage: its zeros are the states at rest."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from copy import copy
+from math import prod
 from typing import final
 
 import numpy as np
 
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
+from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values, places_of
 from mscale_uq.macro.ode import Ode
 
 
@@ -31,9 +32,9 @@ class OdeRate(Stage):
         self._shapes = self._state | {name: ode.shapes.get(name, ()) for name in ode.parameters}
         self.inputs = tuple(self._shapes)
         self.outputs = tuple(f"{name}_rate" for name in self._state)
-        self._places = _places(self._shapes)
-        self._size = sum(int(np.prod(shape)) for shape in self._state.values())
-        size = sum(int(np.prod(shape)) for shape in self._shapes.values())
+        self._places = places_of({name: prod(shape) for name, shape in self._shapes.items()})
+        self._size = sum(prod(shape) for shape in self._state.values())
+        size = sum(prod(shape) for shape in self._shapes.values())
         self._given = np.append(np.zeros(size), ode.constants)
         self._moved = self.inputs
         self._rate = ode.rate
@@ -95,9 +96,3 @@ class OdeRate(Stage):
             output: rate[self._places[variable]].reshape(shape)
             for output, (variable, shape) in zip(self.outputs, self._state.items(), strict=True)
         }
-
-
-def _places(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:
-    """Where each name's entries lie when all are put behind each other."""
-    ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes.values())]).tolist()
-    return {name: slice(*ends[i : i + 2]) for i, name in enumerate(shapes)}

@@ -6,6 +6,7 @@ from typing import final
 import numpy as np
 
 from mscale_uq.core.dynamics import Dynamics
+from mscale_uq.core.members import member_values
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
 from mscale_uq.macro.radial import Moves, Radial
@@ -47,12 +48,8 @@ class RadialDynamics(Dynamics):
         self, states: Array, start: float, stop: float, values: Values, rng: np.random.Generator
     ) -> Array:
         """Return the states ``(members, n)`` at `stop`."""
-        return np.array(
-            [
-                self._moved(y, start, stop, self._of(values, row, len(states)))[0]
-                for row, y in enumerate(states)
-            ]
-        )
+        each = member_values(self._axes, values, len(states))
+        return np.array([self._moved(y, start, stop, own)[0] for y, own in zip(states, each, strict=True)])
 
     def linearize_step(
         self, state: Array, start: float, stop: float, values: Values
@@ -86,16 +83,14 @@ class RadialDynamics(Dynamics):
         made[-1] = self.bodies[0].drive.at(stop)
         return made, by_state, blocks
 
-    def _of(self, values: Values, member: int, members: int) -> Values:
-        """Return a member's own values: a row each, or shared."""
-        shapes = {name: 0 for body in self.bodies for name in body.law.names}
+    @property
+    def _axes(self) -> dict[str, int]:
+        """How many axes each value has: what differs from layer to layer has one."""
+        axes = {name: 0 for body in self.bodies for name in body.law.names}
         for body in self.bodies:
             layered = int(len(body.mesh.cells) > 1)
-            shapes |= dict.fromkeys((body.capacity, body.transport, body.source), layered)
-        return {
-            name: values[name][member] if np.ndim(values[name]) > shapes[name] else values[name]
-            for name in self.inputs
-        }
+            axes |= dict.fromkeys((body.capacity, body.transport, body.source), layered)
+        return {name: axes[name] for name in self.inputs}
 
 
 def _stepped(

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.dynamics import Dynamics, increasing
+from mscale_uq.core.members import member_values
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import Infeasible, InputError, explain
 from mscale_uq.solve.ledger import Ledger
 from mscale_uq.solve.modes import Modes, area, decay, modes, rise, rise_between
 
-INPUTS = ("face_diffusivity", "cell_loss", "influx")
+AXES = {"face_diffusivity": 1, "cell_loss": 1, "influx": 0}  # name -> number of axes
+INPUTS = tuple(AXES)
 
 
 @final
@@ -168,18 +170,13 @@ class RowDynamics(Dynamics):
         self.balance = balance
         self.name, self.inputs = "balance of the row", INPUTS
         self.state = (Quantity(variable.name, variable.unit, variable.meaning, shape=(balance.cells,)),)
-        self._whole = {"face_diffusivity": (balance.cells - 1,), "cell_loss": (balance.cells,), "influx": ()}
 
     def step(
         self, states: Array, start: float, stop: float, values: Values, rng: np.random.Generator
     ) -> Array:
         """Return the states ``(members, cells)`` at `stop`."""
-        rows = {
-            name: np.broadcast_to(values[name], (len(states), *shape)) for name, shape in self._whole.items()
-        }
         moved = []
-        for member, state in enumerate(states):
-            own = {name: array[member] for name, array in rows.items()}
+        for state, own in zip(states, member_values(AXES, values, len(states)), strict=True):
             found = self.balance.modes(own)
             after, ledger = self.balance.move(
                 state, found, float(own["influx"]), own["cell_loss"], stop - start

@@ -8,11 +8,13 @@ from typing import final
 import numpy as np
 
 from mscale_uq.core.dynamics import WITHOUT_CHANCE, Dynamics
+from mscale_uq.core.members import member_table
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Values
 from mscale_uq.errors import InputError, explain
 from mscale_uq.macro.ode import Ode
-from mscale_uq.macro.ode_dynamics import OdeDynamics, parameter_table
+from mscale_uq.macro.ode_dynamics import OdeDynamics
+from mscale_uq.solve.equal_steps import equal_steps
 from mscale_uq.solve.rate import Rate
 
 
@@ -65,7 +67,7 @@ class SdeDynamics(Dynamics):
         self, states: Array, start: float, stop: float, values: Values, rng: np.random.Generator | None
     ) -> Array:
         """Return the states ``(members, n)`` at `stop`, by chance, or without where no generator is given."""
-        table, moved = parameter_table(self.chance.parameters, {}, values, len(states)), states
+        table, moved = member_table(self.chance.parameters, {}, values, len(states)), states
         read = {name: values[name] for name in self._path.inputs}
         if rng is None:
             return self._path.step(states, start, stop, read, WITHOUT_CHANCE)
@@ -88,7 +90,7 @@ class SdeDynamics(Dynamics):
 
     def noise_at(self, state: Array, start: float, stop: float, values: Values) -> Array:
         """Return the covariance ``(n, n)`` gained along the path from a state ``(n,)``."""
-        own, q = self.ode.vector(values), parameter_table(self.chance.parameters, {}, values, 1)[0]
+        own, q = self.ode.vector(values), member_table(self.chance.parameters, {}, values, 1)[0]
         gained, y = np.zeros((self.size, self.size)), state
         for low, high in pairwise(self._cuts(start, stop)):
             gained += self._halved(y, low, high - low, q)
@@ -98,7 +100,7 @@ class SdeDynamics(Dynamics):
         return gained
 
     def _cuts(self, start: float, stop: float) -> list[float]:
-        count = max(1, int(np.ceil((stop - start) / self.chance.longest * (1 - 1e-12))))
+        count = equal_steps(stop - start, self.chance.longest)
         return np.linspace(start, stop, count + 1).tolist()
 
     def _scattered(

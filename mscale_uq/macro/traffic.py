@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.dynamics import Dynamics
+from mscale_uq.core.members import member_table
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import InputError, SolveFailed, explain
+from mscale_uq.solve.equal_steps import equal_steps
 from mscale_uq.solve.godunov import FluxLaw, march
 from mscale_uq.solve.ledger import Ledger
 
@@ -82,7 +84,7 @@ class TrafficDynamics(Dynamics):
         self, states: Array, start: float, stop: float, values: Values, rng: np.random.Generator
     ) -> Array:
         """Return the states ``(members, n)`` at `stop`."""
-        table = np.stack([np.broadcast_to(values[name], len(states)) for name in self.inputs], axis=1)
+        table = member_table(self.inputs, {}, values, len(states))
         return np.array([self._moved(y, start, stop, p)[0] for y, p in zip(states, table, strict=True)])
 
     def ledgers(self, state: Array, start: float, stop: float, values: Values) -> list[Ledger]:
@@ -99,7 +101,7 @@ class TrafficDynamics(Dynamics):
         passed, ledgers = np.zeros(self.cells + 1), []
         times = [start, *(t for t in (self.incident.start, self.incident.stop) if start < t < stop), stop]
         for begin, end in pairwise(times):
-            steps = max(1, int(np.ceil((end - begin) * self.fastest / self.dx * (1 - 1e-12))))
+            steps = equal_steps(end - begin, self.dx / self.fastest)
             blocked = self.incident.start <= (begin + end) / 2 < self.incident.stop
             leaving = exit_capacity if blocked else np.inf
             made = march(ROAD, density, np.tile(road, (self.cells, 1)), self.dx, (end - begin) / steps, steps,

@@ -12,6 +12,7 @@ from mscale_uq.core.stage import Linearization, Named, Values
 from mscale_uq.errors import InputError, WiringError, explain
 from mscale_uq.macro.diffusion import DiffusionProblem
 from mscale_uq.macro.euler import ImplicitEuler, LastEuler
+from mscale_uq.solve.equal_steps import equal_steps
 
 GAMMA = 1 - 1 / np.sqrt(2)
 STRETCH = (1 - GAMMA) / GAMMA
@@ -103,7 +104,7 @@ class TransientDiffusion(Dynamics):
         """Return the number of substeps, and the length of each implicit Euler step."""
         if not stop > start:
             raise InputError(explain(f"a step from {start} to {stop}", "forward in time"))
-        count = max(1, int(np.ceil((stop - start) / self.max_step * (1 - 1e-12))))
+        count = equal_steps(stop - start, self.max_step)
         return count, GAMMA * (stop - start) / count
 
     def _rows(self, values: Values, members: int) -> Array:

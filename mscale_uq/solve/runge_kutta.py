@@ -6,7 +6,6 @@ agrees with the value to round-off however long the step.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
 from typing import ClassVar, final
 
 import numba
@@ -16,6 +15,7 @@ from mscale_uq.core.dynamics import Dynamics
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, Named, Values
 from mscale_uq.errors import InputError, explain
+from mscale_uq.solve.equal_steps import equal_steps
 from mscale_uq.solve.kernel import kernel
 
 
@@ -108,8 +108,7 @@ class RungeKutta(Dynamics):
 
     def _division(self, start: float, stop: float) -> tuple[int, float]:
         span = stop - start
-        # A span that is a whole number of longest steps up to round-off gets just that number.
-        count = max(1, ceil(span / self.longest_step * (1 - 1e-12)))
+        count = equal_steps(span, self.longest_step)
         return count, span / count
 
     def _parameters(self, values: Values, members: int) -> Array:
