@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from mscale_uq.cli.commands import app
 from mscale_uq.infer.methods import METHODS
-from mscale_uq.report.content import failures
+from mscale_uq.report.failures import failures
 from mscale_uq.results.result import read_result
 
 pytestmark = pytest.mark.usefixtures("toys")

@@ -9,18 +9,14 @@ import numpy as np
 import pandas as pd
 
 from mscale_uq.core.parameter import Array
-from mscale_uq.infer.ledger import PREDICTION, SAMPLING
 from mscale_uq.io.units import convert
 from mscale_uq.report.density import smooth_density
 from mscale_uq.report.figures import Band
 from mscale_uq.report.shown import shown_density, shown_numbers, shown_unit, shown_values
 from mscale_uq.report.text import exact, interval, number, pretty_unit, share, words
 from mscale_uq.results.result import Result
-from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, missing, prior_derived, scalars
+from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, prior_derived, scalars
 
-TELLS = (
-    0.9  # chance that a failed point lies on one side of a draw, above which an unknown tells where they are
-)
 STRONG, WEAK = 0.9, 0.2  # contraction above which data speak clearly, below which they hardly speak
 
 
@@ -158,62 +154,6 @@ def verdicts(scalars_: list[Scalar]) -> list[dict[str, str]]:
     return [_verdict(scalar) for scalar in scalars_ if scalar.expected]
 
 
-def failures(result: Result) -> dict[str, Any]:
-    """Say how often solvers failed, why, and where."""
-    table = _solvers(result)
-    missed = [missing(one) for one in result.facts.get("missed", ())]
-    if not len(table):
-        return {"count": 0, "missed": missed, "findings": []}
-    reasons = table.groupby(["stage", "reason"]).size().sort_values(ascending=False)
-    seen = failed_at(result)
-    where = [
-        {"name": s.name, "failed": _range(points), "drawn": _range(s.draws.ravel())} for s, points in seen
-    ]
-    counted = [
-        {"stage": stage, "reason": reason, "count": int(n)} for (stage, reason), n in reasons.head(5).items()
-    ]
-    found = [sentence for scalar, points in seen if (sentence := _region(scalar, points))]
-    return {"count": len(table), "missed": missed, "reasons": counted, "where": where, "findings": found}
-
-
-def _solvers(result: Result) -> pd.DataFrame:
-    """Return the rows of solvers that failed while sampling, or at draws of the posterior."""
-    table = result.failures
-    if "during" not in table:  # a run of an earlier version, or one without failures
-        return table
-    return table[table["during"].isin([SAMPLING, PREDICTION]) & (table["infeasible"].astype(str) == "False")]
-
-
-def failed_at(result: Result) -> list[tuple[Scalar, Array]]:
-    """Return each unknown with its values where solvers failed; the one that tells most comes first."""
-    table = _solvers(result)
-    about = {label: attrs for label, _, attrs in scalars(result.idata["posterior"])}
-    pairs = [
-        (s, shown_values(table[s.label].dropna().to_numpy(float), about[s.label]))
-        for s in unknowns(result)
-        if s.label in table
-    ]
-    return sorted(((s, p) for s, p in pairs if p.size), key=lambda pair: -abs(_above(*pair) - 0.5))
-
-
-def _above(scalar: Scalar, points: Array) -> float:
-    """Probability that a failed point lies above a draw."""
-    draws = np.sort(scalar.draws[np.isfinite(scalar.draws)])
-    return float(np.mean(np.searchsorted(draws, points)) / max(draws.size, 1))
-
-
-def _region(scalar: Scalar, points: Array) -> str:
-    """Say where solvers fail, if one unknown alone tells."""
-    above = _above(scalar, points)
-    if max(above, 1 - above) < TELLS:
-        return ""
-    side, chance = ("high", above) if above > 0.5 else ("low", 1 - above)
-    beyond = "above" if above > 0.5 else "below"
-    return (
-        f"Solvers fail where {scalar.name} is {side}: {share(chance)} of failed points lie {beyond} a draw."
-    )
-
-
 def _scalars(group: Any, table: pd.DataFrame, before: Mapping[str, Array] | None = None) -> Iterator[Scalar]:
     """Yield the scalars of a group; `before` holds draws of the prior where its density is not known."""
     for label, draws, attrs in scalars(group):
@@ -299,8 +239,3 @@ def _entangled(scalars_: list[Scalar]) -> Iterator[tuple[str, str, float]]:
 def _listed(names: list[str]) -> str:
     shown = names if len(names) <= 6 else [*names[:5], f"{len(names) - 5} others"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _range(values: Any) -> str:
-    low, high = np.nanquantile(np.asarray(values, dtype=float), [0.05, 0.95])
-    return interval(low, high, max(high - low, 0.0))

@@ -14,14 +14,13 @@ from mscale_uq.report.content import (
     Measured,
     Scalar,
     effective,
-    failed_at,
-    failures,
     findings,
     measured,
     table_row,
     unknowns,
     verdicts,
 )
+from mscale_uq.report.failures import failed_at, failures
 from mscale_uq.report.figures import Axis
 from mscale_uq.report.held_out import coverage, held_out
 from mscale_uq.report.model_error import model_error
