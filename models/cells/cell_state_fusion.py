@@ -10,6 +10,9 @@ Observed   intensity = background + gain exp(-bleaching t) p, of each tracked ce
            together, so they are fitted by the likelihood of a Kalman filter with the exact moments
 Observed   umi ~ counts of mean size_factor capture E(m) exp(dish_offset), of cells of a dish that are gone:
            they say something of the population and of the rates, never of a tracked cell
+Division   a tracked cell may divide: each molecule goes to either daughter by a fair coin, and these go on
+           from what their mother was; followed by filters. Dishes are read as of cells that do not divide,
+           whose mRNA, halved at a division, is back after a few of its lives
 Limits     at rest m is Poisson with mean transcription_rate / mrna_decay, and the variance of p over its
            mean is 1 + translation_rate / (mrna_decay + protein_decay)
 
@@ -27,6 +30,8 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, System
 from mscale_uq.errors import InputError, explain
 from mscale_uq.macro.cells import FollowedCells, MomentPath, Population
+from mscale_uq.macro.dividing_cells import DividingCells
+from mscale_uq.macro.lineage import by_place
 from mscale_uq.macro.linear_sde import LinearSDE, matrix
 from mscale_uq.macro.network import Reaction, ReactionNetwork
 from mscale_uq.macro.side_by_side import SideBySide
@@ -118,8 +123,11 @@ def effective():
     return [Formula(resting, "mrna_at_rest"), Formula(burst, "proteins_per_mrna")]
 
 
-def forward(time=TIMES, cell=CELLS, dish=None, size_factor=None):
-    """Return the intensities of tracked cells at times, or, where there are size factors, counts."""
+def forward(time=TIMES, cell=CELLS, dish=None, size_factor=None, parent=None, born=None):  # noqa: ARG001
+    """Return the intensities of tracked cells at times, or, where there are size factors, counts.
+
+    Those of daughters are not what their mother makes them: the law of the readings says so when it is used.
+    """
     times, row = np.unique(time, return_inverse=True)
     if size_factor is not None:
         sequencer = ExpectedCounts(size_factor, row, dish_numbers(dish, row.size))
@@ -145,14 +153,16 @@ def dish_numbers(dish, cells):
     return numbers.astype(int) - 1
 
 
-def space(cell=(1.0, 2.0), dish=None, size_factor=None, dish_sd=0.1):  # noqa: ARG001
+def space(cell=(1.0, 2.0), dish=None, size_factor=None, parent=None, born=None, dish_sd=0.1):  # noqa: ARG001
     """Return the state space of the population, the tracked cells, the dish at hand and the lamp.
 
-    A dish is known by its time, so that its number is not needed; each count brings the size factor of its
-    cell along, so that a dish need not be known before it comes.
+    `parent` is the number of each cell's mother, or its own; `born` the time of the division. A dish is known
+    by its time, so that its number is not needed; each count brings the size factor of its cell along, so
+    that a dish need not be known before it comes.
     """
     people = population()
-    tracked = FollowedCells(people, np.size(cell))
+    past = {} if parent is None else by_place(cell, parent, born)
+    tracked = (DividingCells if past else FollowedCells)(people, np.size(cell))
     dish_state, lamp = (
         (Quantity("dish_offset", "1", OFFSETS.meaning),),
         (Quantity("lamp", "1", "light left"),),
@@ -165,7 +175,7 @@ def space(cell=(1.0, 2.0), dish=None, size_factor=None, dish_sd=0.1):  # noqa: A
             LinearSDE("lamp", lamp, fading),
         ]
     )
-    constants = {**people.start(), "lamp_initial": 1.0, "dish_sd": dish_sd, "dish_memory": 10.0}
+    constants = {**people.start(), **past, "lamp_initial": 1.0, "dish_sd": dish_sd, "dish_memory": 10.0}
     constants |= {"dish_offset_initial": 0.0, "dish_offset_initial_var": dish_sd**2}
     sources = {
         "microscope": ObservationOperator(
@@ -212,12 +222,20 @@ SYSTEM = System(
     name="cells/cell_state_fusion",
     parameters=(*RATES, *LIGHT, CAPTURE, OFFSETS),
     outputs=(
-        Quantity("intensity", "1", "mean camera counts of a tracked cell", ("time", "cell"), tracked=True),
+        Quantity(
+            "intensity",
+            "1",
+            "mean camera counts of a tracked cell",
+            ("time", "cell", "parent", "born"),
+            tracked=True,
+        ),
         Quantity("umi", "1", "molecules counted in a sequenced cell", ("time", "dish", "size_factor")),
     ),
     coordinates=(
         Quantity("time", "min", "since the gene was switched on"),
         Quantity("cell", "1", "number of the tracked cell"),
+        Quantity("parent", "1", "number of its mother; its own if it has none", lineage=True),
+        Quantity("born", "min", "when it came from her", lineage=True),
         Quantity("dish", "1", "number of the dish that was taken away, from 1", carried=True),
         Quantity(
             "size_factor",

@@ -4,13 +4,14 @@ Before anything has come such an experiment has one missing reading of everythin
 so that models, laws and priors are what they will be. Then each row of tracks is a record, and each dish.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
+from mscale_uq.case.births import knows_parents
 from mscale_uq.case.readers import TRACKS, check_keys, numbered, read_with, time_name
 from mscale_uq.case.schema import ExperimentSpec, ReaderSpec
 from mscale_uq.catalog import data_root
@@ -18,7 +19,8 @@ from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, DataError, UnitError, explain, near_match
 from mscale_uq.io.measurements import Measurements
-from mscale_uq.io.table import Table
+from mscale_uq.io.table import Column, Table
+from mscale_uq.macro.lineage import BORN, PARENT
 from mscale_uq.stream.row import plain
 from mscale_uq.stream.watched import HEADER, WatchedFiles, matching
 
@@ -76,13 +78,18 @@ class Awaited:
         outputs = _outputs(self.reader, self.system)
         along = dict.fromkeys(name for output in outputs for name in output.coordinates)
         cells = self._cells() if "cell" in along else np.full(1, FIRST)
-        filled = {time_name(self.system), "cell", *(c.name for c in self.system.coordinates if c.carried)}
+        brought = {c.name for c in self.system.coordinates if c.carried}
+        born = {PARENT: cells, BORN: np.full(cells.size, FIRST)}  # nobody has a mother yet
+        if not knows_parents(self.reader):
+            along = {name: None for name in along if name not in born}
+        filled = {time_name(self.system), "cell", *born, *brought}
         for name in along:
             if name not in filled:
                 given = f"follow: readings of {outputs[0].name!r} lie along {name!r}"
                 hint = "send them as lines: [stream] source"
                 raise CaseError(explain(given, "time, cells and dishes", hint))
-        coordinates = {name: cells if name == "cell" else np.full(cells.size, FIRST) for name in along}
+        here = {"cell": cells, **born}
+        coordinates = {name: here.get(name, np.full(cells.size, FIRST)) for name in along}
         return Measurements(coordinates, {output.name: np.full(cells.size, np.nan) for output in outputs})
 
     def _cells(self) -> Array:
@@ -145,7 +152,8 @@ def _rows(sender: str, table: Table, output: Quantity, system: System) -> Iterat
     """Yield a record for each reading of one output, or for each time if readings bring coordinates along."""
     columns, name = {column.name: column for column in table.columns}, time_name(system)
     time, brings = columns[name], {c.name for c in system.coordinates if c.carried}
-    others = [columns[one] for one in output.coordinates if one != name and one in columns]
+    past = {c.name for c in system.coordinates if c.lineage}
+    others = [columns[one] for one in output.coordinates if one in columns.keys() - past - {name}]
     together = bool(others) and all(column.name in brings for column in others)
     for rows in _groups(time.values, together):
         when = float(time.values[rows[0]])
@@ -159,8 +167,16 @@ def _rows(sender: str, table: Table, output: Quantity, system: System) -> Iterat
             "event_time": f"{when!r} {time.unit}" if time.unit else when,
             "value": plain([values if together else values[0]])[0],
             "units": columns[output.name].unit,
-            "coordinates": found,
+            "coordinates": found | _birth(columns, rows[0]),
         }
+
+
+def _birth(columns: Mapping[str, Column], row: int) -> dict[str, Any]:
+    """Return whose daughter the cell in a row is, and since when; nothing if it has no mother."""
+    if PARENT not in columns or columns[PARENT].values[row] == columns["cell"].values[row]:
+        return {}
+    born = columns[BORN]
+    return {PARENT: float(columns[PARENT].values[row]), BORN: f"{float(born.values[row])!r} {born.unit}"}
 
 
 def _groups(times: Array, together: bool) -> Sequence[np.ndarray]:

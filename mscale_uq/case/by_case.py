@@ -1,7 +1,7 @@
 """`ByCase`: records of a stream as the observations that a case means."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -9,10 +9,13 @@ import numpy as np
 from mscale_uq.case.stream import Stream
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array, Quantity
+from mscale_uq.core.stage import Values
 from mscale_uq.errors import DataError, explain, near_match
 from mscale_uq.io.units import factor, to_unit
+from mscale_uq.macro.lineage import BORN, PARENT, Lineage
 from mscale_uq.observe.counts import check_counts
 from mscale_uq.stream.message import Message
+from mscale_uq.stream.readings import Known
 
 
 @final
@@ -35,6 +38,7 @@ class ByCase:
         if message.quantity not in ("", output.name):
             raise DataError(explain(f"{source}: quantity {message.quantity!r}", output.name))
         scale, offset = factor(message.units or output.unit, output.unit, f"units {message.units!r}")
+        message = replace(message, coordinates=self._place_alone(message))
         value = self._placed(message, _possible(message.value * scale + offset, output), "value", source)
         value = check_counts(value) if source in self.stream.counted else value
         error = None if message.error is None else self._error(message, message.error, scale, source)
@@ -43,6 +47,37 @@ class ByCase:
         when = to_unit(message.time, time.unit, "event_time")
         own = self._brought(message, source, value.shape)
         return self.stream.screen.judge(Observation(when, source, output.name, value, error, covariates=own))
+
+    def learn(self, message: Message, values: Values) -> Known | None:
+        """Return named values with what a message says for good, whose daughter a cell is, and since when.
+
+        None if it says nothing new.
+        """
+        source = self._source(message)
+        given, places = message.coordinates, self.stream.places[source]
+        if not places.past or not set(places.past) & set(given):
+            return None
+        if not {PARENT, BORN} <= set(given):
+            raise DataError(explain(f"coordinates {', '.join(given)}", f"{PARENT} and {BORN} together"))
+        (along,) = places.along
+        alone = self._place_alone(message)
+        cell = self._point(alone, source)
+        mother = self._point({along.name: given[PARENT]}, source)
+        born = to_unit(_single(given[BORN], BORN), self.stream.time.unit, BORN)
+        parents, births = (np.array(values[name], dtype=float) for name in (PARENT, BORN))
+        if (parents[cell], births[cell]) == (mother, born):
+            return None
+        if parents[cell] != cell:
+            told = f"another mother, or birth, of cell {_single(alone[along.name], along.name)}"
+            raise DataError(explain(told, "that of its first reading"))
+        parents[cell], births[cell] = mother, born
+        changed = {PARENT: parents, BORN: births}
+        Lineage.of(changed)
+        return Known(changed, born)
+
+    def _place_alone(self, message: Message) -> dict[str, Any]:
+        past = self.stream.places[self._source(message)].past
+        return {name: given for name, given in message.coordinates.items() if name not in past}
 
     def _source(self, message: Message) -> str:
         names = {output.name: source for source, output in self.stream.outputs.items()}

@@ -16,6 +16,7 @@ from mscale_uq.errors import CaseError, closest, explain, near_match
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
+from mscale_uq.macro.lineage import BORN, PARENT
 from mscale_uq.observe.counts import NegativeBinomial
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.followed import Followed
@@ -170,9 +171,13 @@ def followed(operator: ObservationOperator, data: Measurements, output: Quantity
         given = f"law of {output.name!r}, where individuals are followed"
         raise CaseError(explain(given, "gaussian, fluorescence"))
     time, *others = output.coordinates
-    individual = grid_of({other: data.coordinates[other] for other in others})[1]
+    individual = grid_of({one: data.coordinates[one] for one in others if one not in (PARENT, BORN)})[1]
     at = np.unique(data.coordinates[time], return_inverse=True)[1]
-    law = Followed(operator.law, output.name, tuple(individual.tolist()), tuple(np.ravel(at).tolist()))
+    rows = tuple(individual.tolist()), tuple(np.ravel(at).tolist())
+    divides = PARENT in data.coordinates and bool(
+        np.any(data.coordinates[PARENT] != data.coordinates["cell"])
+    )
+    law = Followed(operator.law, output.name, *rows, divides)
     return replace(operator, law=law)
 
 

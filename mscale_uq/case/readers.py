@@ -2,7 +2,8 @@
 
 A row of tracks is a cell in a frame, a row of counts is a cell that was sequenced. The time takes the name of
 the system's coordinate with a unit of time. Where an output lies along them, these coordinates are filled in:
-``cell`` for tracks, ``dish`` and ``size_factor`` for counts. A dish is a batch, or a file without batches.
+``cell`` for tracks, with ``parent`` and ``born`` where a format knows who divides; ``dish`` and
+``size_factor`` for counts. A dish is a batch, or a file without batches.
 Names that are no numbers become their places in the order of names. Files of equal columns are one table.
 """
 
@@ -13,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from mscale_uq.case.births import Birth, births_of, check_founders, knows_parents
 from mscale_uq.case.schema import ReaderSpec
-from mscale_uq.core.parameter import Array
+from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, DataError, explain
 from mscale_uq.io.cell_counts import CellCounts
@@ -25,6 +27,7 @@ from mscale_uq.io.trackmate import read_trackmate
 from mscale_uq.io.trackmate_xml import read_trackmate_xml
 from mscale_uq.io.tracks import Tracks
 from mscale_uq.io.units import dimension
+from mscale_uq.macro.lineage import BORN, PARENT
 
 TRACKS: dict[str, Any] = {
     "trackmate": read_trackmate,
@@ -143,29 +146,31 @@ def _track_table(tracks: Tracks, reader: ReaderSpec, system: System, growing: bo
     if unknown and not growing:
         raise DataError(explain(f"{tracks.label}: no cell {unknown[0]!r}", ", ".join(names[:12])))
     kept = names if reader.cells is None else reader.cells
-    _check_born(tracks, [cell for cell in kept if cell in tracks.parents])
     number = dict(zip(kept, numbered(np.array(kept, dtype=object)).tolist(), strict=True))
-    rows = np.flatnonzero(np.isin(tracks.cells, kept))
+    divides = knows_parents(reader) and any(PARENT in o.coordinates for o in _measured(reader, system))
+    if not divides:
+        check_founders(tracks, [cell for cell in kept if cell in tracks.parents])
+    births = births_of(tracks, kept, growing) if divides else {}
+    waiting = [cell for cell, birth in births.items() if birth is None]
+    rows = np.flatnonzero(np.isin(tracks.cells, kept) & ~np.isin(tracks.cells, waiting))
+    past = [births.get(cell) or Birth(cell, 0.0) for cell in tracks.cells[rows]]
+    filled = {"cell": Column("cell", "1", np.array([number[cell] for cell in tracks.cells[rows]]))}
+    if divides:
+        filled[PARENT] = Column(PARENT, "1", np.array([number[birth.mother] for birth in past]))
+        filled[BORN] = Column(BORN, tracks.time_unit, np.array([birth.time for birth in past]))
     columns = [
         Column(time_name(system), tracks.time_unit, tracks.times[rows]),
         *(Column(column.name, column.unit, column.values[rows]) for column in tracks.columns),
-        *_filled({"cell": np.array([number[cell] for cell in tracks.cells[rows]])}, reader, system),
+        *_filled(filled, reader, system),
     ]
     return Table(tracks.label, tuple(columns), tuple(tracks.lines[rows].tolist()))
 
 
-def _check_born(tracks: Tracks, daughters: Sequence[str]) -> None:
-    """Refuse cells that a mother left something to: a system begins every cell by itself, at time zero."""
-    if daughters:
-        cell, more = daughters[0], len(daughters) - 1
-        given = f"{tracks.label}: cell {cell!r} comes from {tracks.parents[cell]!r}"
-        given += f", and {more} more come from others" if more else ""
-        hint = "name those to be read: reader.cells = [..]"
-        raise DataError(explain(given, "cells that are there from the start, each by itself", hint))
-
-
 def _count_table(counts: CellCounts, dish: Array, reader: ReaderSpec, system: System) -> Table:
-    extra = {"dish": dish, "size_factor": counts.size_factors}
+    extra = {
+        "dish": Column("dish", "1", dish),
+        "size_factor": Column("size_factor", "1", counts.size_factors),
+    }
     columns = [
         Column(time_name(system), counts.time_unit, counts.times),
         *(Column(name, "count", counts.of(gene)) for name, gene in reader.columns.items()),
@@ -174,11 +179,14 @@ def _count_table(counts: CellCounts, dish: Array, reader: ReaderSpec, system: Sy
     return Table(counts.label, tuple(columns), tuple(range(1, counts.cells.size + 1)))
 
 
-def _filled(values: dict[str, Array], reader: ReaderSpec, system: System) -> list[Column]:
-    outputs = [output for output in system.outputs if output.name in reader.columns]
-    needed = {name for output in outputs for name in output.coordinates}
+def _measured(reader: ReaderSpec, system: System) -> list[Quantity]:
+    return [output for output in system.outputs if output.name in reader.columns]
+
+
+def _filled(columns: dict[str, Column], reader: ReaderSpec, system: System) -> list[Column]:
+    needed = {name for output in _measured(reader, system) for name in output.coordinates}
     measured = set(reader.columns) - set(ROLES)  # a table of tracks says which column is the cell
-    return [Column(name, "1", found) for name, found in values.items() if name in needed - measured]
+    return [column for name, column in columns.items() if name in needed - measured]
 
 
 def numbered(names: np.ndarray) -> Array:
@@ -187,15 +195,15 @@ def numbered(names: np.ndarray) -> Array:
         numbers = names.astype(float)
     except ValueError:
         numbers = np.full(names.shape, np.nan)
-    if np.isfinite(numbers).all():
-        return np.asarray(numbers)
+    if np.isfinite(numbers).all() and np.unique(numbers).size == np.unique(names.astype(str)).size:
+        return np.asarray(numbers)  # "1.1" and "1.10" are two names
     return np.unique(names.astype(str), return_inverse=True)[1].astype(float)
 
 
 def time_name(system: System) -> str:
     """Return the one coordinate with a unit of time."""
-    names = [c.name for c in system.coordinates if dimension(c.unit) == {"[time]": 1.0}]
-    if len(names) != 1:
+    times = [c.name for c in system.coordinates if dimension(c.unit) == {"[time]": 1.0} and not c.lineage]
+    if len(times) != 1:
         given = f"{system.name} has the coordinates {', '.join(c.name for c in system.coordinates) or 'none'}"
         raise CaseError(explain(given, "one with a unit of time", "such files hold readings along time"))
-    return names[0]
+    return times[0]

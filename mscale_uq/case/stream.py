@@ -34,11 +34,14 @@ class Places:
         have no places, or bring their coordinates along.
     carried
         Those of the coordinates that each reading brings along, and that the source reads.
+    past
+        Coordinates that say where what stands at a place comes from.
     """
 
     along: tuple[Quantity, ...]
     points: Array | None
     carried: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
 
     def covariates(self, coordinates: Mapping[str, Array], rows: np.ndarray) -> dict[str, Array]:
         """Return what the readings in some rows of a table bring along."""
@@ -116,6 +119,7 @@ def state_space(system: System, plan: Plan) -> StateSpace:
         found = _readings_of(system, plan, output, time)[2]
         if found.points is not None:
             points |= dict(zip((c.name for c in found.along), found.points.T, strict=True))
+            points |= _lineage(system, plan, output, time)
     space = system.space(**options, **points)  # type: ignore[misc]
     sources = {output: _source(space, system.output(output)) for output in plan.data.outputs}
     return space.with_laws({source: _law(plan, output) for output, source in sources.items()})
@@ -218,7 +222,8 @@ def _readings_of(
 ) -> tuple[np.ndarray, np.ndarray, Places]:
     """Return which rows read an output ``(rows,)``, at which place each, and the places."""
     mine, columns = system.output(output).coordinates, plan.data.coordinates
-    along = tuple(c for c in system.coordinates if c.name in columns and c.name in mine and c is not time)
+    there = (c for c in system.coordinates if c.name in columns and c.name in mine and not c.lineage)
+    along = tuple(c for c in there if c is not time)
     rows = np.ones(columns[time.name].size, dtype=bool)
     for c in along:
         rows &= ~np.isnan(columns[c.name])
@@ -231,7 +236,20 @@ def _readings_of(
             raise CaseError(explain(given, "places, or what each reading brings along"))
         return rows, place, Places(along, None, tuple(c.name for c in along))
     points, place[rows] = grid_of({c.name: columns[c.name][rows] for c in along})
-    return rows, place, Places(along, points)
+    past = tuple(c.name for c in system.coordinates if c.lineage and c.name in columns and c.name in mine)
+    return rows, place, Places(along, points, past=past)
+
+
+def _lineage(system: System, plan: Plan, output: str, time: Quantity) -> dict[str, Array]:
+    """Return what an output's rows say of where the individual at each place comes from ``(points,)``."""
+    (rows, place, places), found = _readings_of(system, plan, output, time), {}
+    for name in places.past:
+        said = np.unique(np.stack([place[rows], plan.data.coordinates[name][rows]]), axis=1)
+        if said.shape[1] > _count(places):
+            given = f"{name!r} of one individual is not the same in all its rows"
+            raise CaseError(explain(given, "one number"))
+        found[name] = said[1]
+    return found
 
 
 def _read_along(found: Places, operator: ObservationOperator) -> Places:

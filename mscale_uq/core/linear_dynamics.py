@@ -6,6 +6,8 @@ From the matrices a Kalman filter is exact, and its log-likelihood has an exact 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
+from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -17,6 +19,7 @@ from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stag
 from mscale_uq.errors import WiringError, explain
 
 Intervals = Sequence[tuple[float, float]]
+NOTHING: Values = MappingProxyType({})
 
 
 @final
@@ -86,16 +89,17 @@ class LinearDynamics(Dynamics):
         moves = [self.transition(start, stop, one) for one in sets]
         return Transition(*(np.array([getattr(move, part) for move in moves]) for part in "FbQ"))
 
-    def blocks(self) -> tuple[np.ndarray, ...]:
-        """Return which parts of the state do not move each other, nor share noise.
+    def blocks(self, time: float = -inf, values: Values = NOTHING) -> tuple[np.ndarray, ...]:
+        """Return which parts of the state have not moved each other, nor shared noise, up to a time.
 
         One array ``(copies, size)`` of places in the state for each kind of part; all copies of a kind move
-        alike. The whole state is one part, unless a child knows better.
+        alike. The whole state is one part, unless a child knows better. Later parts are those before, or
+        several of them together.
         """
         return (np.arange(self.size)[None],)
 
     def block_rows(self, start: float, stop: float, values: Values, count: int) -> list[Transition]:
-        """Return what `transition_rows` does for each kind of `blocks`: F ``(count, size, size)``, b, Q."""
+        """Return what `transition_rows` does, for the `blocks` at `stop`: F ``(count, size, size)``, b, Q."""
         return [self.transition_rows(start, stop, values, count)]
 
     @final

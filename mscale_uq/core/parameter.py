@@ -38,6 +38,9 @@ class Quantity:
         Of a coordinate: whether each reading brings its own value along, so that it is no place that must be
         known before readings come. How much of a sequenced cell was captured is carried, a sensor's place is
         not.
+    lineage
+        Of a coordinate: whether it says where an individual comes from, its mother or the time of its birth.
+        It is then no place of its own, and may become known with the individual's first reading.
     lower, upper
         Smallest and largest reading of an output or coordinate that can be, noise included; data beyond
         are refused.
@@ -55,6 +58,7 @@ class Quantity:
     shape: tuple[int, ...] = ()
     tracked: bool = False
     carried: bool = False
+    lineage: bool = False
     lower: float = -math.inf
     upper: float = math.inf
 

@@ -89,6 +89,23 @@ class Blocks:
         """Return the same covariances in one part."""
         return Blocks((np.arange(self.size)[None],), (self.dense()[:, None],))
 
+    def among(self, kinds: tuple[np.ndarray, ...]) -> "Blocks":
+        """Return the same covariances in other parts, each of which is several of these together."""
+        if len(kinds) == len(self.kinds) and all(map(np.array_equal, kinds, self.kinds)):
+            return self
+        number, place, _ = self._numbered()
+        covs = [np.zeros((len(self.covs[0]), *kind.shape, kind.shape[1])) for kind in kinds]
+        for there, kind in zip(covs, kinds, strict=True):
+            same = number[kind][:, :, None] == number[kind][:, None, :]
+            first = 0
+            for old, cov in zip(self.kinds, self.covs, strict=True):
+                mine = same & ((number[kind] >= first) & (number[kind] < first + len(old)))[:, :, None]
+                c, i, j = np.nonzero(mine)
+                at = kind[c, i], kind[c, j]
+                there[:, c, i, j] = cov[:, number[at[0]] - first, place[at[0]], place[at[1]]]
+                first += len(old)
+        return Blocks(kinds, tuple(covs))
+
     def moved(self, means: Array, moves: Sequence[Transition]) -> tuple[Array, "Blocks"]:
         """Return the means ``(G, n)`` and covariances that a move of each kind leads to."""
         after, covs = np.empty_like(means), []

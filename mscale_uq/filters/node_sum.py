@@ -94,9 +94,9 @@ class GaussianSum(Filter):
         known = {**values, **_at_nodes(space, values, state.points)}
         read = {name: np.asarray(known[name]) for name in dynamics.inputs}
         span = state.time, time, read, len(state.points)
-        whole = state.blocks.whole
-        moves = [dynamics.transition_rows(*span)] if whole else dynamics.block_rows(*span)
-        means, blocks = state.blocks.moved(state.means, moves)
+        blocks = state.blocks if state.blocks.whole else state.blocks.among(dynamics.blocks(time, read))
+        moves = [dynamics.transition_rows(*span)] if blocks.whole else dynamics.block_rows(*span)
+        means, blocks = blocks.moved(state.means, moves)
         return replace(state, time=time, means=means, blocks=blocks)
 
     def analyse(

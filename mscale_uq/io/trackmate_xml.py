@@ -45,8 +45,8 @@ def read_trackmate_xml(
 ) -> Tracks:
     """Return the tracks of a TrackMate file, one cell for each branch, with the parents of daughters.
 
-    A cell is named ``track`` or, in a track that divides, ``track.branch``. Arguments as for
-    `read_trackmate`.
+    The first cell of a track has its name, later ones are ``track.branch``, from 2 on: what a cell is called
+    does not change when it divides. Arguments as for `read_trackmate`.
 
     Raises
     ------
@@ -137,7 +137,6 @@ def _branches(file: _File) -> tuple[dict[str, str], dict[str, str]]:
         source_of[target] = source
         targets.setdefault(source, []).append(target)
         track_of[source] = track_of[target] = track
-    dividing = {track_of[spot] for spot, found in targets.items() if len(found) > 1}
     cells: dict[str, str] = {}
     parents: dict[str, str] = {}
     branches: dict[str, int] = {}
@@ -147,7 +146,7 @@ def _branches(file: _File) -> tuple[dict[str, str], dict[str, str]]:
             cells[spot] = cells[before]
             continue
         branches[track] = branches.get(track, 0) + 1
-        cells[spot] = f"{track}.{branches[track]}" if track in dividing or branches[track] > 1 else track
+        cells[spot] = f"{track}.{branches[track]}" if branches[track] > 1 else track
         if before is not None:
             parents[cells[spot]] = cells[before]
     return cells, parents

@@ -7,13 +7,14 @@ at the interval's start; so the noise depends on the time since the beginning.
 
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
+from math import inf
 from typing import Any, NamedTuple, final
 
 import numpy as np
 
 from mscale_uq.core.dynamics import initial_name
 from mscale_uq.core.formula import Formula
-from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition, alike, leading
+from mscale_uq.core.linear_dynamics import NOTHING, Intervals, LinearDynamics, Transition, alike, leading
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import InputError, explain
@@ -21,6 +22,8 @@ from mscale_uq.macro.linear_sde import LinearSDE, law_rows
 from mscale_uq.macro.moments import MomentLaw, moment_state
 from mscale_uq.solve.affine_path import affine_path
 from mscale_uq.solve.van_loan import Discrete, discretise_rows, discretise_tangents
+
+Law = tuple[Array, Array, Array]  # A, c and G of the moments, one behind the other for many sets of rates
 
 
 class Moves(NamedTuple):
@@ -123,15 +126,21 @@ class Population:
         moved_F = np.moveaxis(dF[which], 1, 0)[..., :n, :n]
         return now, Moves(d_path, moved_F, np.moveaxis(db[which], 1, 0)[..., :n], self._full(d_gained))
 
-    def cell_rows(
-        self, law: tuple[Array, Array, Array], start: float, stop: float
-    ) -> tuple[Array, Array, Array]:
+    def cell_rows(self, law: Law, start: float, stop: float) -> tuple[Array, Array, Array]:
         """Return F ``(rows, n, n)``, b and Q of one cell under each law of the moments ``(rows, ...)``."""
-        A, c, G = law
+        first = np.broadcast_to(self.first, (len(law[0]), self.first.size))
+        return self.move_rows(law, self.mean_rows(law, first, start - self.begin), stop - start)
+
+    def mean_rows(self, law: Law, first: Array, length: float) -> Array:
+        """Return the means ``(rows, n)`` a while after they were `first` ``(rows, n)``."""
+        (A, c, G), n = law, len(self.species)
+        move = discretise_rows(A[:, :n, :n], c[:, :n], G[:, :n, :n], length)
+        return np.einsum("gij,gj->gi", move.F, first) + move.b
+
+    def move_rows(self, law: Law, mean: Array, length: float) -> tuple[Array, Array, Array]:
+        """Return F ``(rows, n, n)``, b and Q of one cell of a kind whose mean ``(rows, n)`` is this now."""
         n = len(self.species)
-        before = discretise_rows(A[:, :n, :n], c[:, :n], G[:, :n, :n], start - self.begin)
-        mean = before.F @ self.first + before.b
-        move = discretise_rows(A, c, G, stop - start)
+        move = discretise_rows(*law, length)
         gained = np.einsum("gij,gj->gi", move.F[:, n:, :n], mean) + move.b[:, n:]
         return move.F[:, :n, :n], move.b[:, :n], self._full(gained)
 
@@ -189,7 +198,7 @@ class FollowedCells(LinearDynamics):
         law = law_rows(self.population.formula, self, values, count)
         return Transition(*self.population.cell_rows(law, start, stop))
 
-    def blocks(self) -> tuple[np.ndarray, ...]:
+    def blocks(self, time: float = -inf, values: Values = NOTHING) -> tuple[np.ndarray, ...]:
         """Return each cell."""
         return (np.arange(self.size).reshape(-1, self.cells).T,)
 

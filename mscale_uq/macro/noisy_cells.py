@@ -11,11 +11,12 @@ doi:10.1186/1471-2105-10-343 (inference under linear noise).
 """
 
 from collections.abc import Mapping
+from math import inf
 from typing import final
 
 import numpy as np
 
-from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition, alike
+from mscale_uq.core.linear_dynamics import NOTHING, Intervals, LinearDynamics, Transition, alike
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import InputError, NoGradient, explain
@@ -70,7 +71,7 @@ class NoisyCells(LinearDynamics):
         p = self._noise.vector(values)
         return [alike(Transition(*self._move(start, stop, p)), self._cells) for start, stop in intervals]
 
-    def blocks(self) -> tuple[np.ndarray, ...]:
+    def blocks(self, time: float = -inf, values: Values = NOTHING) -> tuple[np.ndarray, ...]:
         """Return each cell."""
         return (np.arange(self.size).reshape(-1, self._cells).T,)
 

@@ -1,11 +1,12 @@
 """`SideBySide`: linear dynamics that do not move each other, as one."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import final
 
 import numpy as np
 
-from mscale_uq.core.linear_dynamics import Intervals, LinearDynamics, Transition
+from mscale_uq.core.linear_dynamics import NOTHING, Intervals, LinearDynamics, Transition
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import WiringError, explain
@@ -48,11 +49,13 @@ class SideBySide(LinearDynamics):
         made = [part.transition_rows(start, stop, self._of(part, values), count) for part in self.parts]
         return _joined(made)
 
-    def blocks(self) -> tuple[np.ndarray, ...]:
+    def blocks(self, time: float = -inf, values: Values = NOTHING) -> tuple[np.ndarray, ...]:
         """Return the blocks of all parts."""
         firsts = np.cumsum([0, *(part.size for part in self.parts)])
         pairs = zip(firsts, self.parts, strict=False)
-        return tuple(first + kind for first, part in pairs for kind in part.blocks())
+        return tuple(
+            first + kind for first, part in pairs for kind in part.blocks(time, self._of(part, values))
+        )
 
     def block_rows(self, start: float, stop: float, values: Values, count: int) -> list[Transition]:
         """Return what moves the blocks of all parts."""
@@ -75,7 +78,7 @@ class SideBySide(LinearDynamics):
 
     @staticmethod
     def _of(part: LinearDynamics, values: Values) -> Values:
-        return {name: values[name] for name in part.inputs}
+        return {name: values[name] for name in part.inputs if name in values}
 
 
 def _slope(pair: tuple[Transition, dict[str, Transition]], name: str, shape: tuple[int, ...]) -> Transition:

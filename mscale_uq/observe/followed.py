@@ -24,6 +24,7 @@ from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.laws import Gaussian, look_up, named_slopes
 from mscale_uq.solve.followed_kernels import followed_adjoint
 
+DIVIDES = "a filter follows divisions: `mscale assimilate`; or read founders alone: reader.cells = [..]"
 PARTS = ("transition", "diffusion", "slope")
 
 
@@ -40,13 +41,15 @@ class Followed(Law):
         Name of the prediction.
     individual, time
         For each reading ``(rows,)``, which individual it is of, and which of the T times it stands at.
+    divides
+        Whether some of them come from others, so that they do not begin without deviation.
 
     Raises
     ------
     InputError
         If two readings are of one individual at one time. When used: if the model has another number of times
-        than the readings, or the noise saturates. What a full camera leaves open is then an integral over
-        each such reading and all that hangs together with it.
+        than the readings, individuals divide, or the noise saturates. What a full camera leaves open is then
+        an integral over each such reading and all that hangs together with it.
 
     An error of the background ties the individuals of a frame; they are then filtered as one state
     (`observe.common_error`), which some ten of them allow. There must be a reading, or a missing one, at the
@@ -57,6 +60,7 @@ class Followed(Law):
     quantity: str
     individual: tuple[int, ...]
     time: tuple[int, ...]
+    divides: bool = False
 
     def __post_init__(self) -> None:
         if len(set(zip(self.individual, self.time, strict=True))) < len(self.time):
@@ -153,6 +157,9 @@ class Followed(Law):
         return int(individual.max()) + 1, int(time.max()) + 1
 
     def _model(self, values: Values) -> tuple[Array, Array, Array]:
+        if self.divides:
+            given = f"{self.quantity}: followed individuals that divide"
+            raise InputError(explain(given, "individuals that each begin by themselves", DIVIDES))
         names = (f"{self.quantity}_{part}" for part in PARTS)
         F, Q, slope = (np.ascontiguousarray(values[name], dtype=float) for name in names)
         if len(F) != self._shape[1]:

@@ -27,7 +27,7 @@ from mscale_uq.report.page import write_report
 from mscale_uq.results.idata import inference_data
 from mscale_uq.results.result import Result, is_finished, read_result, write_result
 from mscale_uq.run.choice import decide
-from mscale_uq.run.complete import check_complete
+from mscale_uq.run.complete import check_density
 from mscale_uq.run.filtered_only import goes_without
 from mscale_uq.run.folder import CHAINS, PROGRESS, prepare
 from mscale_uq.run.memory import held
@@ -99,7 +99,7 @@ def fit(
     """
     if not isinstance(case, Case):
         case = read_case(find_case(case))
-    check_complete(case)
+    check_density(case)
     folder = Path(out) if out is not None else Path("runs") / case.name
     with maybe_workers(workers, dask) as mapping:
         case, why = decide(case, changes, folder, fresh, mapping)

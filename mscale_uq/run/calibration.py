@@ -19,7 +19,7 @@ from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.workers import workers
 from mscale_uq.report.calibration import render
 from mscale_uq.results.candidate import pareto_smoothed
-from mscale_uq.run.complete import check_complete
+from mscale_uq.run.complete import check_density
 from mscale_uq.run.folder import CALIBRATION, RANK_TABLE, holds, prepare
 from mscale_uq.run.method import settings_of
 from mscale_uq.run.model_error import Learning, learned_facts, target
@@ -73,7 +73,7 @@ def calibrate_sampler(
     RunError
         If the folder holds something else; nothing in it is changed then.
     """
-    check_complete(case)
+    check_density(case)
     folder = Path(out) if out is not None else Path("runs") / f"{case.name}-sbc"
     settings = _settings(case, draws, kept)
     check_length(settings, runs, kept)

@@ -136,7 +136,8 @@ def _refuse_changed(found: dict[str, str], files: dict[str, str]) -> None:
 def _follower(case: Case, plan: Assimilating, live: Live, journal: Journal) -> Follower:
     assert isinstance(plan.filter, Filter)  # `plan_live` refuses what needs the whole stream
     begin = start(plan.filter, plan.space, plan.theta, case.seed)
-    return Follower(journal, begin, ByCase(plan.stream), live.policy, identity(case))
+    read = ByCase(plan.stream)
+    return Follower(journal, begin, read, live.policy, identity(case), read.learn)
 
 
 def _records(plan: Assimilating, live: Live) -> Any:

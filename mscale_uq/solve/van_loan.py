@@ -41,7 +41,7 @@ def discretise_rows(A: Array, c: Array, G: Array, time: float) -> Discrete:
     return _remembered_rows(c.shape, content, float(time))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _remembered_rows(shape: tuple[int, int], content: tuple[bytes, ...], time: float) -> Discrete:
     rows, n = shape
     A, c, G = (np.frombuffer(part).reshape(rows, n, -1) for part in content)

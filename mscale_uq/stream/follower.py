@@ -13,7 +13,10 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import final
 
+import numpy as np
+
 from mscale_uq.core.observation import Observation
+from mscale_uq.core.stage import Named
 from mscale_uq.errors import DataError, InputError, RunError, explain
 from mscale_uq.filters.loop import Assimilation
 from mscale_uq.filters.records import Verdict
@@ -22,7 +25,7 @@ from mscale_uq.stream.journal import LAST, Journal
 from mscale_uq.stream.ladder import kept
 from mscale_uq.stream.message import Message, digest, parse
 from mscale_uq.stream.policy import Policy
-from mscale_uq.stream.readings import Read, in_order, merged
+from mscale_uq.stream.readings import Learn, Read, in_order, merged
 from mscale_uq.stream.row import row_of
 from mscale_uq.stream.states import pack, unpack
 from mscale_uq.stream.watermark import Watermark
@@ -46,6 +49,8 @@ class Follower:
         What becomes of late records.
     identity
         What decides the numbers, part by part.
+    learn
+        Says what a message tells for good, or raises an `InputError`.
 
     Attributes
     ----------
@@ -59,9 +64,15 @@ class Follower:
     """
 
     def __init__(
-        self, journal: Journal, start: Assimilation, read: Read, policy: Policy, identity: Mapping[str, str]
+        self,
+        journal: Journal,
+        start: Assimilation,
+        read: Read,
+        policy: Policy,
+        identity: Mapping[str, str],
+        learn: Learn | None = None,
     ) -> None:
-        self.now = start
+        self.now, self._first, self._learn = start, start, learn
         self._journal, self._start, self._read, self._policy = journal, start, read, policy
         found = journal.fact("identity")
         if found is None:
@@ -122,7 +133,14 @@ class Follower:
         """Take the run up from the journal."""
         self._mark = Watermark(self._policy, self._journal.fact("watermark"))
         self._late = self._journal.late()
+        known = self._journal.fact("known") or {}
+        self._knows({name: np.array(given) for name, given in known.items()})
         self._head()
+
+    def _knows(self, values: Named) -> None:
+        """Go on with what has been told for good."""
+        self._start = replace(self._first, values={**self._first.values, **values})
+        self.now = replace(self.now, values=self._start.values)
 
     def _head(self) -> None:
         checkpoint = self._journal.checkpoint()
@@ -143,11 +161,17 @@ class Follower:
             return math.inf
         try:
             observed = self._read(message) if message is not None else None
+            told = self._learn(message, self.now.values) if message and self._learn else None
         except InputError as error:
             return self._refuse(delivery, Verdict.CONVERSION_FAILED, str(error))
         if message is None or observed is None:
             return self._refuse(delivery, Verdict.CONVERSION_FAILED, delivery.reason)
-        return self._place(delivery, message, observed)
+        when = self._place(delivery, message, observed)
+        if told is None or when == math.inf:
+            return when
+        self._knows(told.values)
+        self._journal.put_fact("known", {name: given.tolist() for name, given in told.values.items()})
+        return min(when, told.since)
 
     def _place(self, delivery: Delivery, message: Message, observed: Observation) -> float:
         when = observed.time

@@ -1,19 +1,39 @@
 """From messages to the observations of a state space, and several of one source into one vector."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Values
+from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, explain, near_match
 from mscale_uq.stream.message import Message, numbers
 
 Read = Callable[[Message], Observation]
+
+
+@final
+@dataclass(frozen=True)
+class Known:
+    """What a message says for good.
+
+    Attributes
+    ----------
+    values
+        Named values in place of those that were known before.
+    since
+        From when on they make a difference.
+    """
+
+    values: Named
+    since: float
+
+
+Learn = Callable[[Message, Values], Known | None]
 
 
 @final

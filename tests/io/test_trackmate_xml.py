@@ -71,8 +71,8 @@ def test_every_branch_of_a_track_is_a_cell_with_its_parent(tmp_path):
     values = tracks.column("y")
     assert values.unit == "counts"
     found = {cell: values.values[tracks.cells == cell].tolist() for cell in dict.fromkeys(tracks.cells)}
-    assert found == {"0.1": [10.0, 11.0], "1": [20.0, 21.0], "0.2": [5.0, 5.5], "0.3": [6.0]}
-    assert tracks.divisions == {"0.1": ("0.2", "0.3")}
+    assert found == {"0": [10.0, 11.0], "1": [20.0, 21.0], "0.2": [5.0, 5.5], "0.3": [6.0]}
+    assert tracks.divisions == {"0": ("0.2", "0.3")}
     assert tracks.times[tracks.cells == "1"].tolist() == [0.0, 10.0]
     assert tracks.time_unit == "min"
 
@@ -137,3 +137,29 @@ def test_a_file_that_is_saved_again_and_again_is_followed_when_it_is_whole(tmp_p
         os.utime(path, (seconds, seconds))
         assert [one.message.value.item() for one in source.read(0)] == told
         assert not source.pending
+
+
+def test_a_cell_that_divides_keeps_its_name_and_its_daughters_are_told_with_their_birth(
+    tmp_path, monkeypatch
+):
+    """While its file is saved again the tracker has not seen the division yet."""
+    reader = ReaderSpec(
+        format="trackmate xml", columns={"intensity": "MEAN_INTENSITY_CH1"}, cells=["0", "0.2", "0.3"]
+    )
+    path, told = tmp_path / "tracks.xml", []
+    source = Awaited("movie", (path,), reader, load_system("cells/cell_state_fusion")).source()
+    for seconds, edges in enumerate(([(1, 2)], EDGES[0])):
+        path.write_text(text({0: edges}, kept=(0,)))  # spots without an edge are in no track
+        os.utime(path, (seconds, seconds))
+        told += [one.message for one in source.read(0)]
+    assert [(one.time, one.value.item()) for one in told if one.coordinates["cell"] == 0.0] == [
+        ("0.0 min", 10.0),
+        ("5.0 min", 11.0),
+    ]
+    born = {
+        "parent": 0.0,
+        "born": "7.5 min",
+    }  # the mother's last frame is at 5, the daughters' first at 10 min
+    daughters = [one for one in told if one.coordinates["cell"] != 0.0]
+    assert [one.coordinates for one in daughters] == [{"cell": cell, **born} for cell in (0.2, 0.3, 0.2)]
+    assert len(told) == 5

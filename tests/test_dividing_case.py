@@ -1,0 +1,183 @@
+"""A case whose cells divide: from the table of a tracker, all at once and while it grows."""
+
+import json
+
+import numpy as np
+import pytest
+from dividing import BRANCHES, CASE, FRAMES, GAIN, HEADER, LIVE, RATES, movie
+from lab import believed, follow
+
+from mscale_uq.case.read import read_case
+from mscale_uq.case.readers import read_with
+from mscale_uq.case.schema import ReaderSpec
+from mscale_uq.catalog import load_system
+from mscale_uq.errors import CaseError, DataError
+from mscale_uq.filters.loop import run
+from mscale_uq.run.calibrate import fit
+from mscale_uq.stream.states import unpack
+
+FUSION = load_system("cells/cell_state_fusion")
+NAMES = list(BRANCHES)
+AT = 'at = { transcription_rate = "2 1/min", gain = 1.5 }'
+
+
+def write(folder, lines, case=CASE):
+    folder.mkdir(exist_ok=True)
+    (folder / "movie.csv").write_text(HEADER + "".join(lines))
+    (folder / "case.toml").write_text(case)
+    return folder / "case.toml"
+
+
+def filtered(path):
+    case = read_case(path)
+    plan = case.assimilating
+    return list(run(plan.filter, plan.space, plan.theta, plan.stream.observations, case.seed))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the numbers in the cells, and the steps of a filter on their movie."""
+    lines, cells = movie()
+    return cells, filtered(write(tmp_path_factory.mktemp("whole"), lines))
+
+
+def test_truths_lie_where_the_filter_says_and_its_innovations_are_as_large_as_it_expects(whole):
+    cells, steps = whole
+    state, _ = steps[-1]
+    sd = np.sqrt(state.variances)
+    rate, gain = state.mean[-2:]
+    assert abs(rate - np.log(RATES["transcription_rate"])) < 3 * sd[-2]
+    assert abs(gain - np.log(GAIN)) < 3 * sd[-1]
+    now = {name: cells[name][-1] for name, (_, _, last) in BRANCHES.items() if last == FRAMES}
+    first = 5  # the population's moments come before the cells
+    for name, numbers in now.items():
+        places = first + np.array([0, len(NAMES)]) + NAMES.index(name)
+        assert np.all(np.abs(state.mean[places] - numbers) < 3.5 * sd[places])
+    squares = [
+        (info.innovation**2 / np.diag(info.innovation_cov))[~np.isnan(info.innovation)] for _, info in steps
+    ]
+    readings = np.concatenate(squares)
+    assert readings.size == sum(last - first + 1 for _, first, last in BRANCHES.values())
+    assert readings.mean() == pytest.approx(1.0, abs=3.5 * np.sqrt(2 / readings.size))
+
+
+def test_daughters_that_appear_in_a_growing_table_are_what_they_are_in_the_whole_one(whole, tmp_path):
+    lines, _ = movie()
+    path = write(tmp_path / "lab", [], LIVE)
+    out, frames = tmp_path / "run", [float(line.split(",")[2]) for line in lines]
+    for until in (60.0, 65.0, 115.0, 150.0):
+        write(tmp_path / "lab", [line for line, t in zip(lines, frames, strict=True) if t <= until], LIVE)
+        status = follow(path, out)
+        assert (status.time, status.late) == (until, 0)
+        assert set(status.verdicts) <= {"used", "missing"}
+    live, last = unpack(believed(out)[0]), whole[1][-1][0]
+    assert [kind.shape for kind in live.blocks.kinds] == [kind.shape for kind in last.blocks.kinds]
+    for part in ("points", "log_mass", "means", "cov"):
+        assert np.array_equal(getattr(live, part), getattr(last, part))
+
+
+def own_table(lines):
+    """Return the same movie with a column for every coordinate of the system."""
+    times = {name: 5.0 * first - 2.5 for name, (_, first, _) in BRANCHES.items()}
+    rows = [line.strip().split(",") for line in lines]
+    return "time [h],cell [1],parent [1],born [min],intensity [1]\n" + "".join(
+        f"{float(t) / 60!r},{name},{mother},{times[name]},{light}\n" for name, mother, t, light in rows
+    )
+
+
+def test_a_table_with_parents_and_births_is_what_the_trackers_file_is(whole, tmp_path):
+    path = write(tmp_path / "lab", [])
+    (tmp_path / "lab" / "movie.csv").write_text(own_table(movie()[0]))
+    path.write_text("\n".join(line for line in CASE.splitlines() if not line.startswith("reader")))
+    state, _ = filtered(path)[-1]
+    assert state.mean == pytest.approx(whole[1][-1][0].mean, rel=1e-9)
+    wrong = own_table(movie()[0]).replace(",1,62.5,", ",1,61.5,", 1)
+    (tmp_path / "lab" / "movie.csv").write_text(wrong)
+    with pytest.raises(CaseError, match="'born' of one individual is not the same in all its rows"):
+        read_case(path)
+
+
+def test_an_ensemble_follows_divisions_too(tmp_path):
+    """With known parameters all is linear, and sigma points are exact; an ensemble comes near them."""
+    known = CASE.replace('learn = ["transcription_rate", "gain"]', AT)
+    ends = {}
+    for name, more in (("unscented", ""), ("etkf", "members = 400")):
+        text = known.replace('filter = "gaussian_sum"', f'filter = "{name}"').replace("members = 32", more)
+        ends[name] = filtered(write(tmp_path / name, movie()[0], text))[-1][0]
+    exact = ends["unscented"]
+    sd = np.sqrt(np.diag(exact.cov))
+    left = np.abs(ends["etkf"].mean - exact.mean)
+    unsure = sd > 1e-2
+    assert unsure.sum() == 2 * 4 + 1  # four cells are there, and a dish may come
+    assert np.all(left[unsure] < 0.5 * sd[unsure])
+    assert left[~unsure] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_sister_that_is_found_late_changes_what_her_family_is_from_the_division_on(whole, tmp_path):
+    """Until then a lone daughter waits: she may be a gap in a track."""
+    lines, _ = movie()
+    path, out = write(tmp_path / "lab", [], LIVE), tmp_path / "run"
+    waiting = [line for line in lines if line.split(",")[0] != "3"]
+    write(tmp_path / "lab", waiting, LIVE)
+    lone = follow(path, out)
+    assert lone.received == len([line for line in waiting if line.split(",")[0] in ("1", "2")])
+    write(tmp_path / "lab", lines, LIVE)
+    come = [line for line in lines if line.split(",")[0] not in ("1", "2")]
+    assert follow(path, out).late == len([line for line in come if ",150," not in line])
+    assert np.array_equal(unpack(believed(out)[0]).cov, whole[1][-1][0].cov)
+
+
+def test_a_fit_says_that_only_a_filter_follows_a_division(tmp_path):
+    path = write(tmp_path / "lab", movie()[0])
+    with pytest.raises(CaseError, match=r"cells of experiment 'movie' divide.*mscale assimilate"):
+        fit(read_case(path), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    alone = path.read_text().replace('intensity = "light" }', 'intensity = "light" }, cells = ["1", "2"]')
+    path.write_text(alone)
+    law = read_case(path).plans[0].operators["intensity"].law
+    assert not law.divides
+
+
+MISTAKES = {
+    "a mother that is not read": ("", "", ["2", "3", "4"], "comes from '1', which is not read"),
+    "a gap": ("3", "", None, "cell '4' alone comes from '1'"),
+    "three daughters": ("", "7,1,65,300\n", None, "3 cells come from '1': 3, 4, 7"),
+    "a mother that lives on": ("", "1,1,65,300\n", None, "cell '1' is seen at 65, her daughter at 65"),
+}
+
+
+@pytest.mark.parametrize("what", MISTAKES)
+def test_a_wrong_lineage_is_refused(what, tmp_path):
+    without, more, cells, said = MISTAKES[what]
+    lines = [line for line in movie()[0] if line.split(",")[0] != without] + [more]
+    path = write(tmp_path / "lab", lines).parent / "movie.csv"
+    columns = {"cell": "track", "parent": "mother", "time": "t", "intensity": "light"}
+    reader = ReaderSpec(format="csv", columns=columns, cells=cells)
+    with pytest.raises(DataError, match=said):
+        read_with(reader, {"movie.csv": path}, FUSION)
+
+
+def test_a_line_may_say_whose_daughter_a_cell_is_once_and_for_all(tmp_path):
+    """Sent as lines: a daughter without a known mother, or of two, is set aside with its reason."""
+    lines, _ = movie()
+    live = LIVE.replace("[stream]", '[stream]\nsource = "scope.jsonl"')
+    path = write(tmp_path / "lab", lines[:24], live)  # both founders, until the first of them divides
+    daughter = {"source": "scope", "type": "intensity", "event_time": 65, "value": 2000}
+    past = {"cell": 3, "parent": 1, "born": "62.5 min"}
+    sent = [
+        (past, 65), ({**past, "born": "61 min"}, 70), ({"cell": 4, "parent": 9, "born": 62.5}, 65),
+        ({"cell": 4, "parent": 1}, 65), ({"cell": 4, "parent": 1, "born": 64}, 65), ({"cell": 3}, 70),
+    ]  # fmt: skip
+    records = [
+        {**daughter, "seq": i, "coordinates": where, "event_time": time}
+        for i, (where, time) in enumerate(sent)
+    ]
+    (tmp_path / "lab" / "scope.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
+    out = tmp_path / "run"
+    status = follow(path, out)
+    assert (status.verdicts["used"], status.verdicts["conversion_failed"]) == (26, 4)
+    letters = (out / "dead_letters.jsonl").read_text()
+    for reason in ("another mother, or birth, of cell 3", "no place at cell = 9", "parent and born together"):
+        assert reason in letters
+    assert "at most two, born at one time" in letters
+    assert status.time == 70.0
