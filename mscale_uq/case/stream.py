@@ -9,6 +9,7 @@ import numpy as np
 
 from mscale_uq.case.laws import plain_law
 from mscale_uq.case.model import Plan
+from mscale_uq.case.places import Places, lineage_at, read_along, readings_of
 from mscale_uq.core.law import Law, ObservationOperator
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array, Quantity
@@ -19,33 +20,6 @@ from mscale_uq.filters.screen import Screen
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.observe.counts import NegativeBinomial
 from mscale_uq.observe.laws import Gaussian, StudentT
-from mscale_uq.observe.rows import grid_of
-
-
-@final
-@dataclass(frozen=True)
-class Places:
-    """Where the readings of a source are.
-
-    Attributes
-    ----------
-    along, points
-        The coordinates but the time, and the distinct places read ``(points, coordinates)``; none if readings
-        have no places, or bring their coordinates along.
-    carried
-        Those of the coordinates that each reading brings along, and that the source reads.
-    past
-        Coordinates that say where what stands at a place comes from.
-    """
-
-    along: tuple[Quantity, ...]
-    points: Array | None
-    carried: tuple[str, ...] = ()
-    past: tuple[str, ...] = ()
-
-    def covariates(self, coordinates: Mapping[str, Array], rows: np.ndarray) -> dict[str, Array]:
-        """Return what the readings in some rows of a table bring along."""
-        return {name: coordinates[name][rows] for name in self.carried}
 
 
 @final
@@ -116,10 +90,10 @@ def state_space(system: System, plan: Plan) -> StateSpace:
     carried = {c.name for c in system.coordinates if c.carried}
     points = {name: np.array(np.nan) for name in carried & set(plan.data.coordinates) & set(taken)}
     for output in plan.data.outputs:
-        found = _readings_of(system, plan, output, time)[2]
+        found = readings_of(system, plan, output, time)[2]
         if found.points is not None:
             points |= dict(zip((c.name for c in found.along), found.points.T, strict=True))
-            points |= _lineage(system, plan, output, time)
+            points |= lineage_at(system, plan, output, time)
     space = system.space(**options, **points)  # type: ignore[misc]
     sources = {output: _source(space, system.output(output)) for output in plan.data.outputs}
     return space.with_laws({source: _law(plan, output) for output, source in sources.items()})
@@ -131,11 +105,11 @@ def stream_of(system: System, plan: Plan, space: StateSpace) -> Stream:
     times = plan.data.coordinates[time.name]
     for name, readings in plan.seen.items():
         source, levels = _source(space, system.output(name)), _own_levels(plan, name)
-        here, place, found = _readings_of(system, plan, name, time)
-        places[source] = found = _read_along(found, space.observations[source])
+        here, place, found = readings_of(system, plan, name, time)
+        places[source] = found = read_along(found, space.observations[source])
         for now in np.unique(times[here]):
             there = np.flatnonzero(here & (times == now))
-            for rows in [there] if found.carried else _vectors(there, place, _count(found)):
+            for rows in [there] if found.carried else _vectors(there, place, found.count):
                 shape = () if found.points is None and not found.carried else (len(rows),)
                 value, noise = _at(readings, rows, np.nan), None if levels is None else _at(levels, rows, 1.0)
                 noise = None if noise is None else noise.reshape(shape)
@@ -215,50 +189,6 @@ def _among(plans: Sequence[Plan], mine: Plan, operator: ObservationOperator) -> 
     sizes = [len(next(iter(plan.data.coordinates.values()))) for plan in plans]
     parts = [law.sd if plan is mine else np.ones(size) for plan, size in zip(plans, sizes, strict=True)]
     return replace(operator, law=replace(law, sd=tuple(np.concatenate(parts).tolist())))
-
-
-def _readings_of(
-    system: System, plan: Plan, output: str, time: Quantity
-) -> tuple[np.ndarray, np.ndarray, Places]:
-    """Return which rows read an output ``(rows,)``, at which place each, and the places."""
-    mine, columns = system.output(output).coordinates, plan.data.coordinates
-    there = (c for c in system.coordinates if c.name in columns and c.name in mine and not c.lineage)
-    along = tuple(c for c in there if c is not time)
-    rows = np.ones(columns[time.name].size, dtype=bool)
-    for c in along:
-        rows &= ~np.isnan(columns[c.name])
-    place = np.zeros(rows.size, dtype=int)
-    if not along:
-        return rows, place, Places((), None)
-    if any(c.carried for c in along):
-        if not all(c.carried for c in along):
-            given = f"{output!r} lies along {' and '.join(c.name for c in along)}"
-            raise CaseError(explain(given, "places, or what each reading brings along"))
-        return rows, place, Places(along, None, tuple(c.name for c in along))
-    points, place[rows] = grid_of({c.name: columns[c.name][rows] for c in along})
-    past = tuple(c.name for c in system.coordinates if c.lineage and c.name in columns and c.name in mine)
-    return rows, place, Places(along, points, past=past)
-
-
-def _lineage(system: System, plan: Plan, output: str, time: Quantity) -> dict[str, Array]:
-    """Return what an output's rows say of where the individual at each place comes from ``(points,)``."""
-    (rows, place, places), found = _readings_of(system, plan, output, time), {}
-    for name in places.past:
-        said = np.unique(np.stack([place[rows], plan.data.coordinates[name][rows]]), axis=1)
-        if said.shape[1] > _count(places):
-            given = f"{name!r} of one individual is not the same in all its rows"
-            raise CaseError(explain(given, "one number"))
-        found[name] = said[1]
-    return found
-
-
-def _read_along(found: Places, operator: ObservationOperator) -> Places:
-    """Return the places with those carried coordinates alone that an operator reads."""
-    return replace(found, carried=tuple(name for name in found.carried if name in operator.reads))
-
-
-def _count(found: Places) -> int:
-    return 1 if found.points is None else len(found.points)
 
 
 def _source(space: StateSpace, output: Quantity) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from mscale_uq.case.assimilate import Assimilating
 from mscale_uq.case.by_case import ByCase
 from mscale_uq.case.live import TABLE, Live
+from mscale_uq.case.places import Places
 from mscale_uq.case.read import Case
-from mscale_uq.case.stream import Places
 from mscale_uq.core.observation import Observation
 from mscale_uq.errors import CaseError, RunError, explain
 from mscale_uq.filters.estimate import state_labels
