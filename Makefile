@@ -41,11 +41,11 @@ demo: install ## calibrate heat_conduction from its data: posterior table and HT
 test: install ## the fast tests
 	$(PYTEST)
 
-test-slow: install ## only the slow tests
-	$(PYTEST) --timeout 1200 -m slow
+test-slow: install ## only the slow tests, and which of them are dearest
+	$(PYTEST) --timeout 1200 --durations 20 -m slow
 
 test-all: install ## every test: also the built wheel, the notebooks and a quick profile of every case
-	$(PYTEST) --timeout 1200 -m "slow or not slow"
+	$(PYTEST) --timeout 1200 --durations 20 -m "slow or not slow"
 
 bench: install ## kernels against SciPy and scikit-fem, in one process, under two minutes
 	@$(BIN)/python tests/benchmarks/bench_kernels.py

@@ -61,3 +61,14 @@ def line_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("line")
     with toy_systems():
         return fit(write_case(folder), out=folder / "run")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what a quick profile of each case has cost: a minute of processor time is what it may."""
+    told = [dict(report.user_properties) for report in terminalreporter.getreports("passed")]
+    rows = [row for row in told if "processor_seconds" in row]
+    for row in sorted(rows, key=lambda row: -row["processor_seconds"]):
+        terminalreporter.write_line(
+            f"{row['case']:40s} {row['processor_seconds']:5.1f} s of processor time, "
+            f"{row['evaluations']} evaluations{'  MORE THAN A MINUTE' * (row['processor_seconds'] > 60)}"
+        )

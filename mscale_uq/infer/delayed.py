@@ -115,7 +115,7 @@ class DelayedAcceptance(Kernel):
             end, info = self.below.step(end, rng)
             rates.append(info.acceptance_rate)
         stayed = Stacked(state.value, self.below.back(end, state.below))
-        coarse = float(np.mean(rates))
+        coarse = sum(rates) / self.length
         if end.z is state.z:  # nothing to decide, no fine solve
             return stayed, Info(False, 0.0, state.scale, coarse)
         value = self.density(end.z)

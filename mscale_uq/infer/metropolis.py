@@ -53,7 +53,7 @@ class Metropolis(Kernel):
         odds = log_ratio(value, state.value) + self.log_reference(state.z) - self.log_reference(z)
         accepted, probability = accept(odds, rng)
         if accepted:
-            state = replace(state, z=z, value=value)
+            state = Walker(z, value, state.tuning)
         return self.taught(state, probability), Info(accepted, probability, state.scale)
 
     def tuned(self, state: Walker) -> Walker:
@@ -62,15 +62,16 @@ class Metropolis(Kernel):
 
     def moved(self, state: Walker, z: Array) -> Walker:
         """Return the state at another place."""
-        return replace(state, z=z, value=self.density(z))
+        return Walker(z, self.density(z), state.tuning)
 
     def taught(self, state: Walker, acceptance: float) -> Walker:
         """Return the state after its tuning has learnt."""
-        return replace(state, tuning=state.tuning.learn(state.z, acceptance, self.proposal.acceptance))
+        tuning = state.tuning.learn(state.z, acceptance, self.proposal.acceptance)
+        return state if tuning is state.tuning else Walker(state.z, state.value, tuning)
 
     def back(self, end: Walker, start: Walker) -> Walker:
         """Return where `start` stood, with the tuning learnt until `end`."""
-        return replace(start, tuning=end.tuning)
+        return Walker(start.z, start.value, end.tuning)
 
     def propose(self, state: Walker, rng: np.random.Generator) -> Array:
         """Return a point to try next."""

@@ -125,8 +125,12 @@ def svg(figure: Figure, title: str, mark: str) -> str:
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.execute(figure)
-        figure.set_layout_engine("none")  # else the figure is drawn once more, for its layout alone
-    figure.savefig(out, format="svg", transparent=True, dpi=150, metadata={"Date": None, "Creator": None})
+        figure.set_layout_engine("none")
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set(facecolor="none", edgecolor="none")
+    figure.set_dpi(150)
+    # Not `savefig`: it draws a figure that ever had a layout once more before it writes it.
+    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
