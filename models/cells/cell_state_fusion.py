@@ -34,6 +34,7 @@ from mscale_uq.macro.dividing_cells import DividingCells
 from mscale_uq.macro.lineage import by_place
 from mscale_uq.macro.linear_sde import LinearSDE, matrix
 from mscale_uq.macro.network import Reaction, ReactionNetwork
+from mscale_uq.macro.redrawn import Redrawn
 from mscale_uq.macro.side_by_side import SideBySide
 from mscale_uq.observe.counts import poisson
 from mscale_uq.observe.fluorescence import Fluorescence
@@ -63,6 +64,8 @@ OFFSETS = Parameter(
     meaning="logarithm of a dish's expression over that of the others",
     dims=("dish",),
 )
+SLOTS = tuple(f"dish_offset_{number}" for number in range(1, DISHES + 1))  # the dishes of one time
+LAW_OF_OFFSETS = "dish_offset_prior_mean", "dish_offset_prior_var"
 SPECIES = (Quantity("mrna", "1", "mRNA in a cell"), Quantity("protein", "1", "protein in a cell"))
 NETWORK = ReactionNetwork(
     "gene expression",
@@ -88,19 +91,23 @@ def seen(protein, gain, background, lamp):
     return background + gain * lamp * protein
 
 
-def counted(mrna_mean, dish_offset, capture, size_factor):
-    """Counts expected of each cell of the dish at hand."""
-    return size_factor * capture * mrna_mean * np.exp(dish_offset)
+def counted(
+    mrna_mean, dish_offset_1, dish_offset_2, dish_offset_3, dish_offset_4, capture, size_factor, dish
+):
+    """Counts expected of each cell, with the offset of its own dish among those of the time."""
+    offsets = enumerate((dish_offset_1, dish_offset_2, dish_offset_3, dish_offset_4), start=1)
+    offset = sum(np.where(dish == number, 1.0, 0.0) * one for number, one in offsets)
+    return size_factor * capture * mrna_mean * np.exp(offset)
+
+
+def first_offsets(dish_offset_prior_mean, dish_offset_prior_var):
+    """Dishes of the first time have the offsets that any have."""
+    return (dish_offset_prior_mean,) * DISHES + (dish_offset_prior_var,) * DISHES
 
 
 def fading(bleaching):
     """The light of a protein fades."""
     return matrix([[-bleaching]]), 0 * matrix([[bleaching]])[0], np.zeros((1, 1))
-
-
-def between_dishes(dish_sd, dish_memory):
-    """The offset of the dish at hand wanders around zero and forgets in minutes: the next one is another."""
-    return matrix([[-1 / dish_memory]]), np.zeros(1), matrix([[2 * dish_sd**2 / dish_memory]])
 
 
 def burst(translation_rate, mrna_decay):
@@ -153,30 +160,30 @@ def dish_numbers(dish, cells):
     return numbers.astype(int) - 1
 
 
-def space(cell=(1.0, 2.0), dish=None, size_factor=None, parent=None, born=None, dish_sd=0.1):  # noqa: ARG001
+def space(cell=(1.0, 2.0), dish=None, size_factor=None, parent=None, born=None, dish_sd=0.1):
     """Return the state space of the population, the tracked cells, the dish at hand and the lamp.
 
-    `parent` is the number of each cell's mother, or its own; `born` the time of the division. A dish is known
-    by its time, so that its number is not needed; each count brings the size factor of its cell along, so
-    that a dish need not be known before it comes.
+    `parent` is the number of each cell's mother, or its own; `born` the time of the division. Each count
+    brings the size factor of its cell along, and its dish, so that a dish need not be known before it comes;
+    the number only tells up to four dishes of one time apart. Their offsets are drawn anew at each time, with
+    the mean and variance of the prior of `dish_offset` in a case, and else the standard deviation `dish_sd`.
     """
     people = population()
     past = {} if parent is None else by_place(cell, parent, born)
     tracked = (DividingCells if past else FollowedCells)(people, np.size(cell))
-    dish_state, lamp = (
-        (Quantity("dish_offset", "1", OFFSETS.meaning),),
-        (Quantity("lamp", "1", "light left"),),
-    )
+    dishes = tuple(Quantity(name, "1", OFFSETS.meaning) for name in SLOTS)
+    lamp = (Quantity("lamp", "1", "light left"),)
     dynamics = SideBySide(
         [
             people.moments(),
             tracked,
-            LinearSDE("dish", dish_state, between_dishes),
+            Redrawn("dishes", dishes, *LAW_OF_OFFSETS),
             LinearSDE("lamp", lamp, fading),
         ]
     )
-    constants = {**people.start(), **past, "lamp_initial": 1.0, "dish_sd": dish_sd, "dish_memory": 10.0}
-    constants |= {"dish_offset_initial": 0.0, "dish_offset_initial_var": dish_sd**2}
+    constants = {**people.start(), **past, "lamp_initial": 1.0}
+    constants |= dict(zip(LAW_OF_OFFSETS, (0.0, dish_sd**2), strict=True))
+    begin = tuple(f"{name}_initial{kind}" for kind in ("", "_var") for name in SLOTS)
     sources = {
         "microscope": ObservationOperator(
             "intensity", Fluorescence(20.0), PointwiseFormula(seen, "intensity")
@@ -184,10 +191,14 @@ def space(cell=(1.0, 2.0), dish=None, size_factor=None, parent=None, born=None, 
     }
     if size_factor is not None:
         stage = PointwiseFormula(counted, "umi")
-        sources["sequencer"] = ObservationOperator("umi", poisson(), stage, destructive=True)
+        stage = stage.moved_by([name for name in stage.inputs if name != "dish"])
+        apart = {"dish": DISHES}
+        sources["sequencer"] = ObservationOperator("umi", poisson(), stage, destructive=True, apart=apart)
         constants["size_factor"] = np.asarray(size_factor, dtype=float)
+        constants["dish"] = 1.0 if dish is None else np.asarray(dish, dtype=float)
     capture = (CAPTURE,) if "sequencer" in sources else ()
-    return StateSpace([], dynamics, sources, (*RATES, *LIGHT, *capture), constants)
+    stages = [Formula(first_offsets, begin)]
+    return StateSpace(stages, dynamics, sources, (*RATES, *LIGHT, *capture), constants)
 
 
 def _poisson():

@@ -7,13 +7,13 @@ from typing import Any, final
 import numpy as np
 import scipy
 
+from mscale_uq.case.begun import begun, starts
 from mscale_uq.case.binding import Link, fixed
 from mscale_uq.case.filters import build_filter, check_name
 from mscale_uq.case.model import Plan
 from mscale_uq.case.priors import Unknown
 from mscale_uq.case.schema import AssimilateSpec
 from mscale_uq.case.stream import Stream, joined, state_space, stream_of
-from mscale_uq.core.dynamics import initial_name
 from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import System
@@ -91,7 +91,7 @@ def plan_assimilation(
     if len(mistakes) > before:
         return None
     with mistakes.at("assimilate"):
-        plain = _begun(plan, plain, theta, known)
+        plain = begun(plan, plain, theta, known)
         space = _augmented(spec, plain, learned, known)
         stream = stream_of(system, plan, plain)
         stream = stream.screened(_screen(spec, stream))
@@ -174,7 +174,7 @@ def _theta(
         elif binding.name in spec.at:
             with mistakes.at(f"assimilate.at.{binding.name}"):
                 theta[target] = _number(plan.targets[target], binding, spec, known)
-        elif binding.name not in spec.learn and target in needed and target not in _starts(space):
+        elif binding.name not in spec.learn and target in needed and target not in starts(space):
             unit = plan.targets[target].unit
             hint = f'learn = ["{binding.name}"], or at = {{ {binding.name} = "1 {unit}" }}'
             mistakes.add(
@@ -183,32 +183,6 @@ def _theta(
     for name in set(spec.at) & set(spec.learn):
         mistakes.add(f"assimilate.at.{name}", explain(f"{name!r} is learned too", "one of the two"))
     return theta
-
-
-def _starts(space: StateSpace) -> set[str]:
-    """Return the names of the initial values of the state's scalar variables."""
-    return {initial_name(variable.name) for variable in space.dynamics.state if variable.shape == ()}
-
-
-def _begun(
-    plan: Plan, space: StateSpace, theta: dict[str, Array], known: Mapping[str, Unknown]
-) -> StateSpace:
-    """Return the model whose state begins as the priors say; their means are put into `theta`.
-
-    An initial value that is neither fixed nor given a number is normal with the mean and the variance of its
-    prior.
-    """
-    variances = {}
-    for target in sorted(_starts(space) & {p.name for p in space.parameters} - set(theta)):
-        binding = plan.bindings[target]
-        prior = known[binding.name].prior  # type: ignore[union-attr]
-        if prior.parents:
-            given = f"the prior of {binding.name!r} depends on other unknowns"  # type: ignore[union-attr]
-            raise CaseError(explain(given, "numbers in its prior"))
-        law = prior.frozen(**prior.resolve({}))
-        theta[target] = np.asarray(law.mean())
-        variances[f"{target}_var"] = np.asarray(law.var())
-    return space.with_constants(variances) if variances else space
 
 
 def _read_by(space: StateSpace) -> set[str]:

@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
+from mscale_uq.case.readers import number_of
 from mscale_uq.case.stream import Stream
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array, Quantity
@@ -122,13 +123,15 @@ class ByCase:
         if not places.carried:
             return {}
         along = {coordinate.name: coordinate for coordinate in places.along}
-        given = set(message.coordinates)
+        coordinates = dict.fromkeys(places.apart, number_of(message.name)) | dict(message.coordinates)
+        given = set(coordinates)
         if not set(places.carried) <= given <= set(along):
             told = f"coordinates {', '.join(sorted(given)) or 'none'}"
-            raise DataError(explain(told, f"{', '.join(places.carried)}, of {', '.join(along)}"))
+            needed = (name for name in places.carried if name not in places.apart)
+            raise DataError(explain(told, f"{', '.join(needed)}, of {', '.join(along)}"))
         own = {}
         for name in places.carried:
-            found = np.atleast_1d(np.asarray(message.coordinates[name], dtype=object))
+            found = np.atleast_1d(np.asarray(coordinates[name], dtype=object))
             if found.size not in (1, *shape):
                 raise DataError(
                     explain(f"{found.size} of {name!r} for {shape[0]} values", "one, or one for each")

@@ -26,6 +26,8 @@ class Places:
         have no places, or bring their coordinates along.
     carried
         Those of the coordinates that each reading brings along, and that the source reads.
+    apart
+        Those of them that only tell readings of one time apart; one that is not told is that of the record.
     past
         Coordinates that say where what stands at a place comes from.
     """
@@ -34,6 +36,7 @@ class Places:
     points: Array | None
     carried: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
+    apart: frozenset[str] = frozenset()
 
     @property
     def count(self) -> int:
@@ -82,4 +85,5 @@ def lineage_at(system: System, plan: Plan, output: str, time: Quantity) -> dict[
 
 def read_along(found: Places, operator: ObservationOperator) -> Places:
     """Return the places with those carried coordinates alone that an operator reads."""
-    return replace(found, carried=tuple(name for name in found.carried if name in operator.reads))
+    carried = tuple(name for name in found.carried if name in operator.reads)
+    return replace(found, carried=carried, apart=frozenset(operator.apart))

@@ -7,6 +7,7 @@ the system's coordinate with a unit of time. Where an output lies along them, th
 Names that are no numbers become their places in the order of names. Files of equal columns are one table.
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +73,7 @@ def read_with(
     """
     given = check_keys(reader)
     if reader.format == "h5ad":
-        return _counts(reader, files, system, given)
+        return _counts(reader, files, system, given, growing)
     if reader.format == "ome-tiff":
         return [_intensities(reader, files, system, given)]
     read = TRACKS[reader.format]
@@ -94,7 +95,7 @@ def stacked(tables: Sequence[Table]) -> list[Table]:
 
 
 def _counts(
-    reader: ReaderSpec, files: Mapping[str, Path], system: System, given: dict[str, Any]
+    reader: ReaderSpec, files: Mapping[str, Path], system: System, given: dict[str, Any], growing: bool
 ) -> list[tuple[Table, str]]:
     from mscale_uq.io.h5ad import read_h5ad  # only now: h5py takes its time to import
 
@@ -108,7 +109,10 @@ def _counts(
         np.full(len(counts.cells), label) if counts.batches is None else counts.batches
         for label, counts in zip(files, found, strict=True)
     ]
-    dishes = np.split(numbered(np.concatenate(names)), np.cumsum([len(one) for one in names])[:-1])
+    if growing:  # files that are read one by one know nothing of each other's dishes
+        dishes = [_by_name(label, one) for label, one in zip(files, names, strict=True)]
+    else:
+        dishes = np.split(numbered(np.concatenate(names)), np.cumsum([len(one) for one in names])[:-1])
     return [
         (_count_table(counts, dish, reader, system), counts.summary())
         for counts, dish in zip(found, dishes, strict=True)
@@ -198,6 +202,17 @@ def numbered(names: np.ndarray) -> Array:
     if np.isfinite(numbers).all() and np.unique(numbers).size == np.unique(names.astype(str)).size:
         return np.asarray(numbers)  # "1.1" and "1.10" are two names
     return np.unique(names.astype(str), return_inverse=True)[1].astype(float)
+
+
+def number_of(name: str) -> float:
+    """Return a number for a name; two names have the same once in billions of pairs."""
+    return float(zlib.crc32(name.encode("utf-8", "backslashreplace")))
+
+
+def _by_name(label: str, names: np.ndarray) -> Array:
+    """Return numbers of dishes that no dish of another file has."""
+    found, place = np.unique(names.astype(str), return_inverse=True)
+    return np.array([number_of(f"{label}/{name}") for name in found])[place]
 
 
 def time_name(system: System) -> str:

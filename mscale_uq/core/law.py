@@ -5,7 +5,7 @@ One object serves both halves of the package: its `logpdf` feeds MCMC, its momen
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, final
 
 import numpy as np
@@ -114,12 +114,16 @@ class ObservationOperator:
         population or of shared parameters, never of an individual that is followed: a `StateSpace` refuses it
         as a reading of tracked state variables. What its law mostly is if None; False says that molecules are
         counted in a cell that lives on.
+    apart
+        Names of covariates that do no more than tell readings of one time apart, such as the dish that each
+        is of, and how many there may be at a time. Whatever they are, the stage reads 1, 2, ..
     """
 
     quantity: str
     law: Law
     stage: Stage | None = None
     destructive: bool | None = None
+    apart: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def destroys(self) -> bool:

@@ -37,7 +37,9 @@ class StateSpace:
     parameters, constants
         As in `ForwardModel`. The initial state is given as ``<variable>_initial``, by a parameter, a
         constant or a stage, and its variance as ``<variable>_initial_var`` (zero if nobody gives it). Random
-        stages have one ``key`` for all members, 0 unless a constant says another.
+        stages have one ``key`` for all members, 0 unless a constant says another. Where the state stands for
+        a parameter of the forward model, such as the offsets of dishes, the constants
+        ``<parameter>_prior_mean`` and ``<parameter>_prior_var`` are the law of each entry, as a case has it.
     start
         Time of the initial state.
     places

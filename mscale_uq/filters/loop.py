@@ -65,10 +65,15 @@ class Assimilation:
         time = _common_time(observations)
         if len(observations) > 1:
             observations = once(observations)
+        observations = tuple(self._numbered(one) for one in observations)
         check_order(self.state.time, time)
         there = self.filter.forecast(self.space, self.values, self.state, time, self.key)
         state, info = self.filter.analyse(self.space, self.values, there, observations, self.key)
         return Assimilation(self.filter, self.space, self.values, state, self.key), info
+
+    def _numbered(self, one: Observation) -> Observation:
+        known = self.space.observations
+        return one.numbered(known[one.source].apart) if one.source in known else one
 
 
 def start(

@@ -38,15 +38,14 @@ CELLS = 4
 def naive(space):
     """The same state space, whose dynamics are one block."""
     dynamics = OneBlock(space.dynamics)
-    return StateSpace([], dynamics, space.observations, space.parameters, space.constants)
+    return StateSpace(space.stages, dynamics, space.observations, space.parameters, space.constants)
 
 
 def culture(cells=CELLS, sizes=(0.8, 1.3, 1.0)):
     """The state space of the case, with the laws of its case."""
     plain = fusion.space(np.arange(cells), size_factor=np.array(sizes))
     laws = {"microscope": CAMERA, "sequencer": NegativeBinomial(0.05)}
-    seen = {name: replace(operator, law=laws[name]) for name, operator in plain.observations.items()}
-    return StateSpace([], plain.dynamics, seen, plain.parameters, plain.constants)
+    return plain.with_laws(laws)
 
 
 def stream(cells=CELLS):
@@ -79,8 +78,8 @@ def assert_same(blocks, dense):
 
 def test_cells_and_dishes_are_filtered_one_by_one_as_the_whole_state_is():
     blocks, dense = (followed(space, stream()) for space in (culture(), naive(culture())))
-    assert [kind.shape for kind in blocks[-1][0].blocks.kinds] == [(1, 5), (CELLS, 2), (1, 1), (1, 1)]
-    assert [kind.shape for kind in dense[-1][0].blocks.kinds] == [(1, 5 + 2 * CELLS + 2)]
+    assert [kind.shape for kind in blocks[-1][0].blocks.kinds] == [(1, 5), (CELLS, 2), (4, 1), (1, 1)]
+    assert [kind.shape for kind in dense[-1][0].blocks.kinds] == [(1, 5 + 2 * CELLS + 5)]
     assert_same(blocks, dense)
 
 

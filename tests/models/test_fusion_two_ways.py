@@ -173,3 +173,57 @@ def test_a_pseudobulk_that_cannot_be_is_refused(tmp_path):
         (tmp_path / "dish.csv").write_text("\n".join([HEAD, *rows]) + "\n")
         with pytest.raises(DataError, match=wrong):
             read_case(tmp_path / "two_ways.toml")
+
+
+REPLICATES = {
+    'learn = ["transcription_rate", "gain"]': 'learn = ["transcription_rate"]',
+    "mean = 0, sd = 0.1": "mean = 0.05, sd = 0.3",
+    "members = 1024": "members = 256",
+    "sd = 40": "sd = 1e7",  # the movie tells nothing
+    'gain = { dist = "lognormal", median = 1, factor = 2 }\n': "",
+    "background = 100": "background = 100\ngain = 1.5",
+}
+
+
+def replicates(folder, dishes):
+    """Return the case of a blind movie, and of dishes that are taken at one time."""
+    write(folder)
+    rng, text = np.random.default_rng(8), CASE
+    rows = [
+        f"80,{dish},1,{count}" for dish, level in dishes.items() for count in rng.poisson(1.44 * level, 150)
+    ]
+    (folder / "dish.csv").write_text("\n".join([HEAD, *rows]) + "\n")
+    for old, new in REPLICATES.items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "replicates.toml").write_text(text)
+    return read_case(folder / "replicates.toml")
+
+
+def test_two_dishes_of_one_time_have_an_offset_each_of_the_prior_in_the_fit_and_in_the_filter(tmp_path):
+    case = replicates(tmp_path, {1: 0.8, 2: 1.4})
+    plan, posterior = case.assimilating, case.posterior()
+    *_, (state, _) = run(plan.filter, plan.space, plan.theta, plan.stream.observations, case.seed)
+    rates = np.linspace(-0.3, 1.7, 21)
+    fine = 0.05 + 0.3 * np.linspace(-4, 4, 21)
+
+    def density(rate):
+        """Given the rate the dishes know nothing of each other, so that each offset is integrated alone."""
+        total = 0.0
+        base = at(rate, np.full(4, 0.05))
+        for place in (0, 1):
+            rows = [at(rate, 0.05 + np.eye(4)[place] * (one - 0.05)) for one in fine]
+            total += np.log(np.exp(np.array(rows) - base).sum())
+        return base + total + rate  # of the logarithm
+
+    def at(rate, offset):
+        return posterior.logpdf(posterior.pack({"transcription_rate": np.exp(rate), "dish_offset": offset}))
+
+    logs = np.array([density(rate) for rate in rates])
+    mass = np.exp(logs - logs.max())
+    mass /= mass.sum()
+    mean = mass @ rates
+    spread = np.sqrt(mass @ (rates - mean) ** 2)
+    assert state.mean[-1] == pytest.approx(mean, abs=0.05 * spread)
+    assert np.sqrt(state.variances[-1]) == pytest.approx(spread, rel=0.05)
+    assert 0.15 < spread < 0.24  # 0.28 if both had one offset, 0.09 with offsets of 0.1

@@ -1,6 +1,6 @@
 """Twin experiments of the case `cell_state_fusion`: a truth from the prior, its movie and its dishes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,6 @@ from mscale_uq.models.cells import cell_state_fusion as fusion
 from numba import njit
 
 from mscale_uq.core.observation import Observation
-from mscale_uq.core.statespace import StateSpace
 from mscale_uq.filters.augment import Unknown, augment
 from mscale_uq.filters.coordinate import Coordinate
 from mscale_uq.filters.loop import start
@@ -136,8 +135,7 @@ class Twin:
         """Filter the movie, with the dishes or without."""
         plain = fusion.space(np.arange(self.setting.cells), size_factor=self.size, dish_sd=DISH_SD)
         laws = {"microscope": CAMERA, "sequencer": NegativeBinomial(OVERDISPERSION)}
-        seen = {name: replace(operator, law=laws[name]) for name, operator in plain.observations.items()}
-        space = StateSpace([], plain.dynamics, seen, plain.parameters, plain.constants)
+        space = plain.with_laws(laws)
         rest = {name: value for name, value in KNOWN.items() if name not in self.setting.unknowns}
         now = start(GaussianSum(self.setting.nodes), augment(space, self.setting.unknowns), rest, self.seed)
         for frame, row in enumerate(self.movie):
