@@ -12,10 +12,13 @@ from typer.testing import CliRunner
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
 from mscale_uq.cli.commands import app
+from mscale_uq.infer.chains import sample
+from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.workers import workers
 from mscale_uq.run.assimilate import take_in
 from mscale_uq.run.calibration import calibrate_sampler
 from mscale_uq.run.method import with_changes
+from mscale_uq.stats.predictive import predict
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -37,6 +40,26 @@ def test_an_ensemble_moves_alike_with_any_number_of_workers():
     for count in (2, 3):
         with workers(count) as mapping:
             assert members(mapping).equals(here)
+
+
+@pytest.mark.slow
+def test_particles_and_predictions_are_alike_with_any_number_of_workers(tmp_path):
+    posterior = read_case(write_case(tmp_path)).posterior()
+
+    def found(mapping):
+        settings = Settings(sampler="smc", draws=100, chains=1, cores=0, seed=3)
+        samples = sample(posterior, settings, map=mapping)
+        thetas = np.stack([draws[0] for draws in samples.draws.values()], axis=1)
+        made = predict(posterior, thetas, np.random.default_rng(0), map=mapping)
+        tables = (made.predicted, made.replicated, made.pointwise)
+        arrays = [samples.log_evidence, thetas, *(array for table in tables for array in table.values())]
+        counts = samples.evaluations.tolist(), samples.requests.tolist()
+        return [array.tobytes() for array in arrays], counts
+
+    here = found(map)
+    for count in (1, 2, 3):
+        with workers(count) as mapping:
+            assert found(mapping) == here
 
 
 def ranks(folder, on_run=None, cores=0):

@@ -96,7 +96,8 @@ def fit(
     chains: Annotated[int | None, typer.Option(help="Number of chains.")] = None,
     cores: Annotated[int | None, typer.Option(help="Chains at a time; 0: in this process.")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes for what knows no order, such as building a surrogate.")
+        int | None,
+        typer.Option(help="Processes for what knows no order, such as a surrogate, particles, predictions."),
     ] = None,
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Scheduler of a dask cluster for the same.")

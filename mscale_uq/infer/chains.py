@@ -5,7 +5,7 @@ import pickle
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -13,10 +13,12 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import final
 
+from mscale_uq.core.map import Map
 from mscale_uq.errors import ChainDied, WiringError, explain
 from mscale_uq.infer import worker
 from mscale_uq.infer.chain import run_chain
 from mscale_uq.infer.job import Job
+from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples, collect
 from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.target import Target
@@ -41,6 +43,7 @@ def sample(
     folder: Path | None = None,
     identity: str = "",
     on_progress: OnProgress | None = None,
+    map: Map | None = None,
 ) -> Samples:
     """Draw from a posterior, going on where an earlier call in the same folder stopped.
 
@@ -56,6 +59,9 @@ def sample(
         Stands for everything that must be unchanged to go on: case, data, priors.
     on_progress
         Called a few times a second, here, with chain, draw, tuning and statistics.
+    map
+        Runs independent evaluations of one chain, where its method `spreads`; chains then run here, one after
+        another. It changes no draw.
 
     Raises
     ------
@@ -77,7 +83,9 @@ def sample(
             for chain in range(settings.chains)
         ]
         tell = on_progress or _silent
-        if settings.cores:
+        if map is not None and METHODS[settings.sampler].spreads:
+            _run_here([replace(job, map=map) for job in jobs], tell)
+        elif settings.cores:
             _run_processes(jobs, settings.cores, tell)
         else:
             _run_here(jobs, tell)

@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from mscale_uq.core.map import Map
 from mscale_uq.infer.methods import METHODS, Method
 from mscale_uq.infer.records import Header
 from mscale_uq.infer.settings import Settings
@@ -31,6 +32,8 @@ class Job:
         The chain's own.
     identity
         As in `Header`.
+    map
+        Runs what is independent inside the chain, if the method `spreads`.
     """
 
     target: Target
@@ -38,6 +41,7 @@ class Job:
     chain: int
     folder: Path
     identity: str = ""
+    map: Map = map
 
     @property
     def method(self) -> Method:

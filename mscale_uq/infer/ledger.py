@@ -6,7 +6,7 @@ experiment has no prediction, also where that is the model's own statement, sinc
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import final
 
 import numpy as np
@@ -97,6 +97,17 @@ class Ledger:
         """Count a statement of the model's own, which is no fault."""
         self._last = f"{failure.stage}: {failure.reason}"
         self.infeasible[failure.stage] += 1
+
+    def add(self, other: "Ledger") -> None:
+        """Count what another ledger caught of this chain's draw, as if it had been caught here."""
+        rows = other.take()
+        self._rows += [
+            replace(row, draw=self.draw, evaluation=self.requests + row.evaluation) for row in rows
+        ]
+        self.requests += other.requests
+        self.evaluations += other.evaluations
+        self.infeasible += other.infeasible
+        self._last = other._last or self._last
 
     def take(self) -> list[Failure]:
         """Return the rows since the last call."""

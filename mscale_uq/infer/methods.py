@@ -28,6 +28,8 @@ class Method:
         Walks in effective coordinates, where a system declares a scale.
     composed
         Made of chains of other methods, for one data set; has no step of its own.
+    spreads
+        Evaluations of one step are independent, and may go to workers.
     """
 
     gradient: bool
@@ -37,6 +39,7 @@ class Method:
     single: bool = False
     shears: bool = False
     composed: bool = False
+    spreads: bool = False
 
 
 # A method's code is `run(job, store, report)` in the module of its name beside this one; that of the composed
@@ -65,7 +68,9 @@ METHODS: dict[str, Method] = {
         tunes=True,
         stats=("acceptance_rate", "accepted", "scale", "coarse_acceptance_rate"),
     ),
-    "smc": Method(gradient=False, resumable=False, tunes=False, stats=("log_likelihood", "log_prior")),
+    "smc": Method(
+        gradient=False, resumable=False, tunes=False, spreads=True, stats=("log_likelihood", "log_prior")
+    ),
     "map": Method(gradient=True, resumable=False, tunes=False, stats=("lp",), single=True),
     "laplace": Method(gradient=True, resumable=False, tunes=False, stats=("lp", "log_ratio")),
     "nutpie": Method(

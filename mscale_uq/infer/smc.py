@@ -1,5 +1,7 @@
 """Sequential Monte Carlo from the prior to the posterior, with PyMC's kernel; gives the evidence.
 
+The particles of a step know nothing of each other: their likelihoods go through the job's map.
+
 Source: J. Ching, Y.-C. Chen, Transitional Markov Chain Monte Carlo Method for Bayesian Model Updating, Model
 Class Selection, and Model Averaging, Journal of Engineering Mechanics 133 (2007) 816-832,
 doi:10.1061/(ASCE)0733-9399(2007)133:7(816).
@@ -15,6 +17,7 @@ from mscale_uq.infer.coordinates import to_sampler
 from mscale_uq.infer.density import MODE, Density
 from mscale_uq.infer.job import Job, Report
 from mscale_uq.infer.ledger import Ledger
+from mscale_uq.infer.particles import AheadProposal, ParticleLikelihood
 from mscale_uq.infer.store import ChainStore
 
 LEAST_ACCEPTANCE = 0.05
@@ -26,11 +29,12 @@ def run(job: Job, store: ChainStore, report: Report) -> None:
     density = Density(job.target, Ledger(job.chain), job.method.gradient)
     for_start, for_kernel = job.generators(2)
     kernel = _kernel(density, job.settings.draws, for_start, for_kernel)
-    density.call(_populate, kernel, density, job.settings.draws)
+    likelihood = ParticleLikelihood(density.target, density.ledger, density.physical, job.map)
+    density.call(_populate, kernel, density, likelihood)
     stage, acceptance = 0, 1.0
     while kernel.beta < 1:
         density.ledger.draw = stage
-        density.call(_stage, kernel)
+        density.call(_stage, kernel, likelihood)
         store.note(density.ledger)
         stage, acceptance = stage + 1, float(kernel.acc_rate)
         if not report(stage, True, {"beta": float(kernel.beta), "acceptance_rate": acceptance}):
@@ -57,18 +61,21 @@ def _kernel(density: Density, draws: int, for_start: np.random.Generator, rng: n
     return kernel
 
 
-def _populate(kernel: IMH, density: Density, draws: int) -> None:
+def _populate(kernel: IMH, density: Density, likelihood: ParticleLikelihood) -> None:
     """Evaluate the prior draws."""
+    kernel.likelihood_logp_func = likelihood
+    starts = [{name: array[i] for name, array in kernel.start.items()} for i in range(kernel.draws)]
+    likelihood.find(np.array([density.vector(point) for point in starts]))
     kernel._initialize_kernel()
     if not np.any(np.isfinite(kernel.likelihood_logp)):
-        given = f"none of {draws} prior draws has a likelihood: {density.ledger.summary()}"
+        given = f"none of {kernel.draws} prior draws has a likelihood: {density.ledger.summary()}"
         raise ParameterError(explain(given, hint="narrow the priors, or check the model at its defaults"))
 
 
-def _stage(kernel: IMH) -> None:
+def _stage(kernel: IMH, likelihood: ParticleLikelihood) -> None:
     kernel.update_beta_and_weights()
     kernel.resample()
-    kernel.proposal_dist = _proposal(kernel.tempered_posterior)
+    kernel.proposal_dist = AheadProposal(_proposal(kernel.tempered_posterior), likelihood)
     kernel.mutate()
 
 

@@ -3,8 +3,9 @@
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -85,7 +86,8 @@ def fit(
         Largest number of thinned draws at which every quantity is predicted.
     workers, dask
         Processes of this machine, or the address of a dask scheduler, for what knows no order: building and
-        weighing a surrogate, resolved and finer models. Chains are processes of this machine; see `cores`.
+        weighing a surrogate, the particles of SMC (its chains then come one after another), predictions,
+        resolved and finer models. Other chains are processes of this machine; see `cores`.
     changes
         Other values for the case's method: sampler, draws, tune, chains, cores, target_accept, coordinates;
         or seed.
@@ -169,13 +171,11 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     every = max(1, int(np.ceil(settings.chains * length / limit)))
     kept = np.arange(0, length, every)
     thetas = _thetas(posterior, samples, kept)
-    start = time.process_time()
-    predictions = predict(posterior, thetas, _generator(case.seed, PREDICTION_KEY))
-    seconds = (time.process_time() - start) / len(thetas)
+    predictions = predict(posterior, thetas, _generator(case.seed, PREDICTION_KEY), map=mapping)
     rng = _generator(case.seed, PRIOR_KEY)
     prior = np.array([posterior.sample_prior(rng) for _ in range(PRIOR_DRAWS)])
-    quick = bool(predictions.made) and seconds < PATIENCE
-    before = _before(posterior, prior[: PRIOR_PREDICTIONS if quick else 0], case.seed)
+    quick = bool(predictions.made) and _seconds(posterior, thetas[0]) < PATIENCE
+    before = _before(posterior, prior[: PRIOR_PREDICTIONS if quick else 0], case.seed, mapping)
     few = few_draws(case, len(thetas))
     scale = checked_scale(case, posterior, thetas[few], mapping)
     facts = _facts(case, settings, samples)
@@ -201,10 +201,30 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     write_result(folder, data, [*done.failures, *later], posterior.names)
 
 
-def _before(posterior: Posterior, thetas: Array, seed: int) -> Predictions:
+def _seconds(posterior: Posterior, theta: Array) -> float:
+    """Return the processor time of one prediction, here, once all is warm."""
+    taken = []
+    for _ in range(3):
+        start = time.process_time()
+        predict(posterior, theta, _generator(0, PREDICTION_KEY))
+        taken.append(time.process_time() - start)
+    return min(taken)
+
+
+def _before(posterior: Posterior, thetas: Array, seed: int, mapping: Map) -> Predictions:
     """Predict at draws of the prior, far-out ones among them."""
+    rng = _generator(seed, PRIOR_PREDICTION_KEY)
+    return predict(posterior, thetas, rng, map=partial(_quietly, mapping))
+
+
+def _quietly(mapping: Map, function: Callable[..., Any], *tasks: Iterable[Any]) -> Iterable[Any]:
+    """Map without a word on what overflows, there as here."""
+    return mapping(partial(_silenced, function), *tasks)
+
+
+def _silenced(function: Callable[..., Any], *task: Any) -> Any:
     with np.errstate(all="ignore"):
-        return predict(posterior, thetas, _generator(seed, PRIOR_PREDICTION_KEY))
+        return function(*task)
 
 
 def _thetas(posterior: Posterior, samples: Samples, kept: np.ndarray) -> Array:

@@ -37,10 +37,11 @@ def draw(
     settings, folder, tell
         As for `sample`.
     mapping
-        Runs what a surrogate needs of the exact model; if None, the first part here, the rest by processes.
+        Runs the particles of SMC, and what a surrogate needs of the exact model; if None, the first part of
+        that here, the rest by processes.
     """
     if settings.sampler != "surrogate":
-        return sample(target(case, posterior), settings, folder, case.hash, tell), None
+        return sample(target(case, posterior), settings, folder, case.hash, tell, mapping), None
     levels, built = levels_of(case, posterior, mapping)
     found = sample_corrected(levels, settings, pareto_smoothed, folder, case.hash, tell, mapping)
     return found.samples, {
