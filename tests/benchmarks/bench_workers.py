@@ -1,0 +1,60 @@
+"""What two workers are worth for tasks without an order: `python bench_workers.py [--tasks N] [--rounds N]`.
+
+The same gradients of the likelihood of `inclusions` here, one after another, and by two processes, in turn.
+Wall clock tells the speed-up only where nothing else runs. Processor time does not mind: what the tasks cost
+in the workers, and the parent with handing them out, over what they cost here, is what two free cores lose.
+"""
+
+import argparse
+import os
+import time
+from functools import partial
+
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[threads] = "1"
+
+import numpy as np  # noqa: E402
+
+from mscale_uq.case.read import read_case  # noqa: E402
+from mscale_uq.catalog import find_case  # noqa: E402
+from mscale_uq.core.map import Map  # noqa: E402
+from mscale_uq.infer.workers import workers  # noqa: E402
+from mscale_uq.stats.posterior import Posterior  # noqa: E402
+
+
+def gradient(posterior: Posterior, theta: np.ndarray) -> tuple[float, float]:
+    """Return the log-likelihood, and the processor seconds of it and its gradient."""
+    began = time.thread_time()
+    value, _ = posterior.log_likelihood_gradient(theta)
+    return value, time.thread_time() - began
+
+
+def spent(mapping: Map, posterior: Posterior, thetas: np.ndarray) -> tuple[list[float], float, float]:
+    """Return values, wall seconds, and processor seconds of tasks and parent."""
+    wall, own = time.perf_counter(), time.thread_time()
+    found = list(mapping(partial(gradient, posterior), thetas))
+    parent, inside = time.thread_time() - own, sum(seconds for _, seconds in found)
+    cost = parent if mapping is map else parent + inside
+    return [value for value, _ in found], time.perf_counter() - wall, cost
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--tasks", type=int, default=400)
+    arguments.add_argument("--rounds", type=int, default=9)
+    given = arguments.parse_args()
+    posterior, rng = read_case(find_case("inclusions")).posterior(), np.random.default_rng(0)
+    thetas = np.array([posterior.sample_prior(rng) for _ in range(given.tasks)])
+    rows = []
+    with workers(2) as two:
+        spent(two, posterior, thetas), spent(map, posterior, thetas)  # what is done once
+        for _ in range(given.rounds):
+            here, there = spent(map, posterior, thetas), spent(two, posterior, thetas)
+            assert here[0] == there[0], "workers change values"
+            rows.append((here[1] / there[1], there[2] / here[2]))
+    for name, ratios in zip(("wall clock, faster", "processor time, more"), np.transpose(rows), strict=True):
+        print(f"{name}: {np.median(ratios):.2f} x ({ratios.min():.2f} to {ratios.max():.2f})")
+
+
+if __name__ == "__main__":
+    main()
