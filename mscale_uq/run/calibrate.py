@@ -3,9 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -213,18 +212,7 @@ def _seconds(posterior: Posterior, theta: Array) -> float:
 
 def _before(posterior: Posterior, thetas: Array, seed: int, mapping: Map) -> Predictions:
     """Predict at draws of the prior, far-out ones among them."""
-    rng = _generator(seed, PRIOR_PREDICTION_KEY)
-    return predict(posterior, thetas, rng, map=partial(_quietly, mapping))
-
-
-def _quietly(mapping: Map, function: Callable[..., Any], *tasks: Iterable[Any]) -> Iterable[Any]:
-    """Map without a word on what overflows, there as here."""
-    return mapping(partial(_silenced, function), *tasks)
-
-
-def _silenced(function: Callable[..., Any], *task: Any) -> Any:
-    with np.errstate(all="ignore"):
-        return function(*task)
+    return predict(posterior, thetas, _generator(seed, PRIOR_PREDICTION_KEY), map=mapping)
 
 
 def _thetas(posterior: Posterior, samples: Samples, kept: np.ndarray) -> Array:

@@ -81,7 +81,8 @@ def _attempt(
     found: list[list[dict[Key, Array]] | ForwardFailure] = []
     for experiment in posterior.experiments:
         try:
-            found.append(_one(experiment, largest, values, rng))
+            with np.errstate(all="ignore"):  # far-out draws overflow; the chain says what is not finite
+                found.append(_one(experiment, largest, values, rng))
         except ForwardFailure as failure:
             found.append(failure)
     return found
