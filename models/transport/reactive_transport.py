@@ -4,20 +4,23 @@ A reactive curve alone leaves velocity and partition confounded, since only the 
 shows; a tracer, which does not bind, fixes the velocity. Slow binding shows as a tail; fast binding leaves
 only a lower bound of its rate.
 
-Cell      ds/dt = k (K c - s) at the grains, or an enzyme: V c/(K_m + c) is turned over; closed for the
-          new c of every time step; or slabs that react inside, as many as there is water, each at rest
-          with it, so at late times only: k c tanh(phi)/phi, phi = depth sqrt(k/D_s)
+Cell      ds/dt = k (K c - s) at the grains, or an enzyme: V c/(K_m + c) is turned over; or slabs or spheres
+          with c at their surface, da/dt = D_s lap a - k a, which store and consume: R is what enters them,
+          at late times beta k c tanh(phi)/phi or beta k c 3 (phi coth(phi) - 1)/phi^2, phi = depth
+          sqrt(k/D_s); all are closed for the new c of every time step
 Macro     dc/dt + v dc/dx = alpha v d2c/dx2 - R, step or pulse at the inlet, read at the end of the column
 Observed  breakthrough(time), relative to the inlet
 Limits    no binding: Ogata and Banks 1961; any rate: mean time (L/v)(1 + K) and variance
-          2 D L (1 + K)^2/v^3 + 2 K L/(v k) of a pulse; reacting slabs: exp(L (v - sqrt(v^2 + 4 D R))/2D)
-          in the end, R the rate that is left; nothing is lost in any step
+          2 D L (1 + K)^2/v^3 + 2 K L/(v k) of a pulse; bodies, in the end: exp(L (v - sqrt(v^2 + 4 D r))/2D)
+          with R = r c; a pulse that is stored, not consumed, by slabs: mean (L/v)(1 + beta), variance
+          2 D L (1 + beta)^2/v^3 + 2 beta L depth^2/(3 v D_s); nothing is lost in any step
 
 Source: A. Ogata, R. B. Banks, A solution of the differential equation of longitudinal dispersion in porous
 media, US Geol. Surv. Prof. Pap. 411-A (1961), doi:10.3133/pp411A.
 """
 
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 from scipy.special import erfc
@@ -28,7 +31,10 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, System
-from mscale_uq.macro.column import Breakthrough, Column, ColumnDynamics, Kinetics
+from mscale_uq.macro.column import Breakthrough, Column, ColumnDynamics
+from mscale_uq.macro.kinetics import Kinetics
+from mscale_uq.macro.pores import Pores, slab_rate, sphere_rate
+from mscale_uq.macro.radial_mesh import Geometry, RadialMesh
 from mscale_uq.observe.laws import Gaussian
 
 FLOW = (
@@ -45,18 +51,15 @@ REACTION = {
         Parameter("turnover", "1/s", 5e-5, lower=0, meaning="V, largest rate, relative to the inlet"),
         Parameter("half_saturation", "1", 0.3, lower=0, meaning="K_m, relative to the inlet"),
     ),
-    "slabs": (
-        Parameter(
-            "pore_rate",
-            "1/s",
-            2e-4,
-            lower=0,
-            meaning="k, of the reaction inside, at rest with the water",
-        ),
-        Parameter("pore_diffusivity", "m^2/s", 1e-10, lower=0, meaning="D_s, of the solute inside them"),
-        Parameter("depth", "m", 1e-3, lower=0, meaning="of a slab, half its thickness"),
-    ),
 }
+BODIES = (
+    Parameter("phase_ratio", "1", 1.0, lower=0, meaning="beta, volume inside bodies per flowing water"),
+    Parameter("pore_diffusivity", "m^2/s", 1e-10, lower=0, meaning="D_s, of the solute inside them"),
+    Parameter("depth", "m", 1e-3, lower=0, meaning="half the thickness of a slab, the radius of a sphere"),
+    Parameter("pore_rate", "1/s", 2e-4, lower=0, meaning="k, of the reaction inside"),
+)
+SHAPES: dict[str, Geometry] = {"slabs": "slab", "spheres": "sphere"}
+REACTION |= dict.fromkeys(SHAPES, BODIES)
 TIME = tuple(np.linspace(2e3, 2.4e4, 12))
 
 
@@ -75,12 +78,8 @@ def enzyme(c, s, p):  # noqa: ARG001
     return p[0] * c / (p[1] + c)
 
 
-def first_order(c, s, p):  # noqa: ARG001
-    """What slabs consume, as fast as the solute diffuses into them; s is what has been consumed."""
-    return p[0] * c
-
-
-RATES = {"none": inert, "sorption": sorption, "enzyme": enzyme, "slabs": first_order}
+LATE = {"slabs": slab_rate, "spheres": sphere_rate}
+RATES = {"none": inert, "sorption": sorption, "enzyme": enzyme, **dict.fromkeys(SHAPES, sorption)}
 
 
 def dispersion(dispersivity, velocity):
@@ -88,22 +87,19 @@ def dispersion(dispersivity, velocity):
     return dispersivity * velocity
 
 
-def slab_rate(pore_rate, pore_diffusivity, depth):
-    """Reaction in a slab at rest: its rate times Thiele's effectiveness tanh(phi)/phi."""
-    phi = depth * np.sqrt(pore_rate / pore_diffusivity)
-    return pore_rate * np.tanh(phi) / phi
-
-
 def before(kinetics):
-    """Return the stages from the parameters to what the column reads."""
-    inside = [Formula(slab_rate, "slab_rate")] if kinetics == "slabs" else []
-    return [Formula(dispersion, "dispersion"), *inside]
+    """Return the stages from the parameters to what the column reads, and what bodies come to at rest."""
+    late = [Formula(LATE[kinetics], "uptake_rate")] if kinetics in SHAPES else []
+    return [Formula(dispersion, "dispersion"), *late]
 
 
-def column(kinetics, length, beyond, cells, max_step, pulse):
+def column(kinetics, length, beyond, cells, max_step, pulse, shells=12):
     """Return the column and its kinetics."""
-    own = tuple(parameter.name for parameter in REACTION[kinetics])
-    reaction = Kinetics(RATES[kinetics], ("slab_rate",) if kinetics == "slabs" else own)
+    names = tuple(parameter.name for parameter in REACTION[kinetics])
+    reaction = Kinetics(RATES[kinetics], names, linear=kinetics != "enzyme")
+    if kinetics in SHAPES:
+        inside = Pores(RadialMesh(SHAPES[kinetics], cells=(shells,), grading=2.0))
+        reaction = replace(reaction, sites=inside, count=shells)
     return Column(reaction, length, beyond, cells, max_step, pulse)
 
 
@@ -120,9 +116,18 @@ class End:
         return dissolved @ self.weights
 
 
-def space(kinetics="sorption", length=0.3, beyond=0.25, cells=80, max_step=80.0, pulse=1e12, reading_sd=0.02):
+def space(
+    kinetics="sorption",
+    length=0.3,
+    beyond=0.25,
+    cells=80,
+    max_step=80.0,
+    pulse=1e12,
+    shells=12,
+    reading_sd=0.02,
+):
     """Return the column in time, its water read at the end."""
-    made_of = column(kinetics, length, beyond, cells, max_step, pulse)
+    made_of = column(kinetics, length, beyond, cells, max_step, pulse, shells)
     end = Formula(End(made_of.reading), "breakthrough")
     sources = {"probe": ObservationOperator("breakthrough", Gaussian(reading_sd), end)}
     empty = {"dissolved_initial": 0.0, "bound_initial": 0.0}
@@ -130,9 +135,11 @@ def space(kinetics="sorption", length=0.3, beyond=0.25, cells=80, max_step=80.0,
     return StateSpace(before(kinetics), ColumnDynamics(made_of), sources, parameters, empty)
 
 
-def forward(time=TIME, kinetics="sorption", length=0.3, beyond=0.25, cells=80, max_step=80.0, pulse=1e12):
+def forward(
+    time=TIME, kinetics="sorption", length=0.3, beyond=0.25, cells=80, max_step=80.0, pulse=1e12, shells=12
+):
     """Return the model of a column read at `time` in s."""
-    made_of = column(kinetics, length, beyond, cells, max_step, pulse)
+    made_of = column(kinetics, length, beyond, cells, max_step, pulse, shells)
     stages = [*before(kinetics), Breakthrough(made_of, time)]
     return ForwardModel(stages, (*FLOW, *REACTION[kinetics]), ["breakthrough"])
 
@@ -168,12 +175,25 @@ def _turned_over():
     return abs(left / (1 - 5e-5 * 0.3 / 3e-5) - 1)
 
 
-def _slabs():
-    """Relative deviation of what passes reacting slabs in the end from the exact solution."""
-    model = forward([1e5], kinetics="slabs", cells=160, max_step=60.0)
-    v, D, phi = 3e-5, 3e-3 * 3e-5, 1e-3 * np.sqrt(2e-4 / 1e-10)
-    exact = np.exp(0.3 / (2 * D) * (v - np.sqrt(v**2 + 4 * D * 2e-4 * np.tanh(phi) / phi)))
+def _bodies(kinetics):
+    """Relative deviation of what passes reacting bodies in the end from the exact solution."""
+    model = forward([1e5], kinetics=kinetics, cells=100, max_step=100.0, shells=32)
+    v, D, rate = 3e-5, 3e-3 * 3e-5, LATE[kinetics](1.0, 1e-10, 1e-3, 2e-4)
+    exact = np.exp(0.3 / (2 * D) * (v - np.sqrt(v**2 + 4 * D * rate)))
     return abs(model.value(model.theta())[0] / exact - 1)
+
+
+@cache
+def _stored():
+    """Relative deviations of a pulse's mean time and variance, behind slabs that store and hardly react."""
+    L, v, D, beta, D_s, d, pulse = 0.3, 3e-5, 3e-3 * 3e-5, 1.0, 1e-10, 1e-3, 1000.0
+    time = np.arange(300.0, 1.5e5, 300.0)
+    model = forward(time, kinetics="slabs", cells=120, max_step=75.0, pulse=pulse, shells=20)
+    curve = model.value(model.theta(pore_rate=1e-15))
+    mean = (curve * time).sum() / curve.sum()
+    variance = (curve * (time - mean) ** 2).sum() / curve.sum()
+    exact = 2 * D * L * (1 + beta) ** 2 / v**3 + 2 * beta * L * d**2 / (3 * v * D_s)
+    return abs((mean - pulse / 2) / (L / v * (1 + beta)) - 1), abs((variance - pulse**2 / 12) / exact - 1)
 
 
 def _nothing_is_lost():
@@ -192,13 +212,16 @@ LIMITS = (
     Limit("... and is as wide as theory says", partial(_moments, 2, 1.5e-4), 5e-3),
     Limit("... also where it binds fast", partial(_moments, 2, 1e-2), 5e-3),
     Limit("behind a saturated enzyme, its rate times the residence time is missing", _turned_over, 1e-3),
-    Limit("in the end reacting slabs let pass what diffusion into them says", _slabs, 1e-3),
+    Limit("in the end slabs let pass what Thiele's effectiveness says", partial(_bodies, "slabs"), 1e-3),
+    Limit("... and so do spheres", partial(_bodies, "spheres"), 1e-3),
+    Limit("what slabs store delays a pulse by their share of the water", lambda: _stored()[0], 2e-3),
+    Limit("... and spreads it by the time that it takes to diffuse into them", lambda: _stored()[1], 5e-3),
     Limit("nothing is lost in any step", _nothing_is_lost, 1e-13),
 )  # fmt: skip
 
 SYSTEM = System(
     name="transport/reactive_transport",
-    parameters=(*FLOW, *REACTION["sorption"], *REACTION["enzyme"], *REACTION["slabs"]),
+    parameters=(*FLOW, *REACTION["sorption"], *REACTION["enzyme"], *BODIES),
     outputs=(Quantity("breakthrough", "1", "concentration relative to the inlet", ("time",)),),
     coordinates=(Quantity("time", "s", "since the inlet was opened"),),
     options=(
@@ -208,14 +231,15 @@ SYSTEM = System(
         Option("cells", 80, "1", "along the column", lower=2),
         Option("max_step", 80.0, "s", "longest time step", lower=0),
         Option("pulse", 1e12, "s", "how long the inlet carries the solute", lower=0),
+        Option("shells", 12, "1", "cells across a slab or sphere", lower=2),
     ),
     effective=(
         Quantity("dispersion", "m^2/s", "D = alpha v"),
-        Quantity("slab_rate", "1/s", "of the reaction in slabs, as the water sees it"),
+        Quantity("uptake_rate", "1/s", "of slabs or spheres at rest with the water, per c"),
     ),
     smoothness="smooth",
     forward=forward,
     space=space,
     limits=LIMITS,
-    examples=({"kinetics": "none"}, {"kinetics": "enzyme"}, {"kinetics": "slabs"}),
+    examples=tuple({"kinetics": name} for name in ("none", "enzyme", "slabs", "spheres")),
 )

@@ -1,9 +1,10 @@
 """A column that carries, spreads and reacts: finite volumes, implicit-explicit in time, a budget every step.
 
-    dc/dt + v dc/dx = D d2c/dx2 - R(c, s),     ds/dt = R(c, s)
+    dc/dt + v dc/dx = D d2c/dx2 - sum_j R(c, s_j),     ds_j/dt = R(c, s_j) - decay s_j
 
-with c = 1 at the inlet and no slope at the outlet; c is what moves and s what stays, both per volume of
-water. Advection is explicit, diffusion and reaction are implicit, so that no time step follows a fast
+with c = 1 at the inlet and no slope at the outlet; c is what moves and s_j what stays at a site, both per
+volume of water. One site without a decay is the plain case; many of them hold the profile inside a body
+(`pores.py`). Advection is explicit, diffusion and reaction are implicit, so that no time step follows a fast
 reaction: the scheme keeps its order in the limit of equilibrium.
 """
 
@@ -21,6 +22,7 @@ from mscale_uq.core.members import member_values
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import InputError, SolveFailed, explain
+from mscale_uq.macro.kinetics import Kinetics
 from mscale_uq.solve.equal_steps import equal_steps
 from mscale_uq.solve.imex_kernels import NO_ROOT, march
 from mscale_uq.solve.kernel import callback
@@ -37,15 +39,6 @@ TABLES = {
         np.array([[0.0, 0.0, 0.0], [G, 0.0, 0.0], [B, 1 - B, 0.0]]),
     ),
 }
-
-
-@final
-@dataclass(frozen=True)
-class Kinetics:
-    """A local reaction: R = ``function(c, s, p)``, analytic, and the names of the values p is made of."""
-
-    function: Callable[..., Any]
-    names: tuple[str, ...]
 
 
 @final
@@ -104,10 +97,15 @@ class Column:
         weights[first], weights[first + 1] = 1 - (place - first), place - first
         return weights
 
+    @property
+    def size(self) -> int:
+        """Length of the state: c, then what every site holds."""
+        return self.cells * (1 + self.kinetics.count)
+
     def move(
         self, state: Array, start: float, stop: float, values: Values, seeds: Array, moved: Array
     ) -> "Moved":
-        """Return the state ``(2 cells,)`` at `stop` and the sensitivities ``(m, 2 cells)`` of `seeds`.
+        """Return the state ``(size,)`` at `stop` and the sensitivities ``(m, size)`` of `seeds`.
 
         `moved` ``(m, inputs)`` says what each direction moves beside the state.
 
@@ -117,27 +115,35 @@ class Column:
             If a step crosses more than a cell, a reaction has no root, or a budget does not close.
         """
         p = np.array([float(values[name]) for name in self.inputs])
-        c, s = np.array(state[: self.cells]), np.array(state[self.cells :])
-        dc, ds = np.ascontiguousarray(seeds[:, : self.cells]), np.ascontiguousarray(seeds[:, self.cells :])
+        (c, s), (dc, ds) = self._parts(state), self._parts(seeds)
+        reaction = self.kinetics
+        decay, sites, d_decay, d_sites = reaction.at(p[2:], moved[:, 2:])
+        directions = np.column_stack([moved[:, :2], np.zeros(len(moved)), d_decay])
         A_im, A_ex = TABLES[self.scheme]
         ledgers = []
         for begin, end, inlet in self._pieces(start, stop):
             steps = equal_steps(end - begin, self.max_step)
             dt = (end - begin) / steps
             self._check(p[0] * dt <= self.dx, values, "a step crosses more than a cell: shorten max_step")
-            physics = np.concatenate([p[:2], [inlet], p[2:]])
-            directions = np.insert(moved, 2, 0.0, axis=1)
+            physics = np.array([p[0], p[1], inlet, decay])
             content, gained = np.empty(steps + 1), np.empty(steps)
-            failed = march(_compiled(self.kinetics.function), c, s, physics, self.dx, dt,
-                           self.scheme == "central",
-                           A_im, A_ex, dc, ds, directions, content, gained)  # fmt: skip
+            failed = march(
+                _compiled(reaction.function), reaction.linear, c, s, physics, sites, self.dx, dt,
+                self.scheme == "central", A_im, A_ex, dc, ds, directions, d_sites, content, gained,
+            )  # fmt: skip
             what = (
                 "the reaction of a cell has no root" if failed == NO_ROOT else "a time step finds no balance"
             )
             self._check(not failed, values, what)
             ledgers.append(Ledger(content, gained))
             ledgers[-1].check("column")
-        return Moved(np.concatenate([c, s]), np.hstack([dc, ds]), tuple(ledgers))
+        return Moved(np.append(c, s), np.hstack([dc, ds.reshape(len(ds), s.size)]), tuple(ledgers))
+
+    def _parts(self, state: Array) -> tuple[Array, Array]:
+        """Return copies of c ``(.., cells)`` and of what the sites hold ``(.., sites, cells)``."""
+        c, s = np.split(np.array(state, dtype=float), [self.cells], axis=-1)
+        shape = (*state.shape[:-1], self.kinetics.count, self.cells)
+        return np.ascontiguousarray(c), np.ascontiguousarray(s).reshape(shape)
 
     def _pieces(self, start: float, stop: float) -> list[tuple[float, float, float]]:
         """Return the times between which the inlet is constant, and its value."""
@@ -184,7 +190,7 @@ class Breakthrough(Stage):
 
     def _run(self, values: Values, directions: int) -> tuple[Array, Array]:
         column, now = self.column, 0.0
-        state, seeds = np.zeros(2 * column.cells), np.zeros((directions, 2 * column.cells))
+        state, seeds = np.zeros(column.size), np.zeros((directions, column.size))
         moved = np.eye(directions, len(self.inputs))
         curve, slopes = np.zeros(self.times.size), np.zeros((self.times.size, directions))
         for row, time in enumerate(self.times):
@@ -198,7 +204,7 @@ class Breakthrough(Stage):
 
 @final
 class ColumnDynamics(Dynamics):
-    """The column for filters: the state is ``dissolved`` and ``bound``, ``(cells,)`` each."""
+    """The column for filters: the state is ``dissolved`` and, site by site, ``bound``."""
 
     random = False
 
@@ -208,7 +214,7 @@ class ColumnDynamics(Dynamics):
         self.inputs = column.inputs
         self.state = (
             Quantity("dissolved", "1", "c, relative to the inlet", shape=(column.cells,)),
-            Quantity("bound", "1", "s, relative to the inlet", shape=(column.cells,)),
+            Quantity("bound", "1", "s, relative to the inlet", shape=(column.size - column.cells,)),
         )
 
     def step(

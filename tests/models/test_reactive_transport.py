@@ -77,9 +77,10 @@ def test_of_fast_binding_only_a_lower_bound_of_the_rate_is_left():
     assert spread(both({**FAST, "sorption_rate": 0.15}))[0][3] > 1.95
 
 
-def test_the_state_space_gives_the_curve_of_the_forward_model():
-    here = space(cells=40, max_step=200.0)
-    model = forward([4e3, 1e4, 3e4], cells=40, max_step=200.0)
+@pytest.mark.parametrize("kinetics", ["sorption", "slabs"])
+def test_the_state_space_gives_the_curve_of_the_forward_model(kinetics):
+    settings = {"kinetics": kinetics, "cells": 40, "max_step": 200.0, "shells": 3}
+    here, model = space(**settings), forward([4e3, 1e4, 3e4], **settings)
     path = here.forward([4e3, 1e4, 3e4])
     theta = model.theta()
     assert path.value(theta) == pytest.approx(model.value(theta), rel=1e-9)

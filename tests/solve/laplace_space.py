@@ -40,3 +40,19 @@ def fading(L, v, D, K, k, times):
         return -np.exp(L / (2 * D) * (v - root)) * L * K * p / (k * root)
 
     return talbot(transform, times)
+
+
+def bodies(L, v, D, beta, diffusivity, depth, rate, times, shape="slabs"):
+    """Return the curve behind slabs or spheres that store and consume, from an empty column.
+
+    Of a body with c at its surface, (p + rate) <a> enters: <a>/c = tanh(q)/q or 3 (q coth q - 1)/q^2 with
+    q = depth sqrt((p + rate)/diffusivity), beta of it per flowing water.
+    """
+
+    def transform(p):
+        q = depth * np.sqrt((p + rate) / diffusivity)
+        inside = np.tanh(q) / q if shape == "slabs" else 3 * (q / np.tanh(q) - 1) / q**2
+        away = p + beta * (p + rate) * inside
+        return np.exp(L / (2 * D) * (v - np.sqrt(v**2 + 4 * D * away))) / p
+
+    return talbot(transform, times)

@@ -7,7 +7,8 @@ import pytest
 from laplace_space import exact, ogata_banks
 
 from mscale_uq.errors import InputError, SolveFailed
-from mscale_uq.macro.column import Breakthrough, Column, ColumnDynamics, Kinetics
+from mscale_uq.macro.column import Breakthrough, Column, ColumnDynamics
+from mscale_uq.macro.kinetics import Kinetics
 
 HERE = {"velocity": 1.0, "dispersion": 0.5, "K": 1.0, "k": 0.15}
 
