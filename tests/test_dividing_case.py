@@ -97,15 +97,18 @@ def test_a_table_with_parents_and_births_is_what_the_trackers_file_is(whole, tmp
         read_case(path)
 
 
-def test_an_ensemble_follows_divisions_too(tmp_path):
-    """With known parameters all is linear, and sigma points are exact; an ensemble comes near them."""
+def test_other_filters_follow_divisions_too(tmp_path):
+    """With known parameters all is linear, but for the noise: slopes, sigma points and members agree."""
     known = CASE.replace('learn = ["transcription_rate", "gain"]', AT)
     ends = {}
-    for name, more in (("unscented", ""), ("etkf", "members = 400")):
+    for name, more in (("unscented", ""), ("extended", ""), ("etkf", "members = 400")):
         text = known.replace('filter = "gaussian_sum"', f'filter = "{name}"').replace("members = 32", more)
         ends[name] = filtered(write(tmp_path / name, movie()[0], text))[-1][0]
     exact = ends["unscented"]
     sd = np.sqrt(np.diag(exact.cov))
+    assert np.all(
+        np.abs(ends["extended"].mean - exact.mean) < 1e-2 * sd + 1e-6
+    )  # a law knows its noise at the mean
     left = np.abs(ends["etkf"].mean - exact.mean)
     unsure = sd > 1e-2
     assert unsure.sum() == 2 * 4 + 4  # four cells are there, and dishes may come

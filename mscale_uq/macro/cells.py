@@ -91,7 +91,7 @@ class Population:
 
         The times increase from `begin`, where all cells are alike. With `still` there are no derivatives.
         """
-        A, c, G, tangents = self._law(values, still)
+        A, c, G, tangents = self.linearized(values, still)
         lengths, which = np.unique(np.round(np.diff(times), 12), return_inverse=True)
         pairs = [discretise_tangents(A, c, G, tangents, length) for length in lengths]
         F, b, dF, db = (
@@ -102,7 +102,7 @@ class Population:
         affine_path(self._z(), F, b, dF, db, np.ravel(which), path, d_path)
         return self._cell(F, b, dF, db, np.ravel(which), path, np.moveaxis(d_path, 1, 0))
 
-    def _law(self, values: Values, still: bool) -> tuple[Array, Array, Array, Discrete]:
+    def linearized(self, values: Values, still: bool = False) -> tuple[Array, Array, Array, Discrete]:
         """Return A, c, G and their derivatives to each rate, or to none."""
         if still or not self.moving:
             made = self.formula.value(values)
@@ -122,29 +122,21 @@ class Population:
         gained = np.einsum("tij,tj->ti", gain, mean) + b[which][:, n:]
         d_gained = np.einsum("ptij,tj->pti", d_gain, mean) + np.einsum("tij,ptj->pti", gain, d_mean)
         d_gained = d_gained + np.moveaxis(db[which], 1, 0)[..., n:]
-        now = Moves(path, F[which][:, :n, :n], b[which][:, :n], self._full(gained))
+        now = Moves(path, F[which][:, :n, :n], b[which][:, :n], self.full(gained))
         moved_F = np.moveaxis(dF[which], 1, 0)[..., :n, :n]
-        return now, Moves(d_path, moved_F, np.moveaxis(db[which], 1, 0)[..., :n], self._full(d_gained))
+        return now, Moves(d_path, moved_F, np.moveaxis(db[which], 1, 0)[..., :n], self.full(d_gained))
 
     def cell_rows(self, law: Law, start: float, stop: float) -> tuple[Array, Array, Array]:
         """Return F ``(rows, n, n)``, b and Q of one cell under each law of the moments ``(rows, ...)``."""
-        first = np.broadcast_to(self.first, (len(law[0]), self.first.size))
-        return self.move_rows(law, self.mean_rows(law, first, start - self.begin), stop - start)
-
-    def mean_rows(self, law: Law, first: Array, length: float) -> Array:
-        """Return the means ``(rows, n)`` a while after they were `first` ``(rows, n)``."""
-        (A, c, G), n = law, len(self.species)
-        move = discretise_rows(A[:, :n, :n], c[:, :n], G[:, :n, :n], length)
-        return np.einsum("gij,gj->gi", move.F, first) + move.b
-
-    def move_rows(self, law: Law, mean: Array, length: float) -> tuple[Array, Array, Array]:
-        """Return F ``(rows, n, n)``, b and Q of one cell of a kind whose mean ``(rows, n)`` is this now."""
+        A, c, G = law
         n = len(self.species)
-        move = discretise_rows(*law, length)
+        before = discretise_rows(A[:, :n, :n], c[:, :n], G[:, :n, :n], start - self.begin)
+        mean = before.F @ self.first + before.b
+        move = discretise_rows(A, c, G, stop - start)
         gained = np.einsum("gij,gj->gi", move.F[:, n:, :n], mean) + move.b[:, n:]
-        return move.F[:, :n, :n], move.b[:, :n], self._full(gained)
+        return move.F[:, :n, :n], move.b[:, :n], self.full(gained)
 
-    def _full(self, lower: Array) -> Array:
+    def full(self, lower: Array) -> Array:
         """Return covariances ``(..., n, n)`` from their lower triangles."""
         n = len(self.species)
         full = np.zeros((*lower.shape[:-1], n, n))

@@ -19,8 +19,9 @@ import numpy as np
 from mscale_uq.core.linear_dynamics import NOTHING, Intervals, LinearDynamics, Transition
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
-from mscale_uq.errors import InputError, NoGradient, explain
-from mscale_uq.macro.cells import FollowedCells, Law, Population
+from mscale_uq.errors import InputError, explain
+from mscale_uq.macro.cells import FollowedCells, Population
+from mscale_uq.macro.jets import Jets, Rows, Sets
 from mscale_uq.macro.lineage import BORN, PARENT, Lineage
 from mscale_uq.macro.linear_sde import law_rows
 
@@ -41,8 +42,6 @@ class DividingCells(LinearDynamics):
     InputError
         If the share is not inside (0, 1). When moved: if an interval, or a cell, begins before the population
         does, or the lineage is impossible.
-    NoGradient
-        If the derivative of a step is asked for, and a cell divides.
     """
 
     def __init__(self, population: Population, cells: int, share: float = 0.5) -> None:
@@ -67,14 +66,8 @@ class DividingCells(LinearDynamics):
 
     def stacked(self, start: float, stop: float, values: Values, count: int) -> Transition:
         """Return F, b and Q of many sets of rates."""
-        n = self.size
-        F, b, Q = np.zeros((count, n, n)), np.zeros((count, n)), np.zeros((count, n, n))
         moves = self.block_rows(start, stop, values, count)
-        for kind, move in zip(self.blocks(stop, values), moves, strict=True):
-            rows, columns = kind[:, :, None], kind[:, None, :]
-            F[:, rows, columns], Q[:, rows, columns] = move.F[:, None], move.Q[:, None]
-            b[:, kind] = move.b[:, None]
-        return Transition(F, b, Q)
+        return self._assembled(self.blocks(stop, values), moves, count)
 
     def blocks(self, time: float = -math.inf, values: Values = NOTHING) -> tuple[np.ndarray, ...]:
         """Return each cell without relatives, and each family."""
@@ -92,7 +85,7 @@ class DividingCells(LinearDynamics):
         if sum(map(len, families)) < self.cells:
             moves.append(self._one.transition_rows(start, stop, values, count))
         if families:
-            law = law_rows(self.population.formula, self._one, values, count)
+            law = Sets(law_rows(self.population.formula, self._one, values, count))
             past = Past(self.population, lineage, law, self.share)
             moves += [past.move(family, start, stop) for family in families]
         return moves
@@ -100,12 +93,33 @@ class DividingCells(LinearDynamics):
     def linearize_transitions(
         self, intervals: Intervals, values: Values
     ) -> list[tuple[Transition, dict[str, Transition]]]:
-        """Return F, b and Q of each interval and their derivatives, as long as no cell divides."""
-        if Lineage.of(values).daughters:
-            raise NoGradient(
-                "cells that divide have no derivative of their step: use gaussian_sum, kalman or an ensemble"
-            )
-        return self._plain.linearize_transitions(intervals, values)
+        """Return F, b and Q of each interval and their derivatives to each rate that moves."""
+        lineage, moving = Lineage.of(values), self.population.moving
+        if not lineage.daughters:
+            return self._plain.linearize_transitions(intervals, values)
+        *law, tangents = self.population.linearized(values)
+        A, c, G = law
+        past = Past(self.population, lineage, Jets((A, c, G), tangents), self.share)
+        made = []
+        for start, stop in intervals:
+            self._check(lineage, start)
+            families = lineage.families(stop)
+            moves = [past.alone(start, stop)] if sum(map(len, families)) < self.cells else []
+            moves += [past.move(family, start, stop) for family in families]
+            rows = self._assembled(self.blocks(stop, values), moves, 1 + len(moving))
+            whole, *slopes = (Transition(*parts) for parts in zip(rows.F, rows.b, rows.Q, strict=True))
+            made.append((whole, dict(zip(moving, slopes, strict=True))))
+        return made
+
+    def _assembled(self, kinds: Sequence[np.ndarray], moves: Sequence[Transition], rows: int) -> Transition:
+        """Return the moves of blocks as that of the whole state."""
+        n = self.size
+        F, b, Q = np.zeros((rows, n, n)), np.zeros((rows, n)), np.zeros((rows, n, n))
+        for kind, move in zip(kinds, moves, strict=True):
+            there = kind[:, :, None], kind[:, None, :]
+            F[:, *there], Q[:, *there] = move.F[:, None], move.Q[:, None]
+            b[:, kind] = move.b[:, None]
+        return Transition(F, b, Q)
 
     def _check(self, lineage: Lineage, start: float) -> None:
         begin = self.population.begin
@@ -118,16 +132,19 @@ class DividingCells(LinearDynamics):
 
 @final
 class Past:
-    """Cells with a past, under laws of the moments ``(rows, ...)``, one for each set of rates.
+    """Cells with a past, under laws of the moments in rows.
 
     Attributes
     ----------
-    population, lineage, law, share
+    population, lineage, share
         As in `DividingCells`.
+    law
+        The laws, or one with its derivatives.
     """
 
-    def __init__(self, population: Population, lineage: Lineage, law: Law, share: float) -> None:
+    def __init__(self, population: Population, lineage: Lineage, law: Rows, share: float) -> None:
         self.population, self.lineage, self.law, self.share = population, lineage, law, share
+        self._n = len(population.species)
         self._means: dict[tuple[int, float], Array] = {}
 
     def mean(self, cell: int, time: float) -> Array:
@@ -135,70 +152,66 @@ class Past:
         if (cell, time) not in self._means:
             mother, born = self.lineage.parent[cell], self.lineage.since(cell)
             if mother == cell:
-                born = self.population.begin
-                first = np.broadcast_to(
-                    self.population.first, self.law[1][:, : len(self.population.first)].shape
-                )
+                born, first = self.population.begin, self.law.constant(self.population.first)
             else:
                 first = self._part(cell) * self.mean(mother, born)
-            there = first if time == born else self.population.mean_rows(self.law, first, time - born)
-            self._means[cell, time] = there
+            if time > born:
+                move = self.law.moves(time - born, self._n)
+                first = self.law.applied(move.F, first) + move.b
+            self._means[cell, time] = first
         return self._means[cell, time]
+
+    def alone(self, start: float, stop: float) -> Transition:
+        """Return F ``(rows, n, n)``, b and Q of a cell without relatives."""
+        founder = next(cell for cell, mother in enumerate(self.lineage.parent) if cell == mother)
+        return self._one(self.mean(founder, start), stop - start)
 
     def move(self, family: Sequence[int], start: float, stop: float) -> Transition:
         """Return F ``(rows, s, s)``, b and Q of a family, cell by cell."""
-        rows, s = len(self.law[0]), len(family) * len(self.population.species)
-        whole = Transition(np.tile(np.eye(s), (rows, 1, 1)), np.zeros((rows, s)), np.zeros((rows, s, s)))
-        now = start
+        whole, now = self.law.still(len(family) * self._n), start
         for then in sorted({*self.lineage.births(start, stop), stop}):
-            whole = _after(whole, self._between(family, now, then))
-            whole = _after(whole, self._division(family, then)) if then > start else whole
+            whole = self.law.after(whole, self._between(family, now, then))
+            whole = self.law.after(whole, self._division(family, then)) if then > start else whole
             now = then
         return whole
 
     def _between(self, family: Sequence[int], start: float, stop: float) -> Transition:
         """Return what moves those that live, where nobody divides."""
-        whole = self._still(family)
+        whole = self.law.still(len(family) * self._n)
+        if stop == start:
+            return whole
         for i, cell in enumerate(family):
-            if self.lineage.since(cell) <= start < self.lineage.until(cell) and stop > start:
-                own = self._own(i)
-                whole.F[:, own, own], whole.b[:, own], whole.Q[:, own, own] = self.population.move_rows(
-                    self.law, self.mean(cell, start), stop - start
-                )
+            if self.lineage.since(cell) <= start < self.lineage.until(cell):
+                one, own = self._one(self.mean(cell, start), stop - start), self._own(i)
+                whole.F[:, own, own], whole.b[:, own], whole.Q[:, own, own] = one.F, one.b, one.Q
         return whole
+
+    def _one(self, mean: Array, length: float) -> Transition:
+        """Return what moves a cell of a kind whose mean is this now."""
+        move, n = self.law.moves(length), self._n
+        gained = self.law.applied(move.F[:, n:, :n], mean) + move.b[:, n:]
+        return Transition(move.F[:, :n, :n], move.b[:, :n], self.population.full(gained))
 
     def _division(self, family: Sequence[int], time: float) -> Transition:
         """Return what the divisions at a time do."""
-        whole, n = self._still(family), len(self.population.species)
+        whole, n = self.law.still(len(family) * self._n), self._n
         for mother, daughters in self.lineage.daughters.items():
             if mother not in family or self.lineage.until(mother) != time:
                 continue
-            here, spread = self._own(family.index(mother)), np.zeros((len(whole.b), n, n))
+            here, spread = self._own(family.index(mother)), np.zeros((self.law.rows, n, n))
             spread[:, range(n), range(n)] = self.share * (1 - self.share) * self.mean(mother, time)
             whole.F[:, here, here] = 0.0
             for one in daughters:
                 own = self._own(family.index(one))
                 whole.F[:, own] = 0.0
-                whole.F[:, own, here] = self._part(one) * np.eye(n)
+                whole.F[:, own, here] = self.law.constant(self._part(one) * np.eye(n))
                 for other in daughters:
                     whole.Q[:, own, self._own(family.index(other))] = spread if one == other else -spread
         return whole
 
-    def _still(self, family: Sequence[int]) -> Transition:
-        rows, s = len(self.law[0]), len(family) * len(self.population.species)
-        return Transition(np.tile(np.eye(s), (rows, 1, 1)), np.zeros((rows, s)), np.zeros((rows, s, s)))
-
     def _own(self, place: int) -> slice:
-        n = len(self.population.species)
-        return slice(place * n, (place + 1) * n)
+        return slice(place * self._n, (place + 1) * self._n)
 
     def _part(self, daughter: int) -> float:
         first = self.lineage.daughters[self.lineage.parent[daughter]][0] == daughter
         return self.share if first else 1 - self.share
-
-
-def _after(before: Transition, then: Transition) -> Transition:
-    """Return two moves, one behind the other, as one."""
-    turned = np.swapaxes(then.F, 1, 2)
-    b = np.einsum("gij,gj->gi", then.F, before.b) + then.b
-    return Transition(then.F @ before.F, b, then.F @ before.Q @ turned + then.Q)

@@ -69,7 +69,7 @@ def sum_of_normals(cells, frames, as_one=False):
     plain = fusion.space(np.arange(cells))
     seen = {name: replace(one, law=SCOPE) for name, one in plain.observations.items()}
     dynamics = OneBlock(plain.dynamics) if as_one else plain.dynamics
-    whole = StateSpace([], dynamics, seen, plain.parameters, plain.constants)
+    whole = StateSpace(plain.stages, dynamics, seen, plain.parameters, plain.constants)
     unknown = {name: one for name, one in PRIOR.items() if name != "capture"}
     rest = {name: value for name, value in TRUTH.items() if name not in (*unknown, "capture")}
     now, times = start(GaussianSum(256), augment(whole, unknown), rest), []

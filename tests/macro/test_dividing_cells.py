@@ -10,11 +10,11 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.linear_dynamics import LinearReading
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.errors import InputError, NoGradient
+from mscale_uq.errors import InputError
 from mscale_uq.filters.augment import Unknown, augment
 from mscale_uq.filters.division import divide
-from mscale_uq.filters.extended import ExtendedKalman
 from mscale_uq.filters.kalman import Kalman
+from mscale_uq.filters.likelihood import KalmanLikelihood
 from mscale_uq.filters.loop import run
 from mscale_uq.filters.node_sum import GaussianSum
 from mscale_uq.macro.cells import FollowedCells, Population
@@ -221,5 +221,33 @@ def test_mistakes_are_told():
     late = Population(SPECIES, ((1, -1, 0, 0), (0, 0, 1, -1)), two_stage, begin=30.0)
     with pytest.raises(InputError, match="born at 22"):
         DividingCells(late, CELLS).transition(30.0, 40.0, {**KNOWN, **LINEAGE})
-    with pytest.raises(NoGradient, match="gaussian_sum"):
-        list(run(ExtendedKalman(), augment(space(), UNKNOWN), REST, movie()))
+
+
+def test_the_derivative_of_a_move_through_divisions_is_its_difference():
+    cells, none = DividingCells(population(), CELLS, share=0.4), {**KNOWN, **LINEAGE}
+    for interval in ((5.0, 50.0), (25.0, 45.0), (3.0, 9.0)):
+        whole, slopes = cells.linearize_transitions([interval], none)[0]
+        assert pytest.approx(cells.transition(*interval, none).Q, rel=1e-11, abs=1e-11) == whole.Q
+        assert list(slopes) == list(population().formula.inputs)
+        for name, slope in slopes.items():
+            h = 1e-5 * none[name]
+            high, low = (cells.transition(*interval, {**none, name: none[name] + s * h}) for s in (1, -1))
+            for part in ("F", "b", "Q"):
+                difference = (getattr(high, part) - getattr(low, part)) / (2 * h)
+                largest = np.abs(difference).max()
+                assert getattr(slope, part) == pytest.approx(difference, rel=1e-7, abs=1e-8 * largest)
+
+
+def test_the_likelihood_of_a_family_has_its_exact_slope():
+    """A sampler may walk on it; the value is that of the dense normal law."""
+    likelihood = KalmanLikelihood(space(), movie())
+    theta = np.array([KNOWN[name] for name in likelihood.names])
+    density, slope = likelihood.logpdf_gradient(theta)
+    whole = dense()
+    y = np.concatenate([one.value[~np.isnan(one.value)] for one in movie()])
+    exact = multivariate_normal(whole.mean[: y.size], whole.cov[: y.size, : y.size])
+    assert density == pytest.approx(exact.logpdf(y), abs=1e-6)
+    for k, unit in enumerate(np.eye(theta.size)):
+        h = 1e-5 * theta[k]
+        rise = likelihood.logpdf(theta + h * unit) - likelihood.logpdf(theta - h * unit)
+        assert slope[k] == pytest.approx(rise / (2 * h), rel=1e-5, abs=1e-6)
