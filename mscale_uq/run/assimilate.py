@@ -77,6 +77,7 @@ def take_in(case: Case, folder: Path = Path(), map: Map | None = None) -> Assimi
 def _check_asked(case: Case) -> Assimilating:
     """Return the section's meaning; a case without one is told why, or what to write."""
     if case.assimilating is not None:
+        check_laws(case, case.assimilating)
         return case.assimilating
     system, others = case.system, cases_by_system().get(case.system.name, ())
     if system.space is None:
@@ -87,6 +88,23 @@ def _check_asked(case: Case) -> Assimilating:
     beside = ", ".join(other for other in others if other != case.path.stem)
     hint = '[assimilate] filter = "kalman"' + (f"; cases beside it: {beside}" if beside else "")
     raise CaseError(explain(given, "a case that names a filter", hint))
+
+
+def check_laws(case: Case, plan: Assimilating) -> None:
+    """Refuse laws of many readings together: a filter takes one after the other.
+
+    Raises
+    ------
+    CaseError
+        If the case says that the model of an output which is taken in misses something.
+    """
+    missed = sorted(case.discrepancies.keys() & plan.data.outputs.keys())
+    if missed:
+        given = (
+            f"{case.path.name}: [discrepancy.{missed[0]}] with a filter, which takes one reading at a time"
+        )
+        hint = "mscale fit counts it; for a filter, leave it out and take a larger noise"
+        raise CaseError(explain(given, "laws of single readings", hint))
 
 
 def _facts(case: Case, plan: Assimilating) -> dict[str, object]:

@@ -18,6 +18,7 @@ from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.loop import start
 from mscale_uq.io.toml import write_toml
 from mscale_uq.report.text import pretty_unit
+from mscale_uq.run.assimilate import check_laws
 from mscale_uq.run.folder import write_case
 from mscale_uq.stream.dead_letters import FILE as DEAD
 from mscale_uq.stream.dead_letters import write_dead_letters
@@ -70,6 +71,7 @@ def follow_case(
     plan, live = case.assimilating, case.live
     if plan is None or live is None:
         raise CaseError(explain(f"{case.path.name}: no section [stream]", "a case that follows a stream"))
+    check_laws(case, plan)
     _check(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with Journal(folder, fresh=fresh) as journal:

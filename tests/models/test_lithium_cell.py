@@ -22,10 +22,11 @@ from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter
 from mscale_uq.diagnose.contracts import units_are_consistent
 from mscale_uq.diagnose.gradient import check_gradient
-from mscale_uq.errors import Infeasible
+from mscale_uq.errors import CaseError, Infeasible
 from mscale_uq.io.units import dimension
 from mscale_uq.macro.radial import Drive
 from mscale_uq.macro.radial_path import RadialPath
+from mscale_uq.run.assimilate import take_in
 
 MARQUIS, CHEN = 0.680616, 5.0  # A, at 1C
 FINE = {"cells": 60, "max_step": 20.0}
@@ -296,6 +297,11 @@ def test_a_case_with_an_autoregressive_error_has_its_exact_density_and_slope(tmp
             exact_slope[posterior.names.index(unknown)] += autoregressive(moved, levels, apart).imag / 1e-30
     assert density == pytest.approx(exact, rel=1e-10)
     assert slope * theta == pytest.approx(exact_slope * theta, rel=1e-7, abs=1e-6)
+
+
+def test_a_filter_refuses_a_law_of_many_readings(tmp_path):
+    with pytest.raises(CaseError, match="takes one reading at a time"):
+        take_in(case_with_a_missed_voltage(tmp_path, 10))
 
 
 @pytest.mark.parametrize("amplitude", [5, 10, 15])
