@@ -41,12 +41,12 @@ class Prior(ABC):
                 kind = "a positive number" if name in self.positive else "a finite number"
                 raise ParameterError(explain(f"{self.family} prior: {name} = {value}", kind))
 
-    @property
+    @lazy
     def arguments(self) -> dict[str, Argument]:
         """Argument names and what they were given: numbers, or names of other unknowns."""
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
-    @property
+    @lazy
     def parents(self) -> tuple[str, ...]:
         """Names of the unknowns this prior depends on."""
         return tuple(value for value in self.arguments.values() if isinstance(value, str))
@@ -66,6 +66,8 @@ class Prior(ABC):
 
     def resolve(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments as numbers, names looked up in `values`."""
+        if not self.parents:
+            return self.arguments
         return {
             name: np.asarray(values[value], dtype=float) if isinstance(value, str) else value
             for name, value in self.arguments.items()
@@ -74,12 +76,13 @@ class Prior(ABC):
     def logpdf(self, x: Array, values: Mapping[str, Any] | None = None) -> float:
         """Return the log-density of all entries; -inf outside the support."""
         low, high = self.support
-        if not np.all((x > low) & (x < high)):
+        x = np.asarray(x, dtype=float)
+        if not ((x > low) & (x < high)).all():
             return -np.inf
         arguments = self.resolve(values or {})
-        if any(np.any(arguments[name] <= 0) for name in self.positive):
+        if self.parents and any(np.any(arguments[name] <= 0) for name in self.positive):
             return -np.inf
-        return float(np.sum(self.density(np.asarray(x, dtype=float), **arguments)))
+        return float(np.sum(self.density(x, **arguments)))
 
     def gradient(self, x: Array, values: Mapping[str, Any] | None = None) -> tuple[Array, dict[str, float]]:
         """Return the derivative of `logpdf` to x (shaped like it) and to each parent's value."""

@@ -41,7 +41,7 @@ def cluster(workers, threads=1):
 
 @quiet
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 3])  # two: below, and one of them is killed
 def test_ranks_do_not_depend_on_how_many_workers_there_are(workers, here, tmp_path):
     with cluster(workers) as there:
         assert ranks(tmp_path, dask=there.scheduler_address) == here
