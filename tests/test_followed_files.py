@@ -90,7 +90,8 @@ def test_a_dish_may_be_sent_as_a_line_beside_the_files(in_order, tmp_path):
     write(tmp_path, "".join(movie()))
     sent = {"source": "core facility", "seq": 1, "type": "umi", "event_time": "1 h"}
     (dish,) = dishes(DISH.parent, "dish_1.h5ad")._read(DISH, DISH.name)
-    whole = {**sent, "value": dish["value"], "coordinates": dish["coordinates"]}
+    factors = {"size_factor": dish["coordinates"]["size_factor"]}  # a line is a dish, whatever its number
+    whole = {**sent, "value": dish["value"], "coordinates": factors}
     bare = {**sent, "seq": 2, "value": [1, 2], "coordinates": {"dish": 1}}
     short = {**sent, "seq": 3, "value": [1, 2, 3], "coordinates": {"size_factor": [1, 2]}}
     void = {**sent, "seq": 4, "value": [1, 2], "coordinates": {"size_factor": [1, -1]}}
@@ -249,6 +250,7 @@ def test_dishes_of_one_name_in_two_folders_are_two_dishes(tmp_path):
     told = Awaited("dishes", patterns, reader, FUSION).source().read(0)
     names = ["monday/dish_1.h5ad: umi, time 1.0", "tuesday/dish_1.h5ad: umi, time 1.0"]
     assert [one.message.id for one in told] == names
+    assert told[0].message.coordinates["dish"] != told[1].message.coordinates["dish"]
     (alone,) = Awaited("dishes", patterns[1:], reader, FUSION).source().read(0)
     assert alone.message.id == "dish_1.h5ad: umi, time 1.0"  # where there is one folder, a name is enough
 

@@ -83,3 +83,32 @@ def test_what_a_reading_brought_is_stored_and_sent_with_it():
     assert np.array_equal(back.covariates["size_factor"], SIZES)
     sent = AsItIs(first.space, first.values)(as_message(one))
     assert identity(sent) == identity(one)
+
+
+def two_dishes(numbers):
+    """Three cells, the last of another dish."""
+    return Observation(
+        60.0, "sequencer", "umi", COUNTS, covariates={"size_factor": SIZES, "dish": np.array(numbers)}
+    )
+
+
+@pytest.mark.parametrize("name", ["laplace", "gaussian sum"])
+def test_a_dish_is_any_number_and_its_cells_speak_of_its_offset_alone(name):
+    states = [
+        begun(FILTERS[name]).update(two_dishes(n))[0].state for n in ((1, 1, 2), (17.0, 17.0, 4e9), (1, 1, 1))
+    ]
+    assert np.array_equal(states[0].mean, states[1].mean)
+    names = [variable.name for variable in begun(FILTERS[name]).space.dynamics.state]
+    first = names.index("dish_offset_1")  # one followed cell, so that all variables are single numbers
+    for state, told in ((states[0], 2), (states[2], 1)):
+        offsets = state.mean[first : first + 4]
+        assert np.all(offsets[:told] != 0)
+        assert np.all(offsets[told:] == 0)
+
+
+def test_dishes_have_offsets_of_their_own_up_to_four_at_a_time():
+    cells = np.ones(5)
+    own = {"size_factor": cells, "dish": np.arange(5.0)}
+    many = Observation(60.0, "sequencer", "umi", cells, covariates=own)
+    with pytest.raises(DataError, match="sequencer: 5 of 'dish' at time 60; allowed: at most 4"):
+        begun(LaplaceKalman()).update(many)
