@@ -158,8 +158,11 @@ def _places(plan: Plan) -> dict[str, list[Parameter]]:
 def _theta(
     spec: AssimilateSpec, plan: Plan, space: StateSpace, known: Mapping[str, Unknown], mistakes: Mistakes
 ) -> dict[str, Array]:
-    """Return a number for everything that the state space reads and that is not learned."""
-    theta: dict[str, Array] = {}
+    """Return a number for everything that the state space reads and that is not learned.
+
+    What the experiment's own model does not read moves none of its readings: it has its default.
+    """
+    theta = {p.name: np.asarray(p.default) for p in space.parameters if p.name not in plan.targets}
     places, needed = _places(plan), _read_by(space)
     for name in set(spec.at) - set(places):
         given = f"no unknown {name!r}{near_match(name, places)}"

@@ -227,3 +227,26 @@ def test_two_dishes_of_one_time_have_an_offset_each_of_the_prior_in_the_fit_and_
     assert state.mean[-1] == pytest.approx(mean, abs=0.05 * spread)
     assert np.sqrt(state.variances[-1]) == pytest.approx(spread, rel=0.05)
     assert 0.15 < spread < 0.24  # 0.28 if both had one offset, 0.09 with offsets of 0.1
+
+
+ONLY = {
+    '[[experiment]]\nname = "movie"\ndata = "movie.csv"\n': "",
+    '["movie", "dish"]': '"dish"',
+    'intensity = { law = "fluorescence", sd = 1e7 }\n': "",
+    'background = 100\ngain = 1.5\nbleaching = "1e-5 1/min"\n': "",
+}
+
+
+def test_dishes_alone_are_filtered_as_with_a_movie_that_tells_nothing(tmp_path):
+    blind = replicates(tmp_path, {1: 0.8, 2: 1.4})
+    text = blind.path.read_text()
+    for old, new in ONLY.items():
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "alone.toml").write_text(text)
+    ends = []
+    for case in (blind, read_case(tmp_path / "alone.toml")):
+        plan = case.assimilating
+        *_, (state, _) = run(plan.filter, plan.space, plan.theta, plan.stream.observations, case.seed)
+        ends.append((state.mean[-1], np.sqrt(state.variances[-1])))
+    assert ends[0] == pytest.approx(ends[1], rel=1e-6)
