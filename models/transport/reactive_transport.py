@@ -241,5 +241,9 @@ SYSTEM = System(
     forward=forward,
     space=space,
     limits=LIMITS,
-    examples=tuple({"kinetics": name} for name in ("none", "enzyme", "slabs", "spheres")),
+    examples=(
+        {"kinetics": "none"},
+        {"kinetics": "enzyme"},
+        *({"kinetics": name, "cells": 40, "shells": 5} for name in SHAPES),
+    ),
 )

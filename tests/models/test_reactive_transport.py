@@ -105,3 +105,13 @@ def test_where_cells_are_longer_than_positivity_asks_readings_of_the_case_hardly
             curve = model.value(model.theta(velocity=velocity, dispersivity=1e-3))
             assert curve.min() > -1e-3
             assert curve.max() < 1.01  # half of the noise
+
+
+@pytest.mark.parametrize("kinetics", ["slabs", "spheres"])
+def test_bodies_tell_their_time_of_diffusion_not_their_depth(kinetics):
+    """Depth and diffusivity enter as depth^2/D_s alone: their slopes to logarithms are as 2 to -1."""
+    model = forward(TIME[::6], kinetics=kinetics, cells=40, max_step=160.0)
+    slopes = dict(zip(model.names, (model.jacobian(model.theta()) * model.theta()).T, strict=True))
+    scale = np.abs(slopes["depth"]).max()
+    assert scale > 0.01
+    assert slopes["depth"] == pytest.approx(-2 * slopes["pore_diffusivity"], abs=1e-10 * scale)
