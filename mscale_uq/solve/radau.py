@@ -58,7 +58,7 @@ class Work(NamedTuple):
     jacobian: Array
     real: Array  # factors of gamma/h - J
     complex: Array  # factors of (alpha + i beta)/h - J; one more row for a vector
-    pivots: Array  # of both
+    notes: Array  # of both, see `factor`
 
 
 SCALE, STATE, ERR, RATE0 = range(4)  # rows of `Work.rows`, then four blocks of three rows
@@ -70,7 +70,7 @@ def workspace(n):
     """Return the arrays for systems of size n."""
     square = np.empty((2, n, n))
     pair = np.empty((n + 1, n), np.complex128)
-    return Work(np.zeros((16, n)), square[0], square[1], pair, np.empty((2, n), np.int64))
+    return Work(np.zeros((16, n)), square[0], square[1], pair, np.empty((2, n, n + 3), np.int64))
 
 
 @kernel
@@ -83,7 +83,7 @@ def factor_both(w, h):
             w.complex[i, j] = -w.jacobian[i, j]
         w.real[i, i] += GAMMA / h
         w.complex[i, i] += PAIR / h
-    return factor(w.real, w.pivots[0]) and factor(w.complex[:n], w.pivots[1])
+    return factor(w.real, w.notes[0]) and factor(w.complex[:n], w.notes[1])
 
 
 @kernel
@@ -143,8 +143,8 @@ def _newton_increment(f, t, y, h, p, w):
         increment[0, j] -= GAMMA / h * transformed[0, j]
         held = complex(transformed[1, j], transformed[2, j])
         pair[j] = complex(increment[1, j], increment[2, j]) - PAIR / h * held
-    solve_factored(w.real, w.pivots[0], increment[0])
-    solve_factored(w.complex, w.pivots[1], pair)
+    solve_factored(w.real, w.notes[0], increment[0])
+    solve_factored(w.complex, w.notes[1], pair)
     total = 0.0
     for j in range(n):
         increment[1, j], increment[2, j] = pair[j].real, pair[j].imag
@@ -153,12 +153,15 @@ def _newton_increment(f, t, y, h, p, w):
 
 
 @kernel
-def extrapolate(stages, ratio, made):
-    """Fill the stages expected in a step `ratio` times as long as the last one, by its polynomial."""
+def progress(stages, start, ratio, made):
+    """Fill the stages expected in `ratio` times a step's length, from its start (0) or end (1) on.
+
+    By the step's polynomial.
+    """
     for i in range(3):
-        s = 1 + C[i] * ratio
+        s = start + C[i] * ratio
         for j in range(stages.shape[1]):
-            total = -stages[2, j]
+            total = -start * stages[2, j]
             for k in range(3):
                 weight = s * (POLYNOMIAL[0, k] + s * (POLYNOMIAL[1, k] + s * POLYNOMIAL[2, k]))
                 total += weight * stages[k, j]
@@ -173,7 +176,7 @@ def error_estimate(f, t, y, h, p, w, again):
     for j in range(y.size):
         rest[j] = (ERROR[0] * stages[0, j] + ERROR[1] * stages[1, j] + ERROR[2] * stages[2, j]) / h
         error[j] += rest[j]
-    solve_factored(w.real, w.pivots[0], error)
+    solve_factored(w.real, w.notes[0], error)
     size = norm(error, w.rows[SCALE])
     if again and size >= 1:
         for j in range(y.size):
@@ -181,7 +184,7 @@ def error_estimate(f, t, y, h, p, w, again):
         f(t, state, p, error)
         for j in range(y.size):
             error[j] += rest[j]
-        solve_factored(w.real, w.pivots[0], error)
+        solve_factored(w.real, w.notes[0], error)
         size = norm(error, w.rows[SCALE])
     return max(size, 1e-10)
 

@@ -38,9 +38,9 @@ def step_tangents(fc, t, y, h, z, p, dy, dp, stretch, dt, moved):
                 _load(right, a, j, n, h, by_parameters[a, b], dp[b])
             _load(right, a, j, n, h, by_time[a], shift)
             _load_one(right, j * n + a, z[j, a], stretch)
-    pivots = np.empty(3 * n, np.int64)
-    factor(system, pivots)
-    solve_rows(system, pivots, right)
+    notes = np.empty((3 * n, 3 * n + 3), np.int64)
+    factor(system, notes)
+    solve_rows(system, notes, right)
     for a in range(n):
         for b in range(k):
             moved[a, b] = dy[a, b] + right[2 * n + a, b]

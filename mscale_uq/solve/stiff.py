@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import Infeasible, InputError, SolveFailed, explain
-from mscale_uq.solve.radau import DONE, EVENT, POLYNOMIAL
+from mscale_uq.solve.radau import DONE, EVENT, NO_EVENT, POLYNOMIAL
 from mscale_uq.solve.radau_event import event_step
 from mscale_uq.solve.radau_path import adaptive, along
 from mscale_uq.solve.radau_tangent import path_tangents, step_tangents
@@ -199,6 +199,8 @@ def find_event(
 ) -> Event:
     """Return the first event after `start`; a level that is zero at `start` must leave zero first.
 
+    A level is read at the ends of steps: one that passes zero and comes back within a step has not passed.
+
     Raises
     ------
     Infeasible
@@ -247,9 +249,12 @@ def locate(path: Path, level: Level, step: int, tolerances: Tolerances, name: st
         If the level does not change sign over the step, or the step's equations cannot be solved.
     """
     t, y, p = float(path.times[step]), path.states[step], path.parameters
-    compiled = (path.rate.real, path.rate.complex, level.real, level.complex)
+    before, after = level.along(path.times[step : step + 2], path.states[step : step + 2], p)
+    if before * after > 0:
+        raise SolveFailed(name, {}, f"{REASONS[NO_EVENT]} in the step from {t:g}")
+    whole = (float(path.times[step + 1]) - t, path.stages[step], after)
     scales = (tolerances.relative, tolerances.vector(y.size), tolerances.iteration)
-    status, length, stages = event_step(*compiled, t, y, p, float(path.times[step + 1]) - t, *scales)
+    status, length, stages = event_step(*path.rate.both, level.real, t, y, p, *whole, *scales)
     if status != DONE:
         raise SolveFailed(name, {}, f"{REASONS[status]} in the step from {t:g}")
     before = replace(

@@ -8,7 +8,7 @@ import pytest
 from mscale_uq.errors import Infeasible, InputError, NoGradient, SolveFailed
 from mscale_uq.solve.dense import factor, solve_factored, solve_rows
 from mscale_uq.solve.rate import Level, Rate
-from mscale_uq.solve.stiff import Tolerances, find_event, follow, integrate
+from mscale_uq.solve.stiff import Tolerances, find_event, follow, integrate, locate
 
 ROBERTSON = np.array([0.04, 1e4, 3e7])
 TIGHT = Tolerances(1e-10, 1e-14)
@@ -24,6 +24,10 @@ def robertson(t, y, p, dy):
 def prothero_robinson(t, y, p, dy):
     """y = cos t, however stiff; p[0] is the rate of return to it."""
     dy[0] = -p[0] * (y[0] - np.cos(t)) - np.sin(t)
+
+
+def speed_of_return(t, y, p):
+    return -p[0] * (y[0] - np.cos(t)) - np.sin(t)
 
 
 def oscillator(t, y, p, dy):
@@ -160,6 +164,23 @@ def test_an_event_and_its_derivatives_are_exact():
     assert dy[0] == pytest.approx([0, 0, 1], abs=1e-12)
 
 
+@pytest.mark.parametrize("stiffness", [1e2, 1e4, 1e6])
+def test_an_event_is_found_where_the_level_changes_otherwise_along_a_step_than_along_the_solution(stiffness):
+    """The speed of y = cos t, read off the right-hand side, where it is a small difference of large terms."""
+    rate, level, p = Rate(prothero_robinson), Level(speed_of_return), np.array([stiffness])
+    mesh = np.array([2.0, 2.4, 2.8, 3.2, 3.6])
+    path = follow(rate, [np.cos(2.0)], p, mesh, TIGHT)
+    event = locate(path, level, 2, TIGHT)
+    assert event.time == pytest.approx(np.pi, abs=0.4**3 / 4)  # the order of the stages
+    assert level.at(event.time, event.state, p) == pytest.approx(0, abs=1e-14 * stiffness)
+    slope, step = event.tangents(np.zeros((1, 1)), np.ones((1, 1)))[0][0], 1e-3 * stiffness
+    more, less = (
+        locate(follow(rate, [np.cos(2.0)], p + change, mesh, TIGHT), level, 2, TIGHT).time
+        for change in (step, -step)
+    )
+    assert slope == pytest.approx((more - less) / (2 * step), rel=1e-4)
+
+
 def test_an_event_that_never_comes_is_infeasible():
     with pytest.raises(Infeasible, match="below_half"):
         find_event(Rate(decay), Level(below_half), [2.0], [0.01, 0.5], 0.0, 1.0)
@@ -203,11 +224,11 @@ def test_small_dense_systems_are_solved(kind):
     a = (rng.standard_normal((20, 20)) * (rng.random((20, 20)) < 0.3)).astype(kind)
     a += np.eye(20) * (0.1 + (0.5j if kind is complex else 0))
     b = rng.standard_normal((20, 3)).astype(kind)
-    lu, pivots = a.copy(), np.empty(20, np.int64)
-    assert factor(lu, pivots)
+    lu, notes = a.copy(), np.empty((20, 23), np.int64)
+    assert factor(lu, notes)
     one, many = b[:, 0].copy(), b.copy()
-    solve_factored(lu, pivots, one)
-    solve_rows(lu, pivots, many)
+    solve_factored(lu, notes, one)
+    solve_rows(lu, notes, many)
     assert a @ one == pytest.approx(b[:, 0], abs=1e-11)
     assert a @ many == pytest.approx(b, abs=1e-11)
-    assert not factor(np.zeros((2, 2), kind), np.empty(2, np.int64))
+    assert not factor(np.zeros((2, 2), kind), np.empty((2, 5), np.int64))
