@@ -74,17 +74,7 @@ def read_result(folder: str | Path) -> Result:
         If there is none in the folder, or its files are damaged.
     """
     folder = Path(folder)
-    if not (folder / POSTERIOR).is_file():
-        given = f"no finished run in {str(folder)!r}"
-        raise RunError(
-            explain(given, "a folder that `mscale fit` has filled", "mscale fit CASE --out FOLDER")
-        )
-    try:
-        data = az.from_netcdf(folder / POSTERIOR, engine="h5netcdf")
-        facts = json.loads(data.attrs["facts"])
-    except (OSError, KeyError, ValueError) as error:
-        given = f"{folder / POSTERIOR} cannot be read: {error}"
-        raise RunError(explain(given, hint="run the fit again: it goes on from its chains")) from None
+    data, facts = _read(folder)
     summary = summarize(data.posterior)
     divergences = int(data.sample_stats["diverging"].sum()) if "diverging" in data.sample_stats else 0
     return Result(
@@ -118,10 +108,26 @@ def write_result(
 def is_finished(folder: Path, draws: int, chains: int) -> bool:
     """Whether the folder holds a posterior of this length at least: what was drawn is not thrown away."""
     try:
-        settings = read_result(folder).facts["settings"]
+        settings = _read(folder)[1]["settings"]
     except RunError:
         return False
     return bool(settings["draws"] >= draws and settings["chains"] == chains)
+
+
+def _read(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """Return the ArviZ groups in a run's folder, and its facts."""
+    if not (folder / POSTERIOR).is_file():
+        given = f"no finished run in {str(folder)!r}"
+        raise RunError(
+            explain(given, "a folder that `mscale fit` has filled", "mscale fit CASE --out FOLDER")
+        )
+    try:
+        data = az.from_netcdf(folder / POSTERIOR, engine="h5netcdf")
+        facts = json.loads(data.attrs["facts"])
+    except (OSError, KeyError, ValueError) as error:
+        given = f"{folder / POSTERIOR} cannot be read: {error}"
+        raise RunError(explain(given, hint="run the fit again: it goes on from its chains")) from None
+    return data, facts
 
 
 def _table(failures: Sequence[Failure], names: Sequence[str]) -> str:
