@@ -184,3 +184,47 @@ def solve(
                 r[i, j] -= step * q[i, j]
         old = new
     return u, False
+
+
+@kernel(**FAST)
+def fill_band(K: Array, steps: tuple[float, float], held: Array, exchange: Array, band: Array) -> None:
+    """Write the lower triangle of A into band ``(n2 + 3, nodes)``, LAPACK's; held nodes stand alone."""
+    n1, n2 = K.shape[1], K.shape[2]
+    m = n2 + 1
+    h1, h2 = steps
+    a, b, c = 0.25 * h2 / h1, 0.25 * h1 / h2, 0.25
+    d, e = h2 / (12.0 * h1), h1 / (12.0 * h2)
+    band[:] = 0.0
+    for i in range(n1):
+        for j in range(n2):
+            x, y, z = a * K[0, i, j], b * K[1, i, j], c * K[2, i, j]
+            r, node = d * K[0, i, j] + e * K[1, i, j], i * m + j
+            corner, cross = x + y + r, 2.0 * z
+            band[0, node] += corner + cross
+            band[0, node + 1] += corner - cross
+            band[0, node + m] += corner - cross
+            band[0, node + m + 1] += corner + cross
+            band[1, node] += x - y - r
+            band[1, node + m] += x - y - r
+            band[m, node] += y - x - r
+            band[m, node + 1] += y - x - r
+            band[m + 1, node] += r - x - y - cross
+            band[m - 1, node + 1] += r - x - y + cross
+    for side in range(4):
+        if exchange[side] != 0.0:
+            along, across = (1, m) if side < 2 else (m, 1)
+            first = (side * n1 if side < 2 else (side - 2) * n2) * across
+            part = exchange[side] * steps[1 if side < 2 else 0] / 6.0
+            for k in range(n2 if side < 2 else n1):
+                node = first + k * along
+                band[0, node] += 2.0 * part
+                band[0, node + along] += 2.0 * part
+                band[along, node] += part
+    for i in range(n1 + 1):
+        for j in range(m):
+            if (held[0] and i == 0) or (held[1] and i == n1) or (held[2] and j == 0) or (held[3] and j == n2):
+                node = i * m + j
+                band[:, node] = 0.0
+                band[0, node] = 1.0
+                for k in range(1, min(node, m + 1) + 1):
+                    band[k, node - k] = 0.0
