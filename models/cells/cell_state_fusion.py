@@ -96,7 +96,7 @@ def counted(
 ):
     """Counts expected of each cell, with the offset of its own dish among those of the time."""
     offsets = enumerate((dish_offset_1, dish_offset_2, dish_offset_3, dish_offset_4), start=1)
-    offset = sum(np.where(dish == number, 1.0, 0.0) * one for number, one in offsets)
+    offset = sum(np.where(dish == number, one, 0.0) for number, one in offsets)
     return size_factor * capture * mrna_mean * np.exp(offset)
 
 
@@ -190,7 +190,7 @@ def space(cell=(1.0, 2.0), dish=None, size_factor=None, parent=None, born=None, 
         )
     }
     if size_factor is not None:
-        stage = PointwiseFormula(counted, "umi")
+        stage = PointwiseFormula(counted, "umi", choice=("dish", SLOTS))
         stage = stage.moved_by([name for name in stage.inputs if name != "dish"])
         apart = {"dish": DISHES}
         sources["sequencer"] = ObservationOperator("umi", poisson(), stage, destructive=True, apart=apart)

@@ -92,21 +92,33 @@ class PointwiseFormula(PointwiseStage):
     ``(points,)``, scalars shared by all points, or ``(points, k)``, k evaluations; outputs are ``(points,)``.
     Other arguments as in `Formula`.
 
+    Parameters
+    ----------
+    choice
+        The name of an input that says by 1, 2, .. which one of some inputs a point reads, and their names. Of
+        these, only what some point reads is differentiated.
+
     Raises
     ------
     WiringError
-        At its first use, if the first point alone has another result than among the others.
+        At its first use, if the first point alone has another result than among the others, or a point
+        depends on what it has not chosen.
     """
 
     def __init__(
-        self, function: Callable[..., Any], outputs: str | tuple[str, ...], name: str | None = None
+        self,
+        function: Callable[..., Any],
+        outputs: str | tuple[str, ...],
+        name: str | None = None,
+        choice: tuple[str, tuple[str, ...]] | None = None,
     ) -> None:
+        self._choice = choice
         self.inputs = arguments(function)
         self.outputs = (outputs,) if isinstance(outputs, str) else tuple(outputs)
         self.name = name or function.__name__
         self._plain = Plain(self.name, function, self.outputs)
         self._moved = self.inputs
-        self._seen_apart = False
+        self._seen_apart: list[bool] = []  # shared with copies along other inputs
 
     def moved_by(self, names: Collection[str]) -> "PointwiseFormula":
         """Return the formula differentiated along these inputs alone; each costs a call."""
@@ -124,13 +136,19 @@ class PointwiseFormula(PointwiseStage):
         point = self._points(values)
         made = self._made(point)
         places = columns_of({name: array.shape for name, array in point.items()})
-        directions = [direction for name in self._moved for direction in _directions(name, point[name])]
+        moved = self._read(point)
+        directions = [direction for name in moved for direction in _directions(name, point[name])]
         found = slopes(self._plain, point, made, directions)
-        columns = [column for name in self._moved for column in range(places[name].start, places[name].stop)]
+        columns = [column for name in moved for column in range(places[name].start, places[name].stop)]
         table = np.zeros((_count(point), len(self.outputs), max(place.stop for place in places.values())))
         for row, output in enumerate(self.outputs):
             table[:, row, columns] = found[output].T
         return made, table
+
+    def _read(self, point: Named) -> list[str]:
+        """Return which of the inputs that move matter to any point."""
+        by, ones = self._choice or ("", ())
+        return [name for name in self._moved if name not in ones or np.any(point[by] == 1 + ones.index(name))]
 
     def _points(self, values: Values) -> Named:
         point = {name: np.asarray(values[name], dtype=float) for name in self.inputs}
@@ -156,7 +174,14 @@ class PointwiseFormula(PointwiseStage):
             if not np.isclose(own, first, rtol=1e-9, atol=0.0, equal_nan=True):
                 given = f"formula {self.name!r} mixes points: {name!r} of the first is {own:g} alone"
                 raise WiringError(explain(f"{given} and {first:g} among others", hint="use a Formula"))
-        self._seen_apart = True
+        by, ones = self._choice or ("", ())
+        for number, name in enumerate(ones, start=1):
+            others = np.broadcast_to(point[by] != number, (_count(point),))
+            moved = self._plain([a + 1.0 if one == name else a for one, a in point.items()])
+            if any(np.any((np.broadcast_to(moved[o], others.shape) != among[o])[others]) for o in moved):
+                given = f"formula {self.name!r}: points depend on {name!r}, where {by!r} is not {number}"
+                raise WiringError(explain(given, "what they chose"))
+        self._seen_apart.append(True)
 
 
 def arguments(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -320,3 +320,18 @@ def test_a_pointwise_formula_that_mixes_points_is_found_at_its_first_use(mixing)
     for use in (stage.value, stage.tangent):
         with pytest.raises(WiringError, match=r"'mixing' mixes points: 'y' of the first.*use a Formula"):
             use({"x": np.array([1.0, 2.0, 3.0])})
+
+
+def test_of_inputs_between_which_a_point_chooses_those_that_are_read_are_differentiated():
+    def picked(x, one, other, which):
+        return x * np.where(which == 1, one, np.where(which == 2, other, 0.0))
+
+    point = {"x": np.array([2.0, 3.0]), "one": np.array(5.0), "other": np.array(7.0)}
+    plain = PointwiseFormula(picked, "y").moved_by(["x", "one", "other"])
+    chosen = PointwiseFormula(picked, "y", choice=("which", ("one", "other"))).moved_by(plain.inputs[:3])
+    for which in ([1.0, 1.0], [1.0, 2.0], [2.0, 2.0]):
+        given = {**point, "which": np.array(which)}
+        assert np.array_equal(chosen.tangent(given)[1], plain.tangent(given)[1])
+    wrong = PointwiseFormula(lambda x, one, which: x * one + 0 * which, "y", choice=("which", ("one",)))
+    with pytest.raises(WiringError, match="points depend on 'one', where 'which' is not 1"):
+        wrong.value({**point, "which": np.array([1.0, 2.0])})
