@@ -4,7 +4,8 @@
 whose derivatives are those of its discrete steps: exact to round-off for the numbers it holds. Every time
 asked for is the end of a step, so that it has the method's full order 5; in between, the collocation
 polynomial of order 3 serves drawing and the search for events. An event ends with a step of just the right
-length, found by Newton's method, and its time is differentiated by the implicit function theorem.
+length, found between two lengths with the level on either side of zero, and its time is differentiated by the
+implicit function theorem.
 
 Existing libraries were looked at first: SUNDIALS (through its Python bindings) integrates as well, but
 its sensitivities are those of the continuous equation, right only up to the tolerance, and each evaluation
