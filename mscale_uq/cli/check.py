@@ -184,6 +184,8 @@ def _gradient(
         return
     label, slope = found.worst
     text = f"Taylor remainder of slope {slope:.2f} (worst: {label}), dot product off by {found.dot_error:.0e}"
+    if model.slope_error:
+        text += f"; each value chooses its own steps, so it is exact to {model.slope_error:.0e} of itself"
     yield Finding(found.ok, what, text)
 
 

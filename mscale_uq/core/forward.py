@@ -105,6 +105,11 @@ class ForwardModel:
         """Length of theta."""
         return sum(parameter.size for parameter in self.parameters)
 
+    @property
+    def slope_error(self) -> float:
+        """Relative error of the derivative: the largest that a stage declares, zero if none does."""
+        return max((stage.slope_error for stage in self.chain.stages), default=0.0)
+
     def fixed(self, **values: ArrayLike) -> "ForwardModel":
         """Return the model with some parameters held at values; what depends on these alone is run once.
 

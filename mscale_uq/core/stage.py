@@ -48,11 +48,15 @@ class Stage(ABC):
     inputs, outputs
         Names read and names made. The reserved input ``key`` is the counter of a random stage, which
         makes ``<name>_var`` (the variance of its own error) beside ``<name>``.
+    slope_error
+        Relative error of the derivative, zero for all but stages whose value chooses its steps anew at every
+        point while the derivative is that of the steps taken.
     """
 
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    slope_error: float = 0.0
 
     @abstractmethod
     def value(self, values: Values) -> Named:
@@ -91,7 +95,7 @@ class Held(Stage):
 
     def __init__(self, stage: Stage, values: Values) -> None:
         self._stage, self._values = stage, {n: values[n] for n in stage.inputs if n in values}
-        self.name, self.outputs = stage.name, stage.outputs
+        self.name, self.outputs, self.slope_error = stage.name, stage.outputs, stage.slope_error
         self.inputs = tuple(name for name in stage.inputs if name not in values)
 
     def value(self, values: Values) -> Named:

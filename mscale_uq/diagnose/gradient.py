@@ -1,7 +1,8 @@
 """Is the derivative right? Taylor remainders over many step sizes, and the two directions against each other.
 
 If J is the derivative of f, the remainder |f(theta + h v) - f(theta) - h J v| falls with h squared; a wrong
-J leaves it falling with h. One lucky step size proves nothing, so the slope is taken over many.
+J leaves it falling with h. One lucky step size proves nothing, so the slope is taken over many. Where a
+model declares an error of its derivative, remainders as small as that error makes them say nothing.
 """
 
 from dataclasses import dataclass
@@ -103,8 +104,11 @@ def _slope(
         points.append((step, float(np.linalg.norm(weight * (moved - data - step * first)))))
     if len(points) < FEWEST:
         return np.nan  # too few steps have a value: nothing was checked
-    floor = ROUND_OFF * np.sqrt(data.size)
-    clear = [(step, remainder) for step, remainder in points if remainder > floor]
+    clear = [
+        (step, remainder)
+        for step, remainder in points
+        if remainder > (ROUND_OFF + model.slope_error * step) * np.sqrt(data.size)
+    ]
     if len(clear) < 3:
         return np.inf
     steps, remainders = np.log(np.array(clear)).T

@@ -208,6 +208,17 @@ def test_chosen_and_kept_steps_agree_away_from_the_published_cell(model):
     assert forward(steps="chosen").value(theta) == pytest.approx(model.value(theta), rel=1e-4)
 
 
+def test_derivatives_along_chosen_steps_are_off_by_no_more_than_the_beat_declares():
+    chosen, rng = forward(steps="chosen"), np.random.default_rng(3)
+    assert 0 < chosen.slope_error < 1e-3
+    theta = chosen.theta() * np.exp(0.2 * rng.standard_normal(chosen.size))
+    data, linear = chosen.linearize(theta)
+    for direction in theta * rng.standard_normal((2, chosen.size)):
+        there, here = (chosen.value(theta + step * direction) for step in (1e-4, -1e-4))
+        off = ((there - here) / 2e-4 - linear.jvp(direction)) / data
+        assert np.linalg.norm(off) < chosen.slope_error * np.linalg.norm(direction / theta)
+
+
 @pytest.mark.slow
 def test_runs_that_have_not_settled_have_the_known_sensitivities():
     # On the cycle itself, where sodium has answered too, g_Kr counts nearly twice as much: -0.307.
