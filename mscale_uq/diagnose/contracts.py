@@ -196,7 +196,7 @@ def units_are_consistent(system: System, dimension: Dimension) -> str:
     arguments = signature(system.forward).parameters
     coordinates = {c.name: _restated(arguments[c.name].default, factor(c.unit)) for c in system.coordinates}
     options = {
-        option.name: option.default * factor(option.unit)
+        option.name: arguments[option.name].default * factor(option.unit)
         for option in system.options
         if isinstance(option.default, float) and factor(option.unit) != 1.0
     }

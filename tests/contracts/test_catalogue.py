@@ -97,6 +97,11 @@ def test_a_constant_with_a_hidden_unit_is_caught():
         units_are_consistent(planted(forward=hidden_constant), dimension)
 
 
+def test_an_example_may_set_an_option_that_has_a_unit():
+    said = units_are_consistent(planted(examples=({"thickness": 3e-4},)), dimension)
+    assert said.endswith("also at 1 example")
+
+
 def test_a_limit_that_is_not_met_is_caught():
     with pytest.raises(ContractBroken, match="the moon is made of cheese"):
         CONTRACTS["limits hold"](planted(limits=(Limit("the moon is made of cheese", lambda: 1.0, 1e-3),)))
