@@ -11,6 +11,7 @@ from mscale_uq.case.read import read_case
 from mscale_uq.case.readers import read_with
 from mscale_uq.case.schema import ReaderSpec
 from mscale_uq.catalog import load_system
+from mscale_uq.cli.check import check_case
 from mscale_uq.errors import CaseError, DataError
 from mscale_uq.filters.loop import run
 from mscale_uq.run.calibrate import fit
@@ -139,6 +140,12 @@ def test_a_fit_says_that_only_a_filter_follows_a_division(tmp_path):
     path.write_text(alone)
     law = read_case(path).plans[0].operators["intensity"].law
     assert not law.divides
+
+
+def test_a_check_says_so_too_and_finds_nothing_bad(tmp_path):
+    found = list(check_case(read_case(write(tmp_path / "lab", movie()[0]))))
+    assert all(one.good is not False for one in found)
+    assert "cells of experiment 'movie' divide" in found[-1].found
 
 
 MISTAKES = {

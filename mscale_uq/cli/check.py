@@ -18,8 +18,10 @@ from mscale_uq.diagnose.cost import cost
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.diagnose.identifiability import identifiability
 from mscale_uq.diagnose.identifiability_text import lines
-from mscale_uq.errors import ForwardFailure, NoGradient
+from mscale_uq.errors import CaseError, ForwardFailure, NoGradient
 from mscale_uq.io.units import dimension, size
+from mscale_uq.run.assimilate import check_laws
+from mscale_uq.run.complete import check_apart
 from mscale_uq.run.filtered_only import goes_without
 from mscale_uq.run.model_error import expected_error
 from mscale_uq.stats.experiment import Experiment
@@ -46,29 +48,14 @@ def check_system(system: System) -> Iterator[Finding]:
 def check_case(case: Case) -> Iterator[Finding]:
     """Look at a case: wiring, units, gradients, cost, and its prior against its data."""
     posterior, rng = case.posterior(), np.random.default_rng(case.seed)
-    readings = sum(
-        int(np.isfinite(data).sum()) for e in posterior.experiments for data in e.observed.values()
-    )
-    plural = "" if len(posterior.experiments) == 1 else "s"
-    counts = (
-        f"{len(posterior.experiments)} experiment{plural}, {readings} readings, {posterior.size} unknowns"
-    )
-    yield Finding(True, "case and wiring", counts)
-    for plan in case.plans:
-        for line in plan.said:
-            yield Finding(None, f"data of {plan.name}", line)
-        if plan.awaited is not None:
-            yield from _there(plan.awaited)
-    bare = bare_numbers(case)
-    if bare:
-        more = f" and {len(bare) - MOST_BARE} more" if len(bare) > MOST_BARE else ""
-        yield Finding(
-            None, "numbers without a unit", f"{', '.join(bare[:MOST_BARE])}{more}: so they are read"
-        )
+    yield from _wiring(case, posterior)
     yield _units(case.system)
-    for sentence in goes_without(case):
-        yield Finding(None, "left to filters", sentence)
-    yield from _no_filter(case.system)
+    yield from _filters(case)
+    try:
+        check_apart(case)
+    except CaseError as refusal:
+        yield Finding(None, "left to filters", f"{refusal}; nothing that takes a likelihood is judged")
+        return
     yield from _experiments(case, posterior, rng)
     if any(plan.awaited for plan in case.plans):
         text = "not judged: the readings come while the case is assimilated"
@@ -83,6 +70,37 @@ def check_case(case: Case) -> Iterator[Finding]:
     else:
         text = f"not judged: that takes derivatives, which a {case.smoothness} system has not"
         yield Finding(None, "identifiability", f"{text}; after a fit, compare prior and posterior")
+
+
+def _wiring(case: Case, posterior: Posterior) -> Iterator[Finding]:
+    """Say how much there is to fit, what was read, and how numbers without a unit were taken."""
+    count = len(posterior.experiments)
+    observed = [data for experiment in posterior.experiments for data in experiment.observed.values()]
+    readings = sum(int(np.isfinite(data).sum()) for data in observed)
+    counts = f"{count} experiment{'' if count == 1 else 's'}, {readings} readings, {posterior.size} unknowns"
+    yield Finding(True, "case and wiring", counts)
+    for plan in case.plans:
+        for line in plan.said:
+            yield Finding(None, f"data of {plan.name}", line)
+        if plan.awaited is not None:
+            yield from _there(plan.awaited)
+    bare = bare_numbers(case)
+    if bare:
+        more = f" and {len(bare) - MOST_BARE} more" if len(bare) > MOST_BARE else ""
+        told = f"{', '.join(bare[:MOST_BARE])}{more}: so they are read"
+        yield Finding(None, "numbers without a unit", told)
+
+
+def _filters(case: Case) -> Iterator[Finding]:
+    """Say what only filters follow, and what they do not."""
+    for sentence in goes_without(case):
+        yield Finding(None, "left to filters", sentence)
+    yield from _no_filter(case.system)
+    if case.assimilating is not None:
+        try:
+            check_laws(case, case.assimilating)
+        except CaseError as refusal:
+            yield Finding(None, "left to fits", str(refusal))
 
 
 def _no_filter(system: System) -> Iterator[Finding]:

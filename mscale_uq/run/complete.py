@@ -17,6 +17,11 @@ def check_complete(case: Case) -> None:
 def check_density(case: Case) -> None:
     """Raise `CaseError` if readings are still to come, or hang together in a way that only filters follow."""
     check_complete(case)
+    check_apart(case)
+
+
+def check_apart(case: Case) -> None:
+    """Raise `CaseError` if readings hang together in a way that only filters follow."""
     for plan in case.plans:
         for operator in plan.operators.values():
             if isinstance(operator.law, Followed) and operator.law.divides:

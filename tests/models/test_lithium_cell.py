@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
+from mscale_uq.cli.check import check_case
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter
 from mscale_uq.diagnose.contracts import units_are_consistent
@@ -302,6 +303,11 @@ def test_a_case_with_an_autoregressive_error_has_its_exact_density_and_slope(tmp
 def test_a_filter_refuses_a_law_of_many_readings(tmp_path):
     with pytest.raises(CaseError, match="takes one reading at a time"):
         take_in(case_with_a_missed_voltage(tmp_path, 10))
+    told = next(
+        one for one in check_case(case_with_a_missed_voltage(tmp_path, 10)) if one.what == "left to fits"
+    )
+    assert told.good is None
+    assert "takes one reading at a time" in told.found
 
 
 @pytest.mark.parametrize("amplitude", [5, 10, 15])
