@@ -135,7 +135,8 @@ def sampled_without(
 
 def few_draws(case: Case, count: int) -> np.ndarray:
     """Return at which of `count` draws the resolved model is run; at none without a scale check."""
-    return np.linspace(0, count - 1, case.scale.draws).astype(int) if case.scale else np.zeros(0, dtype=int)
+    draws = case.scale.draws if case.scale else 0
+    return np.unique(np.linspace(0, count - 1, draws).astype(int))  # each once, though fewer were kept
 
 
 def checked_scale(case: Case, posterior: Posterior, few: Array, mapping: Map = map) -> ScaleCheck | None:
