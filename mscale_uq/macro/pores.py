@@ -26,6 +26,8 @@ from scipy.linalg import eigh_tridiagonal
 from mscale_uq.core.parameter import Array
 from mscale_uq.macro.radial_mesh import RadialMesh
 
+SMALL, LAST = 4.0, 25  # below this phi^2, what the fraction leaves out after this number is 1e-20 of it
+
 
 @final
 @dataclass(frozen=True)
@@ -61,11 +63,29 @@ class Pores:
 
 def slab_rate(phase_ratio, pore_diffusivity, depth, pore_rate):
     """What slabs at rest with the water consume: Thiele's effectiveness is tanh(phi)/phi."""
-    phi = depth * np.sqrt(pore_rate / pore_diffusivity)
-    return phase_ratio * pore_rate * np.tanh(phi) / phi
+    square = depth**2 * pore_rate / pore_diffusivity
+    phi = np.sqrt(np.where(square < SMALL, SMALL, square))
+    share = np.where(square < SMALL, 1 / lambert(square, 1), np.tanh(phi) / phi)
+    return phase_ratio * pore_rate * share
 
 
 def sphere_rate(phase_ratio, pore_diffusivity, depth, pore_rate):
-    """What spheres at rest with the water consume."""
-    phi = depth * np.sqrt(pore_rate / pore_diffusivity)
-    return phase_ratio * pore_rate * 3 * (phi / np.tanh(phi) - 1) / phi**2
+    """What spheres at rest with the water consume: the effectiveness is 3 (phi coth(phi) - 1)/phi^2."""
+    square = depth**2 * pore_rate / pore_diffusivity
+    phi = np.sqrt(np.where(square < SMALL, SMALL, square))
+    share = np.where(square < SMALL, 3 / lambert(square, 3), 3 * (phi / np.tanh(phi) - 1) / phi**2)
+    return phase_ratio * pore_rate * share
+
+
+def lambert(square, first):
+    """Return first + square/(first + 2 + square/(first + 4 + ..)), to round-off below `SMALL`.
+
+    Nothing cancels in it: phi coth(phi) is that from 1 with square = phi^2, and (phi coth(phi) - 1)/phi^2 is
+    one over that from 3.
+
+    Source: NIST Digital Library of Mathematical Functions, (4.39.1).
+    """
+    made = LAST
+    for odd in range(LAST - 2, first - 2, -2):
+        made = odd + square / made
+    return made

@@ -1,12 +1,15 @@
 """Slabs and spheres beside a flow: Thiele's numbers, the exact transfer, and the curve from Laplace space."""
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from laplace_space import bodies
 
+from mscale_uq.core.formula import Formula
 from mscale_uq.macro.column import Breakthrough, Column, ColumnDynamics
 from mscale_uq.macro.kinetics import Kinetics
-from mscale_uq.macro.pores import Pores
+from mscale_uq.macro.pores import Pores, slab_rate, sphere_rate
 from mscale_uq.macro.radial_mesh import RadialMesh
 
 NAMES = ("phase_ratio", "pore_diffusivity", "depth", "pore_rate")
@@ -60,6 +63,45 @@ def test_the_shares_of_all_modes_are_the_whole_and_none_grows(shape):
     assert share.sum() == pytest.approx(1.0, rel=1e-13)
     assert (mu > 0).all()
     assert (share >= 0).all()
+
+
+def of_fifty_digits(shape, square):
+    """The effectiveness at phi^2, and its slope to ln phi^2; cancellation eats forty digits at most."""
+    with localcontext(prec=90):
+        x = Decimal(square)
+        phi = x.sqrt()
+        tanh = 1 - 2 / ((2 * phi).exp() + 1)
+        rise = phi * (1 - tanh**2) / 2  # of tanh(phi), to ln phi^2
+        if shape == "slabs":
+            return float(tanh / phi), float(rise / phi - tanh / phi / 2)
+        part = phi / tanh
+        return float(3 * (part - 1) / x), float(3 * (part / 2 - part * rise / tanh - part + 1) / x)
+
+
+RATE = {"slabs": slab_rate, "spheres": sphere_rate}
+SQUARES = (1e-20, 1e-12, 1e-6, 1e-2, 0.5, np.nextafter(4.0, 0.0), 4.0, 10.0, 400.0)
+
+
+@pytest.mark.parametrize("square", SQUARES)
+@pytest.mark.parametrize("shape", RATE)
+def test_what_bodies_consume_at_rest_is_exact_with_its_slopes_however_slow_the_reaction(shape, square):
+    """Depth enters by phi alone, so that its slope is all that phi changes."""
+    here = {"phase_ratio": 0.8, "pore_diffusivity": 2.0**-33, "depth": 2.0**-10, "pore_rate": square / 8192}
+    share, bend = of_fifty_digits(shape, square)
+    made, slope = Formula(RATE[shape], "rate").linearize({n: np.array(v) for n, v in here.items()})
+    along = slope.vjp({"rate": np.array(1.0)})
+    assert made["rate"] == pytest.approx(0.8 * here["pore_rate"] * share, rel=3e-15, abs=0)
+    assert along["pore_rate"] == pytest.approx(0.8 * (share + bend), rel=1e-14, abs=0)
+    assert along["depth"] * here["depth"] == pytest.approx(1.6 * here["pore_rate"] * bend, rel=1e-13, abs=0)
+
+
+@pytest.mark.parametrize("shape", RATE)
+def test_a_reaction_that_begins_is_met_by_the_whole_body(shape):
+    """At rate zero nothing is consumed, and the slope is that of a body without a profile."""
+    here = {**{name: np.array(value) for name, value in INSIDE.items()}, "pore_rate": np.array(0.0)}
+    made, slope = Formula(RATE[shape], "rate").linearize(here)
+    assert made["rate"] == 0
+    assert slope.vjp({"rate": np.array(1.0)})["pore_rate"] == pytest.approx(0.8, rel=1e-15)
 
 
 TIMES = np.array([5e3, 7e3, 9e3, 1.1e4, 1.4e4, 1.8e4, 2.4e4, 4e4])
