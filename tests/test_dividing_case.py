@@ -191,3 +191,50 @@ def test_a_line_may_say_whose_daughter_a_cell_is_once_and_for_all(tmp_path):
         assert reason in letters
     assert "at most two, born at one time" in letters
     assert status.time == 70.0
+
+
+def sent(folder, orders):
+    """Follow the first hour of the movie, and then lines; return run folder and status."""
+    live = LIVE.replace("[stream]", '[stream]\nsource = "scope.jsonl"')
+    path = write(folder, movie()[0][:24], live)
+    records = [
+        {"source": "scope", "type": "intensity", "seq": number, "event_time": time, "value": 2000,
+         "coordinates": where}
+        for number, (where, time) in orders
+    ]  # fmt: skip
+    (folder / "scope.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
+    return folder / "run", follow(path, folder / "run")
+
+
+DAUGHTER, SISTER = ({"cell": 3, "parent": 1, "born": 62.5}, 65), ({"cell": 4, "parent": 1, "born": 62.5}, 70)
+
+
+def test_a_reading_of_a_cell_that_is_not_there_is_set_aside_whenever_its_division_is_told(tmp_path):
+    gone, unborn = ({"cell": 1}, 80), ({"cell": 4}, 62)
+    alone = {"cell": 3, "parent": 1, "born": 62.5}, 62.4  # contradicts itself
+    lines = list(enumerate([DAUGHTER, SISTER, gone, unborn, alone]))
+    only = sent(tmp_path / "only", lines[:2])[0]
+    for name, order in {"after": lines, "before": lines[::-1], "between": lines[2:] + lines[:2]}.items():
+        out, status = sent(tmp_path / name, order)
+        assert believed(out) == believed(only), name
+        assert (status.verdicts["used"], status.verdicts["conversion_failed"]) == (26, 3)
+        letters = (out / "dead_letters.jsonl").read_text()
+        assert "cell 1 is read at 80; allowed: before it divides at 62.5" in letters
+        assert "cell 4 is read at 62; allowed: from its birth at 62.5 on" in letters
+        assert "cell 3 is read at 62.4; allowed: from its birth at 62.5 on" in letters
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{},1,1,0,300\n", "cell 1 is read at 66; allowed: before it divides at 62.5"),
+        ("{},5,4,112.5,300\n", "cell 5 is read at 66; allowed: from its birth at 112.5 on"),
+    ],
+)
+def test_a_table_that_reads_a_cell_that_is_not_there_is_refused_with_its_name(row, said, tmp_path):
+    path = write(tmp_path / "lab", [])
+    table = own_table(movie()[0]).replace(",1,1,2.5,", ",1,1,0,").replace(",2,2,2.5,", ",2,2,0,")
+    (tmp_path / "lab" / "movie.csv").write_text(table + row.format(1.1))
+    path.write_text("\n".join(line for line in CASE.splitlines() if not line.startswith("reader")))
+    with pytest.raises(CaseError, match=rf"experiment 'movie', movie.csv: {said}"):
+        read_case(path)

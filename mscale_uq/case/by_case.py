@@ -54,17 +54,21 @@ class ByCase:
 
         None if it says nothing new.
         """
-        source = self._source(message)
-        given, places = message.coordinates, self.stream.places[source]
+        source, given = self._source(message), message.coordinates
+        places, unit = self.stream.places[source], self.stream.time.unit
         if not places.past or not set(places.past) & set(given):
+            return None
+        (along,) = places.along
+        alone = self._place_alone(message)
+        cell, mother = (
+            self._point({along.name: one}, source)
+            for one in (alone[along.name], given.get(PARENT, alone[along.name]))
+        )
+        if PARENT in given and mother == cell:
             return None
         if not {PARENT, BORN} <= set(given):
             raise DataError(explain(f"coordinates {', '.join(given)}", f"{PARENT} and {BORN} together"))
-        (along,) = places.along
-        alone = self._place_alone(message)
-        cell = self._point(alone, source)
-        mother = self._point({along.name: given[PARENT]}, source)
-        born = to_unit(_single(given[BORN], BORN), self.stream.time.unit, BORN)
+        born = to_unit(_single(given[BORN], BORN), unit, BORN)
         parents, births = (np.array(values[name], dtype=float) for name in (PARENT, BORN))
         if (parents[cell], births[cell]) == (mother, born):
             return None
@@ -73,8 +77,18 @@ class ByCase:
             raise DataError(explain(told, "that of its first reading"))
         parents[cell], births[cell] = mother, born
         changed = {PARENT: parents, BORN: births}
-        Lineage.of(changed)
+        reason = Lineage.of(changed, places.names).absent(cell, to_unit(message.time, unit, "event_time"))
+        if reason:
+            raise DataError(reason)
         return Known(changed, born)
+
+    def absent(self, observed: Observation, values: Values) -> str:
+        """Return why a cell that is read is not there, by what is known of divisions; nothing if all are."""
+        places = self.stream.places[observed.source]
+        if not places.past:
+            return ""
+        lineage, read = Lineage.of(values, places.names), np.flatnonzero(~np.isnan(observed.value))
+        return next((why for cell in read if (why := lineage.absent(int(cell), observed.time))), "")
 
     def _place_alone(self, message: Message) -> dict[str, Any]:
         past = self.stream.places[self._source(message)].past

@@ -43,6 +43,11 @@ class Places:
         """How many there are; one if readings have none."""
         return 1 if self.points is None else len(self.points)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What individuals are called that the places are."""
+        return () if self.points is None else tuple(f"{point[0]:g}" for point in self.points)
+
     def covariates(self, coordinates: Mapping[str, Array], rows: np.ndarray) -> dict[str, Array]:
         """Return what the readings in some rows of a table bring along."""
         return {name: coordinates[name][rows] for name in self.carried}
@@ -69,18 +74,6 @@ def readings_of(
     points, place[rows] = grid_of({c.name: columns[c.name][rows] for c in along})
     past = tuple(c.name for c in system.coordinates if c.lineage and c.name in columns and c.name in mine)
     return rows, place, Places(along, points, past=past)
-
-
-def lineage_at(system: System, plan: Plan, output: str, time: Quantity) -> dict[str, Array]:
-    """Return what an output's rows say of where the individual at each place comes from ``(points,)``."""
-    (rows, place, places), found = readings_of(system, plan, output, time), {}
-    for name in places.past:
-        said = np.unique(np.stack([place[rows], plan.data.coordinates[name][rows]]), axis=1)
-        if said.shape[1] > places.count:
-            given = f"{name!r} of one individual is not the same in all its rows"
-            raise CaseError(explain(given, "one number"))
-        found[name] = said[1]
-    return found
 
 
 def read_along(found: Places, operator: ObservationOperator) -> Places:

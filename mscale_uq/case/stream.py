@@ -7,9 +7,10 @@ from typing import Any, final
 
 import numpy as np
 
+from mscale_uq.case.divisions import lineage_at
 from mscale_uq.case.laws import plain_law
 from mscale_uq.case.model import Plan
-from mscale_uq.case.places import Places, lineage_at, read_along, readings_of
+from mscale_uq.case.places import Places, read_along, readings_of
 from mscale_uq.core.law import Law, ObservationOperator
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array, Quantity
@@ -160,6 +161,7 @@ def joined(plans: Sequence[Plan]) -> Plan:
         data=Measurements(
             {name: _behind(plans, [p.data.coordinates.get(name) for p in plans]) for name in coordinates},
             {name: _behind(plans, [p.data.outputs.get(name) for p in plans]) for name in outputs},
+            files={name: file for plan in plans for name, file in plan.data.files.items()},
         ),
         operators={name: _among(plans, plan, one) for plan in plans for name, one in plan.operators.items()},
         targets={name: target for plan in reversed(plans) for name, target in plan.targets.items()},

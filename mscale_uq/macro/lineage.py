@@ -26,6 +26,8 @@ class Lineage:
         Place of each cell's mother; its own for a cell that is there from the start.
     born
         Time of each cell's birth, that of the division; of no meaning for a cell without a mother.
+    names
+        What the cells are called in messages; their places if nothing is said.
 
     Raises
     ------
@@ -36,23 +38,26 @@ class Lineage:
 
     parent: tuple[int, ...]
     born: tuple[float, ...]
+    names: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, values: Values) -> "Lineage":
+    def of(cls, values: Values, names: tuple[str, ...] = ()) -> "Lineage":
         """Return what named values say, `PARENT` and `BORN`."""
         parent, born = (np.asarray(values[name], dtype=float) for name in (PARENT, BORN))
-        return _remembered(parent.tobytes(), born.tobytes())
+        return _remembered(parent.tobytes(), born.tobytes(), names)
 
     def __post_init__(self) -> None:
         for cell, mother in enumerate(self.parent):
             if not 0 <= mother < len(self.parent):
-                raise InputError(explain(f"the mother of cell {cell} is {mother}", "one of the cells"))
+                raise InputError(
+                    explain(f"the mother of cell {self.name(cell)} is {mother}", "one of the cells")
+                )
             if mother != cell and not self.since(mother) < self.born[cell] < inf:
-                given = f"cell {cell}, born at {self.born[cell]:g}, is not younger than its mother"
+                given = f"cell {self.name(cell)}, born at {self.born[cell]:g}, is not younger than its mother"
                 raise InputError(explain(given, "a later division"))
         for mother, daughters in self.daughters.items():
             if len(daughters) > 2 or len({self.born[one] for one in daughters}) > 1:
-                given = f"cell {mother} has the daughters {', '.join(map(str, daughters))}"
+                given = f"cell {self.name(mother)} has the daughters {', '.join(map(self.name, daughters))}"
                 raise InputError(explain(given, "at most two, born at one time"))
 
     @cached_property
@@ -71,6 +76,20 @@ class Lineage:
     def until(self, cell: int) -> float:
         """Return when a cell divides; infinity if it does not."""
         return self.born[self.daughters[cell][0]] if cell in self.daughters else inf
+
+    def name(self, cell: int) -> str:
+        """Return what a cell is called."""
+        return self.names[cell] if self.names else str(cell)
+
+    def absent(self, cell: int, time: float) -> str:
+        """Return why a cell cannot be read at a time; nothing if it is there."""
+        born, gone = self.since(cell), self.until(cell)
+        if born <= time < gone:
+            return ""
+        given, hint = f"cell {self.name(cell)} is read at {time:g}", "a division lies between two frames"
+        if time < born:
+            return explain(given, f"from its birth at {born:g} on", hint)
+        return explain(given, f"before it divides at {gone:g}", hint)
 
     def births(self, start: float, stop: float) -> list[float]:
         """Return the times of divisions after `start` and not after `stop`, in order."""
@@ -98,8 +117,9 @@ class Lineage:
 
 
 @lru_cache(maxsize=8)
-def _remembered(parent: bytes, born: bytes) -> Lineage:
-    return Lineage(tuple(np.frombuffer(parent).astype(int).tolist()), tuple(np.frombuffer(born).tolist()))
+def _remembered(parent: bytes, born: bytes, names: tuple[str, ...]) -> Lineage:
+    mothers, births = np.frombuffer(parent).astype(int).tolist(), np.frombuffer(born).tolist()
+    return Lineage(tuple(mothers), tuple(births), names)
 
 
 def by_place(cell: ArrayLike, parent: ArrayLike, born: ArrayLike) -> Named:

@@ -139,7 +139,7 @@ def _follower(case: Case, plan: Assimilating, live: Live, journal: Journal) -> F
     assert isinstance(plan.filter, Filter)  # `plan_live` refuses what needs the whole stream
     begin = start(plan.filter, plan.space, plan.theta, case.seed)
     read = ByCase(plan.stream)
-    return Follower(journal, begin, read, live.policy, identity(case), read.learn)
+    return Follower(journal, begin, read, live.policy, identity(case), read.learn, read.absent)
 
 
 def _records(plan: Assimilating, live: Live) -> Any:

@@ -25,7 +25,7 @@ from mscale_uq.stream.journal import LAST, Journal
 from mscale_uq.stream.ladder import kept
 from mscale_uq.stream.message import Message, digest, parse
 from mscale_uq.stream.policy import Policy
-from mscale_uq.stream.readings import Learn, Read, in_order, merged
+from mscale_uq.stream.readings import Absent, Learn, Read, in_order, merged, nothing_absent
 from mscale_uq.stream.row import row_of
 from mscale_uq.stream.states import pack, unpack
 from mscale_uq.stream.watermark import Watermark
@@ -51,6 +51,9 @@ class Follower:
         What decides the numbers, part by part.
     learn
         Says what a message tells for good, or raises an `InputError`.
+    absent
+        Says why something that is read is not there, by all that has been told for good by now. Such a
+        record is refused, also if that is told after it.
 
     Attributes
     ----------
@@ -71,8 +74,9 @@ class Follower:
         policy: Policy,
         identity: Mapping[str, str],
         learn: Learn | None = None,
+        absent: Absent = nothing_absent,
     ) -> None:
-        self.now, self._first, self._learn = start, start, learn
+        self.now, self._first, self._learn, self._absent = start, start, learn, absent
         self._journal, self._start, self._read, self._policy = journal, start, read, policy
         found = journal.fact("identity")
         if found is None:
@@ -95,7 +99,7 @@ class Follower:
         """
         stop: DataError | None = None
         with self._whole():
-            dirty = math.inf
+            dirty, known = math.inf, self.now.values
             for delivery in deliveries:
                 try:
                     dirty = min(dirty, self._accept(delivery))
@@ -104,6 +108,8 @@ class Follower:
                     break
                 self._journal.put_position(source, delivery.position)
             self._journal.put_fact("watermark", self._mark.as_json())
+            if self.now.values is not known:
+                dirty = min(dirty, self._set_aside())
             self._rewind(dirty)
             done = self._advance(self._mark.reached)
         self._go_on(done, lambda: self._mark.reached)
@@ -166,12 +172,30 @@ class Follower:
             return self._refuse(delivery, Verdict.CONVERSION_FAILED, str(error))
         if message is None or observed is None:
             return self._refuse(delivery, Verdict.CONVERSION_FAILED, delivery.reason)
-        when = self._place(delivery, message, observed)
-        if told is None or when == math.inf:
+        reason = "" if message.qc else self._absent(observed, told.values if told else self.now.values)
+        if reason:  # what it tells for good holds, so that the order of records does not matter
+            when = self._refuse(delivery, Verdict.CONVERSION_FAILED, reason)
+        else:
+            when = self._place(delivery, message, observed)
+            if when == math.inf:
+                return when
+        if told is None:
             return when
         self._knows(told.values)
         self._journal.put_fact("known", {name: given.tolist() for name, given in told.values.items()})
         return min(when, told.since)
+
+    def _set_aside(self) -> float:
+        """Refuse what has been read and, by what is known now, was not there; return the first time of it."""
+        wrong = []
+        for when, text in self._journal.texts(-math.inf, math.inf):
+            message = parse(text)
+            reason = self._absent(self._read(message), self.now.values)
+            if reason:
+                wrong.append((when, message.name, reason))
+        for _, name, reason in wrong:
+            self._journal.refuse(name, int(Verdict.CONVERSION_FAILED), reason)
+        return min((when for when, _, _ in wrong), default=math.inf)
 
     def _place(self, delivery: Delivery, message: Message, observed: Observation) -> float:
         when = observed.time

@@ -136,9 +136,15 @@ class Journal:
             (name, digest, text, time, verdict, late_at, reason),
         )
 
+    def refuse(self, name: str, verdict: int, reason: str) -> None:
+        """Refuse a record that had been taken in, as the last of those refused so far."""
+        last = "(SELECT MAX(number) + 1 FROM record)"
+        query = f"UPDATE record SET number = {last}, verdict = ?, reason = ? WHERE name = ?"
+        self._db.execute(query, (verdict, reason, name))
+
     def late(self) -> list[tuple[float, float]]:
-        """Return time and time reached of each record that came late and is to be taken in."""
-        query = "SELECT time, late_at FROM record WHERE verdict = 0 AND late_at IS NOT NULL"
+        """Return time and time reached of each record that came late and was taken in."""
+        query = "SELECT time, late_at FROM record WHERE late_at IS NOT NULL"
         return self._db.execute(query).fetchall()
 
     def texts(self, after: float, until: float) -> Iterator[tuple[float, str]]:
@@ -162,8 +168,10 @@ class Journal:
         self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", (time, number, state))
 
     def rewind(self, time: float) -> None:
-        """Drop every checkpoint that is not earlier than a time."""
+        """Drop every checkpoint that is not earlier than a time, and every step there without a record."""
         self._db.execute("DELETE FROM checkpoint WHERE time >= ?", (time,))
+        left = "SELECT time FROM record WHERE verdict = 0"
+        self._db.execute(f"DELETE FROM step WHERE time >= ? AND time NOT IN ({left})", (time,))
 
     def numbers(self) -> list[int]:
         """Return the numbers of the checkpoints, in order."""

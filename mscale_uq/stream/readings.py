@@ -34,6 +34,7 @@ class Known:
 
 
 Learn = Callable[[Message, Values], Known | None]
+Absent = Callable[[Observation, Values], str]  # why what is read is not there
 
 
 @final
@@ -96,6 +97,11 @@ class AsItIs:
         if message.quantity not in ("", quantity):
             raise DataError(explain(f"{message.instrument}: quantity {message.quantity!r}", quantity))
         return quantity
+
+
+def nothing_absent(observed: Observation, values: Values) -> str:  # noqa: ARG001
+    """Say that all that can be read is there."""
+    return ""
 
 
 def in_order(messages: Iterable[Message]) -> list[Message]:
