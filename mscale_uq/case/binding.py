@@ -70,7 +70,7 @@ def fixed(target: Parameter, given: Any) -> Fixed:
     else:
         value = target.broadcast(to_unit(given, target.unit, target.name))
     if not target.inside(value):
-        limits = f"({target.lower:g}, {target.upper:g}) {target.unit}"
+        limits = f"{target.limits} {target.unit}"
         percent = target.unit == "1" and isinstance(given, int | float) and target.inside(value / 100)
         hint = f'if {given:g} % is meant, write "{given:g} %"' if percent else ""
         raise InputError(explain(f"{target.name} = {given} is impossible", limits, hint))

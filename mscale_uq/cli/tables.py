@@ -78,6 +78,7 @@ def _parameter(parameter: Parameter) -> tuple[str, ...]:
     defaults = sorted(set(np.ravel(parameter.default)))
     default = f"{defaults[0]:g}" if len(defaults) == 1 else f"{defaults[0]:g} to {defaults[-1]:g}"
     allowed = limits(parameter.lower, parameter.upper)
+    allowed = f"{parameter.lower:g}, or {allowed}" if parameter.closed else allowed
     return name, pretty_unit(parameter.unit), default, allowed, parameter.meaning
 
 

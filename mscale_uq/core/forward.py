@@ -121,7 +121,7 @@ class ForwardModel:
         held = self.split(self.theta(**values))
         for parameter in self.parameters:
             if parameter.name in values and not parameter.inside(held[parameter.name]):
-                limits = f"inside ({parameter.lower:g}, {parameter.upper:g}) {parameter.unit}"
+                limits = f"inside {parameter.limits} {parameter.unit}"
                 raise ParameterError(explain(f"{parameter.name} = {held[parameter.name]}", limits))
         free = [parameter for parameter in self.parameters if parameter.name not in values]
         constants = {**self._plain(), **{name: held[name] for name in values}}
@@ -241,7 +241,7 @@ class ForwardModel:
         named = self.split(theta)
         for parameter in self.parameters:
             if not parameter.inside(named[parameter.name]):
-                limits = f"({parameter.lower:g}, {parameter.upper:g}) {parameter.unit}"
+                limits = f"{parameter.limits} {parameter.unit}"
                 raise OutOfLimits("parameters", named, f"{parameter.name!r} lies outside its limits {limits}")
         return {**self._still, **named}
 

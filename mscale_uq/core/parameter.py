@@ -89,6 +89,9 @@ class Parameter:
         A typical value, scalar or of `shape`.
     lower, upper
         Physical limits, open on both ends; outside, the model does not exist.
+    closed
+        Whether the model exists at `lower` too, as a value that is known: no reaction, say. Unknowns are
+        told by priors and stay inside.
     meaning
         One line for people.
     shape, dims
@@ -108,6 +111,7 @@ class Parameter:
     meaning: str = ""
     shape: tuple[int, ...] = ()
     dims: tuple[str, ...] = field(default=())
+    closed: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -117,13 +121,18 @@ class Parameter:
             )
         if not self.inside(self.default):
             raise ParameterError(
-                explain(f"{self.name}: default {self.default}", f"values inside ({self.lower}, {self.upper})")
+                explain(f"{self.name}: default {self.default}", f"values inside {self.limits}")
             )
 
     @property
     def size(self) -> int:
         """Number of scalars."""
         return math.prod(self.shape)
+
+    @property
+    def limits(self) -> str:
+        """The interval in which a value must lie, as mathematics has it."""
+        return f"{'[' if self.closed else '('}{self.lower:g}, {self.upper:g})"
 
     def broadcast(self, value: ArrayLike) -> Array:
         """Return `value` as a float array of this parameter's shape; a scalar fills an array parameter."""
@@ -136,8 +145,9 @@ class Parameter:
             ) from None
 
     def inside(self, value: ArrayLike) -> bool:
-        """Whether every entry of `value` lies strictly inside the physical limits."""
+        """Whether every entry of `value` lies inside the physical limits."""
         array = np.asarray(value, dtype=float)
         if array.ndim == 0:  # several times as fast as the general way
-            return self.lower < float(array) < self.upper
-        return bool(((array > self.lower) & (array < self.upper)).all())
+            return self.lower < float(array) < self.upper or (self.closed and float(array) == self.lower)
+        above = array >= self.lower if self.closed else array > self.lower
+        return bool((above & (array < self.upper)).all())

@@ -137,7 +137,7 @@ class StreamLikelihood(ABC):
     def _checked(self, given: Named) -> Named:
         for parameter in self.model.parameters:
             if not parameter.inside(given[parameter.name]):
-                limits = f"({parameter.lower:g}, {parameter.upper:g}) {parameter.unit}"
+                limits = f"{parameter.limits} {parameter.unit}"
                 raise OutOfLimits(self.name, given, f"{parameter.name!r} lies outside its limits {limits}")
         return given
 

@@ -107,7 +107,7 @@ def test_a_reaction_that_begins_is_met_by_the_whole_body(shape):
 TIMES = np.array([5e3, 7e3, 9e3, 1.1e4, 1.4e4, 1.8e4, 2.4e4, 4e4])
 
 
-@pytest.mark.parametrize("rate", [1e-12, 2e-4])
+@pytest.mark.parametrize("rate", [0.0, 2e-4])
 @pytest.mark.parametrize("shape", EXACT)
 def test_the_curve_is_the_exact_one_from_the_first_arrival_to_the_end(shape, rate):
     known = bodies(0.3, 3e-5, 9e-8, *(INSIDE[name] for name in NAMES[:3]), rate, TIMES, shape)

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 from laplace_space import exact, fading
-from mscale_uq.models.transport.reactive_transport import forward, space
+from mscale_uq.models.transport.reactive_transport import SYSTEM, forward, space
+
+from mscale_uq.case.binding import fixed
+from mscale_uq.errors import InputError, ParameterError
 
 NAMES = ("velocity", "dispersivity", "partition", "sorption_rate")
 TIME = np.linspace(7e2, 4.2e4, 60)
@@ -115,3 +118,26 @@ def test_bodies_tell_their_time_of_diffusion_not_their_depth(kinetics):
     scale = np.abs(slopes["depth"]).max()
     assert scale > 0.01
     assert slopes["depth"] == pytest.approx(-2 * slopes["pore_diffusivity"], abs=1e-10 * scale)
+
+
+@pytest.mark.parametrize("kinetics", ["slabs", "spheres"])
+def test_bodies_may_store_and_not_react_which_is_what_ever_slower_reactions_come_to(kinetics):
+    """Known of the slope to a rate at zero: the change with the rate, over the rate."""
+    model = forward(TIME[::12], kinetics=kinetics, cells=20, max_step=300.0, shells=5)
+    still, slow = model.theta(pore_rate=0.0), model.theta(pore_rate=1e-12)
+    place = model.names.index("pore_rate")
+    assert model.value(slow) == pytest.approx(model.value(still), abs=1e-7)
+    slopes = model.jacobian(still)
+    scale = np.abs(slopes).max(axis=0)
+    assert model.jacobian(slow) / scale == pytest.approx(slopes / scale, abs=1e-6)
+    change = (model.value(model.theta(pore_rate=1e-10)) - model.value(still)) / 1e-10
+    assert slopes[:, place] == pytest.approx(change, rel=1e-4, abs=1e-4 * np.abs(change).max())
+    with pytest.raises(ParameterError, match=r"pore_rate = -1\.0; allowed: inside \[0, inf\) 1/s"):
+        model.fixed(pore_rate=-1.0)
+
+
+def test_a_case_fixes_the_rate_inside_at_zero():
+    pore_rate = next(one for one in SYSTEM.parameters if one.name == "pore_rate")
+    assert fixed(pore_rate, 0).value == 0
+    with pytest.raises(InputError, match=r"pore_rate = -1 is impossible; allowed: \[0, inf\) 1/s"):
+        fixed(pore_rate, -1)
