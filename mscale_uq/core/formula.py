@@ -178,7 +178,9 @@ class PointwiseFormula(PointwiseStage):
         for number, name in enumerate(ones, start=1):
             others = np.broadcast_to(point[by] != number, (_count(point),))
             moved = self._plain([a + 1.0 if one == name else a for one, a in point.items()])
-            if any(np.any((np.broadcast_to(moved[o], others.shape) != among[o])[others]) for o in moved):
+            if not all(
+                _equal(np.broadcast_to(moved[o], others.shape)[others], among[o][others]) for o in moved
+            ):
                 given = f"formula {self.name!r}: points depend on {name!r}, where {by!r} is not {number}"
                 raise WiringError(explain(given, "what they chose"))
         self._seen_apart.append(True)
@@ -197,6 +199,11 @@ def arguments(function: Callable[..., Any]) -> tuple[str, ...]:
 def _directions(name: str, array: Array) -> list[Direction]:
     """What is moved, all points at once: the input, or its columns."""
     return [(name, (slice(None), j)) for j in range(array.shape[1])] if array.ndim == 2 else [(name, None)]
+
+
+def _equal(one: Array, other: Array) -> bool:
+    """Whether both are the same to the last digit; a node that has diverged is the same as itself."""
+    return np.array_equal(one, other, equal_nan=True)
 
 
 def _count(point: Mapping[str, Array]) -> int:

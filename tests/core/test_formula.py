@@ -335,3 +335,20 @@ def test_of_inputs_between_which_a_point_chooses_those_that_are_read_are_differe
     wrong = PointwiseFormula(lambda x, one, which: x * one + 0 * which, "y", choice=("which", ("one",)))
     with pytest.raises(WiringError, match="points depend on 'one', where 'which' is not 1"):
         wrong.value({**point, "which": np.array([1.0, 2.0])})
+
+
+def test_a_point_without_a_number_is_no_point_that_depends_on_what_it_has_not_chosen():
+    """A diverged node is reported by whoever reads it; here it stays what it is."""
+
+    def picked(x, one, which):
+        return np.where(which == 1, one, np.log(x))
+
+    given = {"x": np.array([-1.0, 2.0, 3.0]), "one": np.array(5.0), "which": np.array([2.0, 1.0, 2.0])}
+    made = PointwiseFormula(picked, "y", choice=("which", ("one",))).value(given)["y"]
+    assert np.isnan(made[0])
+    assert made[1:] == pytest.approx([5.0, np.log(3.0)], rel=1e-15)
+    mixed = PointwiseFormula(
+        lambda x, one, which: np.log(x) + one + 0 * which, "y", choice=("which", ("one",))
+    )
+    with pytest.raises(WiringError, match="points depend on 'one'"):
+        mixed.value(given)
