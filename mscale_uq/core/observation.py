@@ -1,7 +1,7 @@
 """`Observation`: one reading of one source at one time; a stream is any iterable of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -77,23 +77,6 @@ class Observation:
     def among(self, values: Values) -> Named:
         """Return named values as they hold for this reading: its own in place of the model's."""
         return {**values, **self.covariates}
-
-    def numbered(self, apart: Mapping[str, int]) -> "Observation":
-        """Return the reading with covariates numbered 1, 2, .. in order, of which there are so many at most.
-
-        Raises
-        ------
-        DataError
-            If there are more.
-        """
-        own = {}
-        for name in apart.keys() & self.covariates.keys():
-            found, place = np.unique(self.covariates[name], return_inverse=True)
-            if found.size > apart[name]:
-                given = f"{self.source}: {found.size} of {name!r} at time {self.time:g}"
-                raise DataError(explain(given, f"at most {apart[name]}"))
-            own[name] = np.reshape(place + 1.0, self.covariates[name].shape)
-        return replace(self, covariates={**self.covariates, **own}) if own else self
 
     @property
     def usable(self) -> Array:

@@ -12,6 +12,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import InputError, explain
+from mscale_uq.filters.apart import numbered
 from mscale_uq.filters.augment import unknown_values
 from mscale_uq.filters.enks import EnKS
 from mscale_uq.filters.ensemble import EnsembleKalman
@@ -91,9 +92,10 @@ def follow(
     InputError
         If the filter has no smoother.
     """
-    groups = list(simultaneous(stream))
+    values = prepared(space, theta)
+    groups = [numbered(space, values, together) for together in simultaneous(stream)]
     if isinstance(filter, WholeStream):
-        return _at_once(filter, space, prepared(space, theta), groups, key)
+        return _at_once(filter, space, values, groups, key)
     window = len(groups) if lag is None else lag
     now = start(_with_memory(filter, window) if look_back else filter, space, theta, key)
     first = estimate(space, now.values, now.state, ())

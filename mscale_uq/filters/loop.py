@@ -12,6 +12,7 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import DataError, ParameterError, explain, near_match
+from mscale_uq.filters.apart import numbered
 from mscale_uq.filters.filter import Filter, State
 from mscale_uq.filters.identity import once
 from mscale_uq.filters.records import StepInfo
@@ -32,6 +33,8 @@ class Assimilation:
         The filter's record, with its `time`.
     key
         Counter of all random numbers.
+    taken
+        Sources that tell readings of one time apart and have been read at the state's own time.
     """
 
     filter: Filter
@@ -39,6 +42,7 @@ class Assimilation:
     values: Values
     state: State
     key: int = 0
+    taken: frozenset[str] = frozenset()
 
     def predict_to(self, time: float) -> "Assimilation":
         """Return the forecast at `time`.
@@ -50,7 +54,7 @@ class Assimilation:
         """
         check_order(self.state.time, time)
         state = self.filter.forecast(self.space, self.values, self.state, float(time), self.key)
-        return replace(self, state=state)
+        return replace(self, state=state, taken=self._taken_at(time))
 
     def update(self, *observations: Observation) -> tuple["Assimilation", StepInfo]:
         """Return the state given further observations, all at one time, and what happened.
@@ -60,20 +64,31 @@ class Assimilation:
         Raises
         ------
         DataError
-            If the observations are at different times or before the state's, or two of one record differ.
+            If the observations are at different times or before the state's, two of one record differ, or
+            more are to be told apart than the source does, all of a time being in one update.
         """
         time = _common_time(observations)
         if len(observations) > 1:
             observations = once(observations)
-        observations = tuple(self._numbered(one) for one in observations)
+        observations = numbered(self.space, self.values, observations)
         check_order(self.state.time, time)
+        taken = self._taken_with(observations, self._taken_at(time))
         there = self.filter.forecast(self.space, self.values, self.state, time, self.key)
         state, info = self.filter.analyse(self.space, self.values, there, observations, self.key)
-        return Assimilation(self.filter, self.space, self.values, state, self.key), info
+        return replace(self, state=state, taken=taken), info
 
-    def _numbered(self, one: Observation) -> Observation:
-        known = self.space.observations
-        return one.numbered(known[one.source].apart) if one.source in known else one
+    def _taken_at(self, time: float) -> frozenset[str]:
+        return self.taken if time == self.state.time else frozenset()
+
+    def _taken_with(self, observations: tuple[Observation, ...], before: frozenset[str]) -> frozenset[str]:
+        """Return what is taken after an update; a second one would take other readings for those before."""
+        apart = {source for source, operator in self.space.observations.items() if operator.apart}
+        here = apart & {one.source for one in observations}
+        again = sorted(here & before)
+        if again:
+            given = f"{again[0]}: a second update at time {observations[0].time:g}"
+            raise DataError(explain(given, "all readings of one time in one update", "`replay.Replay` does"))
+        return before | here
 
 
 def start(

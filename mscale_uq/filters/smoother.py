@@ -13,6 +13,7 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import InputError, ParameterError, explain
+from mscale_uq.filters.apart import numbered
 from mscale_uq.filters.filter import Filter, State
 from mscale_uq.filters.loop import check_order, prepared, simultaneous
 from mscale_uq.filters.smoothable import Passage, Smoothable
@@ -106,5 +107,6 @@ def _forward(
         if time != state.time:
             passage = filter.passage(space, values, state, time, key)
             state = passage.state
-        state, _ = filter.analyse(space, values, state, together, key)
+        observations = numbered(space, values, together)
+        state, _ = filter.analyse(space, values, state, observations, key)
         yield Passed(state, passage), time

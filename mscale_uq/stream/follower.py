@@ -18,6 +18,7 @@ import numpy as np
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.stage import Named
 from mscale_uq.errors import DataError, InputError, RunError, explain
+from mscale_uq.filters.apart import numbered
 from mscale_uq.filters.loop import Assimilation
 from mscale_uq.filters.records import Verdict
 from mscale_uq.stream.delivery import Delivery
@@ -167,6 +168,7 @@ class Follower:
             return math.inf
         try:
             observed = self._read(message) if message is not None else None
+            self._check_apart(observed)
             told = self._learn(message, self.now.values) if message and self._learn else None
         except InputError as error:
             return self._refuse(delivery, Verdict.CONVERSION_FAILED, str(error))
@@ -184,6 +186,13 @@ class Follower:
         self._knows(told.values)
         self._journal.put_fact("known", {name: given.tolist() for name, given in told.values.items()})
         return min(when, told.since)
+
+    def _check_apart(self, observed: Observation | None) -> None:
+        """Refuse one more than its source tells apart at a time, before it is taken in."""
+        if observed is not None and observed.covariates:
+            near = (math.nextafter(observed.time, way) for way in (-math.inf, math.inf))
+            there = (self._read(parse(text)) for _, text in self._journal.texts(*near))
+            numbered(self.now.space, self.now.values, (*there, observed))
 
     def _set_aside(self) -> float:
         """Refuse what has been read and, by what is known now, was not there; return the first time of it."""
@@ -252,7 +261,8 @@ class Follower:
     def _analyse(self, texts: Sequence[str]) -> None:
         messages = in_order(parse(text) for text in texts)
         read = merged(self._read(message) for message in messages)
-        observations = sorted(read, key=attrgetter("source"))  # as a step's record has them
+        ordered = sorted(read, key=attrgetter("source"))  # as a step's record has them
+        observations = numbered(self.now.space, self.now.values, ordered)
         before = self.now.predict_to(observations[0].time)
         self.now, info = before.update(*observations)
         row = row_of(before, self.now, info, observations, [message.name for message in messages])
