@@ -24,6 +24,7 @@ from mscale_uq.macro.cells import FollowedCells, Population
 from mscale_uq.macro.jets import Jets, Rows, Sets
 from mscale_uq.macro.lineage import BORN, PARENT, Lineage
 from mscale_uq.macro.linear_sde import law_rows
+from mscale_uq.solve.van_loan import Discrete
 
 
 @final
@@ -146,6 +147,7 @@ class Past:
         self.population, self.lineage, self.law, self.share = population, lineage, law, share
         self._n = len(population.species)
         self._means: dict[tuple[int, float], Array] = {}
+        self._moves: dict[tuple[float, int | None], Discrete] = {}
 
     def mean(self, cell: int, time: float) -> Array:
         """Return the mean ``(rows, n)`` of cells with the past of this one; just after birth if born then."""
@@ -156,7 +158,7 @@ class Past:
             else:
                 first = self._part(cell) * self.mean(mother, born)
             if time > born:
-                move = self.law.moves(time - born, self._n)
+                move = self._moved(time - born, self._n)
                 first = self.law.applied(move.F, first) + move.b
             self._means[cell, time] = first
         return self._means[cell, time]
@@ -169,7 +171,7 @@ class Past:
     def move(self, family: Sequence[int], start: float, stop: float) -> Transition:
         """Return F ``(rows, s, s)``, b and Q of a family, cell by cell."""
         whole, now = self.law.still(len(family) * self._n), start
-        for then in sorted({*self.lineage.births(start, stop), stop}):
+        for then in sorted({*self.lineage.births(start, stop, family), stop}):
             whole = self.law.after(whole, self._between(family, now, then))
             whole = self.law.after(whole, self._division(family, then)) if then > start else whole
             now = then
@@ -188,17 +190,18 @@ class Past:
 
     def _one(self, mean: Array, length: float) -> Transition:
         """Return what moves a cell of a kind whose mean is this now."""
-        move, n = self.law.moves(length), self._n
+        move, n = self._moved(length), self._n
         gained = self.law.applied(move.F[:, n:, :n], mean) + move.b[:, n:]
         return Transition(move.F[:, :n, :n], move.b[:, :n], self.population.full(gained))
 
     def _division(self, family: Sequence[int], time: float) -> Transition:
         """Return what the divisions at a time do."""
         whole, n = self.law.still(len(family) * self._n), self._n
-        for mother, daughters in self.lineage.daughters.items():
-            if mother not in family or self.lineage.until(mother) != time:
+        for place, mother in enumerate(family):
+            if self.lineage.until(mother) != time:
                 continue
-            here, spread = self._own(family.index(mother)), np.zeros((self.law.rows, n, n))
+            daughters = self.lineage.daughters[mother]
+            here, spread = self._own(place), np.zeros((self.law.rows, n, n))
             spread[:, range(n), range(n)] = self.share * (1 - self.share) * self.mean(mother, time)
             whole.F[:, here, here] = 0.0
             for one in daughters:
@@ -208,6 +211,12 @@ class Past:
                 for other in daughters:
                     whole.Q[:, own, self._own(family.index(other))] = spread if one == other else -spread
         return whole
+
+    def _moved(self, length: float, n: int | None = None) -> Discrete:
+        """Return what the moments do in a time, which is the same for all cells."""
+        if (length, n) not in self._moves:
+            self._moves[length, n] = self.law.moves(length, n)
+        return self._moves[length, n]
 
     def _own(self, place: int) -> slice:
         return slice(place * self._n, (place + 1) * self._n)

@@ -1,6 +1,6 @@
 """`Lineage`: which cell comes from which, and when each of them was born."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import inf
@@ -91,9 +91,9 @@ class Lineage:
             return explain(given, f"from its birth at {born:g} on", hint)
         return explain(given, f"before it divides at {gone:g}", hint)
 
-    def births(self, start: float, stop: float) -> list[float]:
-        """Return the times of divisions after `start` and not after `stop`, in order."""
-        times = {self.born[ones[0]] for ones in self.daughters.values()}
+    def births(self, start: float, stop: float, cells: Iterable[int] | None = None) -> list[float]:
+        """Return when cells, some or all, were born: after `start` and not after `stop`, in order."""
+        times = {self.since(cell) for cell in (range(len(self.parent)) if cells is None else cells)}
         return sorted(time for time in times if start < time <= stop)
 
     def families(self, time: float) -> list[tuple[int, ...]]:

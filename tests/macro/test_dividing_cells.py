@@ -19,6 +19,7 @@ from mscale_uq.filters.loop import run
 from mscale_uq.filters.node_sum import GaussianSum
 from mscale_uq.macro.cells import FollowedCells, Population
 from mscale_uq.macro.dividing_cells import DividingCells
+from mscale_uq.macro.jets import Sets
 from mscale_uq.macro.lineage import Lineage, by_place
 from mscale_uq.observe.laws import Gaussian
 
@@ -251,3 +252,32 @@ def test_the_likelihood_of_a_family_has_its_exact_slope():
         h = 1e-5 * theta[k]
         rise = likelihood.logpdf(theta + h * unit) - likelihood.logpdf(theta - h * unit)
         assert slope[k] == pytest.approx(rise / (2 * h), rel=1e-5, abs=1e-6)
+
+
+def two_families(other):
+    """Cells 0 and 1 of two families; daughters of 0 at 22, of 1 at `other`."""
+    return {
+        **KNOWN,
+        "parent": np.array([0.0, 1, 0, 0, 1, 1]),
+        "born": np.array([0.0, 0, 22, 22, other, other]),
+    }
+
+
+def test_when_others_divide_changes_no_digit_of_a_family():
+    cells = DividingCells(population(), CELLS)
+    apart, together = (cells.block_rows(20.0, 30.0, two_families(time), 1)[0] for time in (27.0, 22.0))
+    for part in ("F", "b", "Q"):
+        assert np.array_equal(getattr(apart, part), getattr(together, part))
+
+
+def test_what_a_time_does_is_worked_out_once_for_all_cells(monkeypatch):
+    asked, moves = [], Sets.moves
+
+    def listened(law, length, n=None):
+        asked.append((length, n))
+        return moves(law, length, n)
+
+    monkeypatch.setattr(Sets, "moves", listened)
+    DividingCells(population(), CELLS).block_rows(20.0, 30.0, two_families(22.0), 1)
+    assert {length for length, n in asked if n is None} == {2.0, 8.0}
+    assert len(asked) == len(set(asked))
