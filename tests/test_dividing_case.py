@@ -16,6 +16,7 @@ from mscale_uq.errors import CaseError, DataError
 from mscale_uq.filters.loop import run
 from mscale_uq.run.calibrate import fit
 from mscale_uq.stream.states import unpack
+from mscale_uq.stream.view import View
 
 FUSION = load_system("cells/cell_state_fusion")
 NAMES = list(BRANCHES)
@@ -87,9 +88,7 @@ def own_table(lines):
 
 
 def test_a_table_with_parents_and_births_is_what_the_trackers_file_is(whole, tmp_path):
-    path = write(tmp_path / "lab", [])
-    (tmp_path / "lab" / "movie.csv").write_text(own_table(movie()[0]))
-    path.write_text("\n".join(line for line in CASE.splitlines() if not line.startswith("reader")))
+    path = as_own_table(tmp_path / "lab", own_table(movie()[0]))
     state, _ = filtered(path)[-1]
     assert state.mean == pytest.approx(whole[1][-1][0].mean, rel=1e-9)
     wrong = own_table(movie()[0]).replace(",1,62.5,", ",1,61.5,", 1)
@@ -224,17 +223,63 @@ def test_a_reading_of_a_cell_that_is_not_there_is_set_aside_whenever_its_divisio
         assert "cell 3 is read at 62.4; allowed: from its birth at 62.5 on" in letters
 
 
-@pytest.mark.parametrize(
-    ("row", "said"),
-    [
-        ("{},1,1,0,300\n", "cell 1 is read at 66; allowed: before it divides at 62.5"),
-        ("{},5,4,112.5,300\n", "cell 5 is read at 66; allowed: from its birth at 112.5 on"),
-    ],
-)
-def test_a_table_that_reads_a_cell_that_is_not_there_is_refused_with_its_name(row, said, tmp_path):
-    path = write(tmp_path / "lab", [])
-    table = own_table(movie()[0]).replace(",1,1,2.5,", ",1,1,0,").replace(",2,2,2.5,", ",2,2,0,")
-    (tmp_path / "lab" / "movie.csv").write_text(table + row.format(1.1))
+def as_own_table(folder, table):
+    """Write a case on a table with a column for every coordinate."""
+    path = write(folder, [])
+    (folder / "movie.csv").write_text(table)
     path.write_text("\n".join(line for line in CASE.splitlines() if not line.startswith("reader")))
+    return path
+
+
+IMPOSSIBLE = {
+    "a mother after her division": (
+        "",
+        "1.1,1,1,2.5,300\n",
+        "cell 1 is read at 66; allowed: before it divides",
+    ),
+    "a cell before its birth": (
+        "",
+        "1.1,5,4,112.5,300\n",
+        "cell 5 is read at 66; allowed: from its birth at",
+    ),
+    "a birth at the start": (
+        "",
+        "1.1,7,7,,\n1.1,8,7,0,300\n",
+        "born = 0, and the model starts at 0; allowed: a later division",
+    ),
+    "a birth before the mother's": ("112.5", "62.5", "cell 5, born at 62.5, is not younger than its mother"),
+    "no birth": ("112.5", "", "cell 5 has a mother, and no 'born'"),
+}
+
+
+@pytest.mark.parametrize("what", IMPOSSIBLE)
+def test_what_a_table_says_of_divisions_is_told_with_its_file_if_it_cannot_be(what, tmp_path):
+    old, new, said = IMPOSSIBLE[what]
+    table = own_table(movie()[0])
+    table = table.replace(f",{old},", f",{new},") if old else table + new
     with pytest.raises(CaseError, match=rf"experiment 'movie', movie.csv: {said}"):
-        read_case(path)
+        read_case(as_own_table(tmp_path / "lab", table))
+
+
+def test_a_cell_without_a_mother_may_leave_its_past_empty(whole, tmp_path):
+    bare = own_table(movie()[0]).replace(",1,1,2.5,", ",1,,,").replace(",2,2,2.5,", ",2,2,,")
+    path = as_own_table(tmp_path / "lab", bare)
+    assert ",1,,," in bare
+    state, _ = filtered(path)[-1]
+    assert state.mean == pytest.approx(whole[1][-1][0].mean, rel=1e-9)
+    founders = [
+        line for line in bare.splitlines(keepends=True) if line.split(",")[1] in ("cell [1]", "1", "2")
+    ]
+    alone = read_case(as_own_table(tmp_path / "alone", "".join(founders)))
+    assert not alone.plans[0].operators["intensity"].law.divides
+
+
+def test_a_birth_at_the_start_is_a_dead_letter_and_a_cell_that_is_its_own_mother_says_nothing(tmp_path):
+    early = [({"cell": 5, "parent": 2, "born": born}, 65) for born in (0, "-1 min")]
+    own = [({"cell": 2, "parent": 2, "born": born}, time) for born, time in (("nowhere", 65), (0, 70))]
+    out, status = sent(tmp_path / "lab", list(enumerate([*early, *own])))
+    assert (status.verdicts["used"], status.verdicts["conversion_failed"]) == (26, 2)
+    assert "born = 0 min; allowed: later than 0 min" in (out / "dead_letters.jsonl").read_text()
+    with View(out) as view:
+        assert view.fact("known") is None
+        assert {change.revision for change in view.steps()} == {0}

@@ -24,6 +24,13 @@ from mscale_uq.stream.readings import Known
 class ByCase:
     """Reads messages as a case means them: units converted, places found, outputs known by name.
 
+    Attributes
+    ----------
+    stream
+        What the case says of sources and their places.
+    start
+        When the model begins; who divides does so later.
+
     Raises
     ------
     DataError, UnitError
@@ -31,6 +38,7 @@ class ByCase:
     """
 
     stream: Stream
+    start: float = -np.inf
 
     def __call__(self, message: Message) -> Observation:
         """Return the observation, in the model's units."""
@@ -69,6 +77,9 @@ class ByCase:
         if not {PARENT, BORN} <= set(given):
             raise DataError(explain(f"coordinates {', '.join(given)}", f"{PARENT} and {BORN} together"))
         born = to_unit(_single(given[BORN], BORN), unit, BORN)
+        if not born > self.start:
+            hint = f"a cell that is there at the start has no mother: neither {PARENT} nor {BORN}"
+            raise DataError(explain(f"{BORN} = {born:g} {unit}", f"later than {self.start:g} {unit}", hint))
         parents, births = (np.array(values[name], dtype=float) for name in (PARENT, BORN))
         if (parents[cell], births[cell]) == (mother, born):
             return None

@@ -5,6 +5,7 @@ import numpy as np
 from mscale_uq.case.model import Plan
 from mscale_uq.case.places import Places, readings_of
 from mscale_uq.core.parameter import Array, Quantity
+from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, InputError, explain
 from mscale_uq.macro.lineage import BORN, PARENT, Lineage, by_place
@@ -20,19 +21,38 @@ def lineage_at(system: System, plan: Plan, output: str, time: Quantity) -> dict[
         it divided.
     """
     rows, place, places = readings_of(system, plan, output, time)
-    found = {name: _same(plan, name, places, rows, place) for name in places.past}
-    if {PARENT, BORN} <= set(found):
-        lineage = _lineage(plan, places, found)
-        read = np.flatnonzero(rows & ~np.isnan(plan.data.outputs[output]))
-        for cell, when in zip(place[read], plan.data.coordinates[time.name][read], strict=True):
-            reason = lineage.absent(int(cell), when)
-            if reason:
-                raise CaseError(f"{_where(plan, time.name)}: {reason}")
+    if not places.past:
+        return {}
+    columns, cells = plan.data.coordinates, places.points[place, 0]  # type: ignore[index]
+    said = {name: columns.get(name, np.full(rows.size, np.nan)) for name in (PARENT, BORN)}
+    mother = np.where(np.isnan(said[PARENT]), cells, said[PARENT])
+    founds = mother == cells  # its time of birth, if it has one, has no meaning
+    each = {PARENT: mother, BORN: np.where(founds, 0.0, said[BORN])}
+    unborn = np.flatnonzero(rows & np.isnan(each[BORN]))
+    if unborn.size:
+        given = f"{_where(plan, PARENT)}: cell {cells[unborn[0]]:g} has a mother, and no {BORN!r}"
+        raise CaseError(explain(given, f"the time of the division in {BORN!r}"))
+    found = {name: _same(plan, name, each[name][rows], places, place[rows]) for name in each}
+    lineage, read = _lineage(plan, places, found), np.flatnonzero(rows & ~np.isnan(plan.data.outputs[output]))
+    for cell, when in zip(place[read], columns[time.name][read], strict=True):
+        reason = lineage.absent(int(cell), when)
+        if reason:
+            raise CaseError(f"{_where(plan, time.name)}: {reason}")
     return found
 
 
-def _same(plan: Plan, name: str, places: Places, rows: np.ndarray, place: np.ndarray) -> Array:
-    said = np.unique(np.stack([place[rows], plan.data.coordinates[name][rows]]), axis=1)
+def check_births(plan: Plan, space: StateSpace) -> None:
+    """Refuse a division that is not later than the start of the model."""
+    told = {name: np.asarray(space.constants[name]) for name in (PARENT, BORN) if name in space.constants}
+    early = Lineage.of(told).births(-np.inf, space.start) if told else ()
+    if early:
+        given = f"{_where(plan, BORN)}: {BORN} = {early[0]:g}, and the model starts at {space.start:g}"
+        hint = f"a cell that is there at the start has no mother: leave {PARENT!r} and {BORN!r} empty"
+        raise CaseError(explain(given, "a later division", hint))
+
+
+def _same(plan: Plan, name: str, told: Array, places: Places, place: np.ndarray) -> Array:
+    said = np.unique(np.stack([place, told]), axis=1)
     if said.shape[1] > places.count:
         given = f"{_where(plan, name)}: {name!r} of one individual is not the same in all its rows"
         raise CaseError(explain(given, "one number"))

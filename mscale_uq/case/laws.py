@@ -174,9 +174,8 @@ def followed(operator: ObservationOperator, data: Measurements, output: Quantity
     individual = grid_of({one: data.coordinates[one] for one in others if one not in (PARENT, BORN)})[1]
     at = np.unique(data.coordinates[time], return_inverse=True)[1]
     rows = tuple(individual.tolist()), tuple(np.ravel(at).tolist())
-    divides = PARENT in data.coordinates and bool(
-        np.any(data.coordinates[PARENT] != data.coordinates["cell"])
-    )
+    mothers = data.coordinates.get(PARENT)  # empty for a cell without one
+    divides = mothers is not None and bool(np.any(~np.isnan(mothers) & (mothers != data.coordinates["cell"])))
     law = Followed(operator.law, output.name, *rows, divides)
     return replace(operator, law=law)
 

@@ -72,8 +72,8 @@ def readings_of(
             raise CaseError(explain(given, "places, or what each reading brings along"))
         return rows, place, Places(along, None, tuple(c.name for c in along))
     points, place[rows] = grid_of({c.name: columns[c.name][rows] for c in along})
-    past = tuple(c.name for c in system.coordinates if c.lineage and c.name in columns and c.name in mine)
-    return rows, place, Places(along, points, past=past)
+    past = tuple(c.name for c in system.coordinates if c.lineage and c.name in mine)
+    return rows, place, Places(along, points, past=past if columns.keys() & set(past) else ())
 
 
 def read_along(found: Places, operator: ObservationOperator) -> Places:

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from mscale_uq.case.divisions import lineage_at
+from mscale_uq.case.divisions import check_births, lineage_at
 from mscale_uq.case.laws import plain_law
 from mscale_uq.case.model import Plan
 from mscale_uq.case.places import Places, read_along, readings_of
@@ -96,6 +96,7 @@ def state_space(system: System, plan: Plan) -> StateSpace:
             points |= dict(zip((c.name for c in found.along), found.points.T, strict=True))
             points |= lineage_at(system, plan, output, time)
     space = system.space(**options, **points)  # type: ignore[misc]
+    check_births(plan, space)
     sources = {output: _source(space, system.output(output)) for output in plan.data.outputs}
     return space.with_laws({source: _law(plan, output) for output, source in sources.items()})
 

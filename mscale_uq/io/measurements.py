@@ -77,7 +77,7 @@ def measurements(
                 _check_table(table, known, along, optional)
         for column in columns:
             with wrong.noted():
-                _check_present(table, column, column.name in along)
+                _check_present(table, column, known[column.name], column.name in along)
                 found[column.name] = _values(table, column, known[column.name])
     wrong.stop()
     readings = {name: values for name, values in found.items() if name not in along}
@@ -130,8 +130,10 @@ def _check_table(
         raise DataError(explain(given, "one row", "repeated readings are experiments of their own"))
 
 
-def _check_present(table: Table, column: Column, is_coordinate: bool) -> None:
+def _check_present(table: Table, column: Column, quantity: Quantity, is_coordinate: bool) -> None:
     """A place must be known for every row; readings may be missing, but not all of them."""
+    if quantity.lineage:  # who has no mother leaves it empty
+        return
     missing = np.flatnonzero(np.isnan(column.values))
     if is_coordinate and missing.size:
         lines = ", ".join(str(table.lines[row]) for row in missing[:MOST_LINES])

@@ -138,7 +138,7 @@ def _refuse_changed(found: dict[str, str], files: dict[str, str]) -> None:
 def _follower(case: Case, plan: Assimilating, live: Live, journal: Journal) -> Follower:
     assert isinstance(plan.filter, Filter)  # `plan_live` refuses what needs the whole stream
     begin = start(plan.filter, plan.space, plan.theta, case.seed)
-    read = ByCase(plan.stream)
+    read = ByCase(plan.stream, plan.space.start)
     return Follower(journal, begin, read, live.policy, identity(case), read.learn, read.absent)
 
 
