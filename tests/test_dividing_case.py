@@ -283,3 +283,12 @@ def test_a_birth_at_the_start_is_a_dead_letter_and_a_cell_that_is_its_own_mother
     with View(out) as view:
         assert view.fact("known") is None
         assert {change.revision for change in view.steps()} == {0}
+
+
+def test_steps_that_a_division_changes_are_told_as_revised_though_nothing_came_late(tmp_path):
+    before = [({"cell": 2}, 65), ({"cell": 2}, 75)]
+    out, status = sent(tmp_path / "lab", list(enumerate([*before, (DAUGHTER[0], 80), (SISTER[0], 85)])))
+    assert status.late == 0
+    with View(out) as view:
+        revised = {change.row["time"]: change.revision for change in view.steps() if change.revision}
+    assert revised == {65.0: 2, 75.0: 1}  # the sister is told when 75 has been reached, too

@@ -17,7 +17,7 @@ import numpy as np
 
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.stage import Named
-from mscale_uq.errors import DataError, InputError, RunError, explain
+from mscale_uq.errors import DataError, InputError, explain
 from mscale_uq.filters.apart import numbered
 from mscale_uq.filters.loop import Assimilation
 from mscale_uq.filters.records import Verdict
@@ -79,12 +79,7 @@ class Follower:
     ) -> None:
         self.now, self._first, self._learn, self._absent = start, start, learn, absent
         self._journal, self._start, self._read, self._policy = journal, start, read, policy
-        found = journal.fact("identity")
-        if found is None:
-            with journal.transaction():
-                journal.put_fact("identity", dict(identity))
-        else:
-            _refuse_another(found, identity)
+        journal.claim(identity)
         self._load()
 
     def take(self, source: str, deliveries: Sequence[Delivery]) -> None:
@@ -139,7 +134,7 @@ class Follower:
     def _load(self) -> None:
         """Take the run up from the journal."""
         self._mark = Watermark(self._policy, self._journal.fact("watermark"))
-        self._late = self._journal.late()
+        self._late = [*self._journal.late(), *map(tuple, self._journal.fact("reopened") or [])]
         known = self._journal.fact("known") or {}
         self._knows({name: np.array(given) for name, given in known.items()})
         self._head()
@@ -159,6 +154,7 @@ class Follower:
     def _accept(self, delivery: Delivery) -> float:
         """Put a record into the journal, and return from which time on it changes what is believed."""
         message, name, digest = delivery.message, *_name(delivery)
+        reached = self._mark.reached
         known = self._journal.digest(name)
         if known is not None:
             if known != digest:
@@ -185,6 +181,7 @@ class Follower:
             return when
         self._knows(told.values)
         self._journal.put_fact("known", {name: given.tolist() for name, given in told.values.items()})
+        self._reopen(told.since, min(when, reached))
         return min(when, told.since)
 
     def _check_apart(self, observed: Observation | None) -> None:
@@ -204,7 +201,16 @@ class Follower:
                 wrong.append((when, message.name, reason))
         for _, name, reason in wrong:
             self._journal.refuse(name, int(Verdict.CONVERSION_FAILED), reason)
-        return min((when for when, _, _ in wrong), default=math.inf)
+        first = min((when for when, _, _ in wrong), default=math.inf)
+        self._reopen(first, self._mark.reached)
+        return first
+
+    def _reopen(self, since: float, until: float) -> None:
+        """Note that times which had been reached have changed, without a late record of theirs."""
+        if since < until:
+            self._late.append((since, until))
+            noted = self._journal.fact("reopened") or []
+            self._journal.put_fact("reopened", [*noted, (since, until)])
 
     def _place(self, delivery: Delivery, message: Message, observed: Observation) -> float:
         when = observed.time
@@ -273,7 +279,7 @@ class Follower:
             self._checkpoint()
 
     def _revision(self, when: float) -> int:
-        """Return how many records came that changed a time after it had been reached."""
+        """Return how often a time changed after it had been reached: by late records, and by divisions."""
         return sum(late <= when < reached for late, reached in self._late)
 
     def _checkpoint(self) -> None:
@@ -288,12 +294,3 @@ def _name(delivery: Delivery) -> tuple[str, str]:
     if delivery.message is not None:
         return delivery.message.name, delivery.message.digest
     return (digest(delivery.text),) * 2
-
-
-def _refuse_another(found: Mapping[str, str], identity: Mapping[str, str]) -> None:
-    changed = sorted(part for part in {*found, *identity} if found.get(part) != identity.get(part))
-    if changed:
-        given = f"the folder holds a run with another {', '.join(changed)}"
-        raise RunError(
-            explain(given, "the case it was made with", "--out FOLDER keeps it, --fresh starts over")
-        )

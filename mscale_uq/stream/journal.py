@@ -101,6 +101,15 @@ class Journal:
         """Put plain values under a name."""
         self._db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, json.dumps(content)))
 
+    def claim(self, identity: Mapping[str, str]) -> None:
+        """Keep what decides the numbers of a run, or refuse what differs from that of the run it holds."""
+        found = self.fact("identity")
+        if found is None:
+            with self.transaction():
+                self.put_fact("identity", dict(identity))
+        else:
+            _refuse_another(found, identity)
+
     def position(self, source: str) -> int:
         """Return how far a source was read."""
         row = self._db.execute("SELECT position FROM place WHERE source = ?", (source,)).fetchone()
@@ -219,3 +228,12 @@ def check_format(version: int, path: Path) -> None:
     if version != FORMAT:
         given = f"{path} has format {version}"
         raise RunError(explain(given, f"format {FORMAT}", "it was written by another version"))
+
+
+def _refuse_another(found: Mapping[str, str], identity: Mapping[str, str]) -> None:
+    changed = sorted(part for part in {*found, *identity} if found.get(part) != identity.get(part))
+    if changed:
+        given = f"the folder holds a run with another {', '.join(changed)}"
+        raise RunError(
+            explain(given, "the case it was made with", "--out FOLDER keeps it, --fresh starts over")
+        )
