@@ -94,7 +94,15 @@ def before(kinetics):
 
 
 def column(kinetics, length, beyond, cells, max_step, pulse, shells=12):
-    """Return the column and its kinetics."""
+    """Return the column and its kinetics.
+
+    Raises
+    ------
+    ParameterError
+        If an option is none of its choices, or a number of another kind or outside its limits.
+    """
+    given = {"kinetics": kinetics, "length": length, "beyond": beyond, "cells": cells}
+    SYSTEM.checked_options(given | {"max_step": max_step, "pulse": pulse, "shells": shells})
     names = tuple(parameter.name for parameter in REACTION[kinetics])
     reaction = Kinetics(RATES[kinetics], names, linear=kinetics != "enzyme")
     if kinetics in SHAPES:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
+import numpy as np
+
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Array, Parameter, Quantity
 from mscale_uq.core.statespace import StateSpace
@@ -57,7 +59,7 @@ class Option:
         ParameterError
             If it has another type, is not one of the choices, or lies outside the limits.
         """
-        kind = type(self.default)
+        kind, value = type(self.default), value.item() if isinstance(value, np.generic) else value
         fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value, fits = float(value), True

@@ -141,3 +141,26 @@ def test_a_case_fixes_the_rate_inside_at_zero():
     assert fixed(pore_rate, 0).value == 0
     with pytest.raises(InputError, match=r"pore_rate = -1 is impossible; allowed: \[0, inf\) 1/s"):
         fixed(pore_rate, -1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"kinetics": "slab"}, r"option kinetics = 'slab' \(did you mean 'slabs'\?\); allowed: 'none' or "),
+        ({"max_step": 0}, r"option max_step = 0\.0; allowed: a number inside \(0, inf\)"),
+        ({"kinetics": "spheres", "shells": 2.5}, "option shells = 2.5; allowed: a whole number"),
+        ({"cells": 2}, r"option cells = 2; allowed: a whole number inside \(2, inf\)"),
+        ({"length": np.nan}, "option length = nan"),
+    ],
+)
+@pytest.mark.parametrize("make", [forward, space])
+def test_an_impossible_option_is_refused_without_a_case_too(make, given, said):
+    with pytest.raises(ParameterError, match=said):
+        make(**given)
+
+
+def test_numbers_of_numpy_are_options_as_well():
+    options = {"cells": np.int64(20), "max_step": np.float64(300.0), "length": np.float32(0.25)}
+    plain = {name: value.item() for name, value in options.items()}
+    theta = forward().theta()
+    assert np.array_equal(forward(**options).value(theta), forward(**plain).value(theta))
