@@ -173,24 +173,9 @@ def spread(c, dc, physics, moved, dx, central, adv, dif, work):
 
 @kernel
 def march(
-    rate,
-    linear,
-    c,
-    s,
-    physics,
-    sites,
-    dx,
-    dt,
-    central,
-    A_im,
-    A_ex,
-    dc,
-    ds,
-    d_physics,
-    d_sites,
-    content,
+    rate, linear, c, s, physics, sites, dx, dt, central, A_im, A_ex, dc, ds, d_physics, d_sites, content,
     gained,
-):
+):  # fmt: skip
     """Move c ``(n,)``, s ``(sites, n)`` and their sensitivities in place, one step per entry of `gained`.
 
     dc is ``(m, n)``, ds ``(m, sites, n)``; `d_physics` ``(m, 4)`` and `d_sites` ``(m, *sites.shape)`` say
@@ -217,23 +202,9 @@ def march(
             if g != 0:
                 C[k] = C[k - 1]  # near by
                 failed = solve_stage(
-                    rate,
-                    linear,
-                    r_c,
-                    r_s,
-                    g,
-                    D,
-                    inlet,
-                    decay,
-                    dx,
-                    p,
-                    C[k],
-                    S[k],
-                    R[k],
-                    slopes,
-                    diagonal,
+                    rate, linear, r_c, r_s, g, D, inlet, decay, dx, p, C[k], S[k], R[k], slopes, diagonal,
                     upper,
-                )
+                )  # fmt: skip
                 if failed:
                     return failed
                 lost[k] = decay * S[k]
