@@ -10,7 +10,6 @@ from mscale_uq.core.dynamics import initial_name
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CaseError, explain
-from mscale_uq.stats.prior import Prior
 
 
 def starts(space: StateSpace) -> set[str]:
@@ -27,13 +26,7 @@ def begun(plan: Plan, space: StateSpace, theta: dict[str, Array], known: Mapping
     variances = {}
     for target in sorted(starts(space) & {p.name for p in space.parameters} - set(theta)):
         binding = plan.bindings[target]
-        prior = known[binding.name].prior  # type: ignore[union-attr]
-        if prior.parents:
-            given = f"the prior of {binding.name!r} depends on other unknowns"  # type: ignore[union-attr]
-            raise CaseError(explain(given, "numbers in its prior"))
-        law = prior.frozen(**prior.resolve({}))
-        theta[target] = np.asarray(law.mean())
-        variances[f"{target}_var"] = np.asarray(law.var())
+        theta[target], variances[f"{target}_var"] = _moments(binding.name, known)  # type: ignore[union-attr]
     laws = _stood_for(plan, space, theta, known)
     return space.with_constants({**variances, **laws}) if variances or laws else space
 
@@ -46,7 +39,7 @@ def _stood_for(
     for target, binding in plan.bindings.items():
         if f"{target}_prior_mean" not in space.constants:
             continue
-        moments = (theta[target], np.zeros(())) if target in theta else _moments(known[binding.name].prior)  # type: ignore[union-attr]
+        moments = (theta[target], np.zeros(())) if target in theta else _moments(binding.name, known)  # type: ignore[union-attr]
         if any(np.ptp(moment) > 0 for moment in moments):
             given = f"entries of {target!r} with laws of their own"
             raise CaseError(explain(given, "one law for all of them, where a filter draws them anew"))
@@ -55,9 +48,11 @@ def _stood_for(
     return laws
 
 
-def _moments(prior: Prior) -> tuple[Array, Array]:
+def _moments(name: str, known: Mapping[str, Unknown]) -> tuple[Array, Array]:
+    """Return mean and variance of an unknown's prior."""
+    prior = known[name].prior
     if prior.parents:
-        given = "a prior that depends on other unknowns, of what a filter draws anew"
+        given = f"the prior of {name!r} depends on other unknowns"
         raise CaseError(explain(given, "numbers in its prior"))
     law = prior.frozen(**prior.resolve({}))
     return np.asarray(law.mean()), np.asarray(law.var())

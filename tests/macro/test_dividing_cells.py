@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from division import divide
 from scipy.integrate import solve_ivp
 from scipy.stats import multivariate_normal
 from tracked_cells import GAIN, KNOWN, RATES, SPECIES, population, two_stage
@@ -12,7 +13,6 @@ from mscale_uq.core.observation import Observation
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import InputError
 from mscale_uq.filters.augment import Unknown, augment
-from mscale_uq.filters.division import divide
 from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.likelihood import KalmanLikelihood
 from mscale_uq.filters.loop import run
@@ -215,8 +215,9 @@ def test_an_impossible_lineage_is_refused(what):
 
 
 def test_mistakes_are_told():
-    with pytest.raises(InputError, match="share = 1"):
-        DividingCells(population(), 2, share=1.0)
+    for share in (0.0, 1.0, -0.1):
+        with pytest.raises(InputError, match=f"share = {share}"):
+            DividingCells(population(), 2, share=share)
     with pytest.raises(InputError, match="cell 2 comes from 9; allowed: one of 1, 2"):
         by_place([1, 2], [1, 9], [0, 5])
     late = Population(SPECIES, ((1, -1, 0, 0), (0, 0, 1, -1)), two_stage, begin=30.0)

@@ -5,6 +5,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 from laplace_space import bodies
+from slopes import check_step_slopes
 
 from mscale_uq.core.formula import Formula
 from mscale_uq.macro.column import Breakthrough, Column, ColumnDynamics
@@ -154,20 +155,6 @@ def test_bodies_that_do_not_react_fill_up_to_what_is_outside():
 
 
 def test_a_step_has_the_derivative_of_differences_to_what_is_inside_and_to_every_value():
-    dynamics = ColumnDynamics(column("spheres", 6, 3))
     rng = np.random.default_rng(2)
-    state, values = rng.uniform(0, 1, 24), {name: np.asarray(value) for name, value in HERE.items()}
-    made, slope = dynamics.linearize_step(state, 0.0, 3e3, values)
-    assert dynamics.step(state[None], 0.0, 3e3, values, rng)[0] == pytest.approx(made, rel=1e-12)
-    change = {"state": rng.standard_normal(24), **{n: v * rng.standard_normal() for n, v in values.items()}}
-
-    def moved(h):
-        there = {name: values[name] + h * change[name] for name in HERE}
-        return dynamics.step((state + h * change["state"])[None], 0.0, 3e3, there, rng)[0]
-
-    difference = (moved(1e-5) - moved(-1e-5)) / 2e-5
-    assert slope.jvp(change)["state"] == pytest.approx(difference, rel=1e-6, abs=1e-7)
-    weight = rng.standard_normal(24)
-    back = slope.vjp({"state": weight})
-    total = sum(np.sum(back[name] * change[name]) for name in change)
-    assert total == pytest.approx(weight @ slope.jvp(change)["state"], rel=1e-12)
+    change = {name: value * rng.standard_normal() for name, value in HERE.items()}
+    check_step_slopes(ColumnDynamics(column("spheres", 6, 3)), 3e3, HERE, change, rng)

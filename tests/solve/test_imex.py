@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from laplace_space import exact, ogata_banks
+from slopes import check_step_slopes
 
 from mscale_uq.errors import InputError, SolveFailed
 from mscale_uq.macro.column import Breakthrough, Column, ColumnDynamics
@@ -108,23 +109,9 @@ def test_every_step_keeps_what_it_has(scheme):
 
 
 def test_a_step_of_the_dynamics_has_the_derivative_of_differences():
-    dynamics = ColumnDynamics(Column(SORPTION, 10.0, 0.5, 12, 0.7))
     rng = np.random.default_rng(5)
-    state, values = rng.uniform(0, 1, 24), {name: np.asarray(value) for name, value in HERE.items()}
-    made, slope = dynamics.linearize_step(state, 0.0, 2.0, values)
-    assert dynamics.step(state[None], 0.0, 2.0, values, rng)[0] == pytest.approx(made, rel=1e-12)
-    change = {"state": rng.standard_normal(24), **{name: rng.standard_normal() for name in HERE}}
-
-    def moved(h):
-        there = {name: values[name] + h * change[name] for name in HERE}
-        return dynamics.step((state + h * change["state"])[None], 0.0, 2.0, there, rng)[0]
-
-    difference = (moved(1e-5) - moved(-1e-5)) / 2e-5
-    assert slope.jvp(change)["state"] == pytest.approx(difference, rel=1e-6, abs=1e-7)
-    weight = rng.standard_normal(24)
-    back = slope.vjp({"state": weight})
-    total = sum(np.sum(back[name] * change[name]) for name in change)
-    assert total == pytest.approx(weight @ slope.jvp(change)["state"], rel=1e-12)
+    change = {name: rng.standard_normal() for name in HERE}
+    check_step_slopes(ColumnDynamics(Column(SORPTION, 10.0, 0.5, 12, 0.7)), 2.0, HERE, change, rng)
 
 
 def test_a_step_that_crosses_more_than_a_cell_is_refused():
