@@ -21,7 +21,9 @@ from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import InputError, explain
 from mscale_uq.observe.common_error import Passed, Path, together
 from mscale_uq.observe.fluorescence import Fluorescence
+from mscale_uq.observe.full_readings import beyond, each_beyond
 from mscale_uq.observe.laws import Gaussian, look_up, named_slopes
+from mscale_uq.observe.path_covariance import PathCovariance
 from mscale_uq.solve.followed_kernels import followed_adjoint
 
 DIVIDES = "a filter follows divisions: `mscale assimilate`; or read founders alone: reader.cells = [..]"
@@ -48,9 +50,10 @@ class Followed(Law):
     ------
     InputError
         If two readings are of one individual at one time. When used: if the model has another number of times
-        than the readings, individuals divide, or the noise saturates. What a full camera leaves open is then
-        an integral over each such reading and all that hangs together with it.
+        than the readings, or individuals divide.
 
+    Where the noise saturates, the readings at saturation count with the probability that all of them lie
+    there, given the others (`observe.full_readings`): exact for one such reading of an individual.
     An error of the background ties the individuals of a frame; they are then filtered as one state
     (`observe.common_error`), which some ten of them allow. There must be a reading, or a missing one, at the
     last of the T times.
@@ -75,7 +78,8 @@ class Followed(Law):
     def logpdf(self, data: Array, prediction: Array, variance: Array, values: Values) -> LawTerms:
         """Return the log-density; `pointwise` is each reading's given the earlier ones of its individual.
 
-        With an error of the background, given the earlier ones of all.
+        With an error of the background, given the earlier ones of all. Readings at saturation come after the
+        others of their individual, or of all: the logarithm of their joint probability stands at the last one.
         """
         pass_ = self._pass(data, prediction, variance, values)
         to_error, to_total = pass_.error, pass_.own
@@ -89,12 +93,24 @@ class Followed(Law):
         return LawTerms(pass_.logs, by_noise - to_error, to_total, slopes)
 
     def held_out(self, data: Array, prediction: Array, variance: Array, values: Values) -> Array:
-        """Return each reading's log-density given all the others, shaped like the data."""
-        pass_ = self._pass(data, prediction, variance, values)
-        precision, pull = pass_.precision, pass_.error
+        """Return each reading's log-density given all the others, shaped like the data.
+
+        Full readings are no more than bounds: here they do not count as others.
+        """
+        full = self.censored(data)
+        own = np.broadcast_to(self._own(prediction, variance, values), np.shape(data))
+        known = self._known(self._model(values), np.where(full, np.nan, data) - prediction, own)
+        precision, pull = known.precision, known.error
         safe = np.where(precision > 0, precision, 1.0)
-        density = -0.5 * (np.log(2 * np.pi / safe) + pull**2 / safe)
-        return np.where(precision > 0, density, 0.0)
+        density = np.where(precision > 0, -0.5 * (np.log(2 * np.pi / safe) + pull**2 / safe), 0.0)
+        if full.any():
+            groups = self.blocks(prediction, variance, values)
+            density += each_beyond(self._error(data, prediction), full, groups)
+        return density
+
+    def censored(self, data: Array) -> np.ndarray:
+        """Return which readings are at saturation."""
+        return self.noise.censored(data)
 
     def mean(self, prediction: Array, values: Values) -> Array:
         """Return the expected readings."""
@@ -102,35 +118,38 @@ class Followed(Law):
 
     def cov(self, prediction: Array, variance: Array, values: Values) -> Array:
         """Return the covariance ``(rows, rows)``."""
-        size, when = np.size(prediction), self._places[1]
-        whole = np.zeros((size, size))
-        for rows, cov in self._each(prediction, variance, values):
+        whole = np.zeros((np.size(prediction), np.size(prediction)))
+        for rows, cov in self.blocks(prediction, variance, values):
             whole[np.ix_(rows, rows)] = cov
-        return whole + self._common**2 * (when[:, None] == when)
+        return whole
 
     def blocks(
         self, prediction: Array, variance: Array, values: Values
     ) -> Iterator[tuple[np.ndarray, Array]]:
         """Yield the places ``(r,)`` and the covariance ``(r, r)`` of readings that hang together."""
-        if self._common:
-            yield np.arange(np.size(prediction)), self.cov(prediction, variance, values)
-        else:
-            yield from self._each(prediction, variance, values)
+        yield from self._groups(*self._parts(prediction, variance, values))
 
-    def _each(self, prediction: Array, variance: Array, values: Values) -> Iterator[tuple[np.ndarray, Array]]:
+    def _groups(self, paths: PathCovariance, own: Array) -> Iterator[tuple[np.ndarray, Array]]:
+        groups = self._each(paths, own)
+        if not self._common:
+            yield from groups
+            return
+        when, whole = self._places[1], np.zeros((own.size, own.size))
+        for rows, cov in groups:
+            whole[np.ix_(rows, rows)] = cov
+        yield np.arange(own.size), whole + self._common**2 * (when[:, None] == when)
+
+    def _each(self, paths: PathCovariance, own: Array) -> Iterator[tuple[np.ndarray, Array]]:
         """Yield the same of each individual, without what they share."""
-        F, Q, slope = self._model(values)
-        between = np.zeros((len(F), len(F)))
-        P, columns = np.zeros(F.shape[1:]), np.zeros((0, F.shape[1]))
-        for t in range(len(F)):
-            P = F[t] @ P @ F[t].T + Q[t]
-            columns = np.concatenate([columns @ F[t].T, (P @ slope[t])[None]])
-            between[: t + 1, t] = columns @ slope[t]
-        between = np.triu(between) + np.triu(between, 1).T
-        own, (who, when) = np.ravel(self._own(prediction, variance, values)), self._places
+        who, when = self._places
         for individual in np.unique(who):
             rows = np.flatnonzero(who == individual)
-            yield rows, between[np.ix_(when[rows], when[rows])] + np.diag(own[rows])
+            yield rows, paths.between[np.ix_(when[rows], when[rows])] + np.diag(own[rows])
+
+    def _parts(self, prediction: Array, variance: Array, values: Values) -> tuple[PathCovariance, Array]:
+        """Return how readings hang together in time, and the variance of each one's own noise ``(rows,)``."""
+        own = self._own(prediction, variance, values)
+        return PathCovariance(self._model(values)), np.broadcast_to(own, np.shape(prediction))
 
     def sample(self, prediction: Array, variance: Array, values: Values, rng: np.random.Generator) -> Array:
         """Draw the readings of other individuals, with paths of their own."""
@@ -145,7 +164,7 @@ class Followed(Law):
         noise = np.sqrt(self._own(prediction, variance, values)) * rng.standard_normal(np.shape(prediction))
         if self._common:
             noise += self._common * rng.standard_normal(len(F))[self._places[1]]
-        return np.asarray(prediction + read[self._places] + noise)
+        return np.asarray(np.minimum(prediction + read[self._places] + noise, self._saturation))
 
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +175,7 @@ class Followed(Law):
         individual, time = self._places
         return int(individual.max()) + 1, int(time.max()) + 1
 
-    def _model(self, values: Values) -> tuple[Array, Array, Array]:
+    def _model(self, values: Values) -> Path:
         if self.divides:
             given = f"{self.quantity}: followed individuals that divide"
             raise InputError(explain(given, "individuals that each begin by themselves", DIVIDES))
@@ -165,7 +184,12 @@ class Followed(Law):
         if len(F) != self._shape[1]:
             given = f"{self.quantity}: the last reading stands at time {self._shape[1]} of {len(F)}"
             raise InputError(explain(given, "a reading, or a missing one, at the last time"))
-        return F, Q, slope
+        return Path(F, Q, slope)
+
+    @property
+    def _saturation(self) -> float:
+        limit = self.noise.saturation if isinstance(self.noise, Fluorescence) else None
+        return np.inf if limit is None else limit
 
     @property
     def _common(self) -> float:
@@ -182,25 +206,30 @@ class Followed(Law):
         return np.asarray(sd**2 + (relative * prediction) ** 2 + variance)
 
     def _pass(self, data: Array, prediction: Array, variance: Array, values: Values) -> Passed:
-        """Run the filter forth and back."""
-        self._check_noise()
-        path, at = Path(*self._model(values)), self._places
+        """Run the filter forth and back; full readings join what it found."""
+        path, at, full = self._model(values), self._places, self.censored(data)
         own = np.broadcast_to(self._own(prediction, variance, values), np.shape(data))
+        known = np.where(full, np.nan, data) - prediction
+        found = self._known(path, known, own)
+        if not full.any():
+            return found
+        paths = PathCovariance(path)
+        return beyond(found, self._error(data, prediction), full, self._groups(paths, own), paths, at)
+
+    def _known(self, path: Path, error: Array, own: Array) -> Passed:
+        at = self._places
         if self._common:
-            return together(path, *at, data - prediction, own, self._common)
-        error, r = np.full(self._shape, np.nan), np.ones(self._shape)
-        error[at], r[at] = data - prediction, own
+            return together(path, *at, error, own, self._common)
+        errors, r = np.full(self._shape, np.nan), np.ones(self._shape)
+        errors[at], r[at] = error, own
         rows, to = np.zeros((4, *self._shape)), Path(*(np.zeros_like(part) for part in path))
-        followed_adjoint(error, r, path.slope, path.F, path.Q, *rows, to.slope, to.F, to.Q)
+        followed_adjoint(errors, r, path.slope, path.F, path.Q, *rows, to.slope, to.F, to.Q)
         logs, precision, to_error, to_own = (part[at] for part in rows)
         return Passed(logs, precision, to_error, to_own, to)
 
-    def _check_noise(self) -> None:
-        if isinstance(self.noise, Fluorescence) and self.noise.saturation is not None:
-            given = f"{self.quantity}: followed individuals and a camera that saturates"
-            why = "one value for the density of all readings, which has none where some are only a bound"
-            hint = "leave saturated readings empty if they are few, or filter: `mscale assimilate`"
-            raise InputError(explain(given, why, hint))
+    def _error(self, data: Array, prediction: Array) -> Array:
+        """Return reading minus expectation, of a full one its bound."""
+        return np.where(self.censored(data), self._saturation, data) - prediction
 
 
 @final

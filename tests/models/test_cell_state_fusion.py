@@ -99,6 +99,22 @@ def test_the_posterior_of_both_experiments_has_the_slope_of_its_differences(case
         assert slope[k] == pytest.approx(difference, rel=1e-4, abs=1e-3)
 
 
+def test_a_camera_that_saturates_is_fitted_and_filtered_by_one_law(tmp_path):
+    text = find_case("cell_state_fusion").read_text()
+    text = text.replace("background = 100 }", "background = 100, saturation = 4800 }")
+    (tmp_path / "case.toml").write_text(text)
+    full = read_case(tmp_path / "case.toml")
+    movie, plan = full.plans[0], full.assimilating
+    law = movie.operators["intensity"].law
+    assert law.censored(movie.data.outputs["intensity"]).sum() > 5
+    assert law.noise == plan.space.observations["microscope"].law
+    posterior = full.posterior()
+    theta = posterior.pack(TRUTH)
+    move = 1e-5 * np.maximum(np.abs(theta), 0.1) * np.where(np.arange(theta.size) % 2, 1, -0.7)
+    difference = (posterior.logpdf(theta + move) - posterior.logpdf(theta - move)) / 2
+    assert posterior.logpdf_gradient(theta)[1] @ move == pytest.approx(difference, rel=1e-5)
+
+
 def intervals(now):
     """Ends of the 95 % interval of each learned parameter."""
     ends = unknown_values(now.space, now.state.mean + np.outer([-1.96, 1.96], deviation(now.state)))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from mscale_uq.errors import InputError
 from mscale_uq.observe.fluorescence import Fluorescence
@@ -16,6 +16,8 @@ WHO, WHEN = (tuple(axis.ravel()) for axis in np.meshgrid(range(N), range(T), ind
 
 
 LAWS = (Gaussian("noise", 0.1), Fluorescence("noise", 0.2, 0.1, background=0.5, background_sd=0.8))
+
+FULL = (replace(LAWS[1], background_sd=0.0, saturation=1.0), replace(LAWS[1], saturation=1.0))
 
 
 @pytest.fixture(params=LAWS, ids=["each", "common"])
@@ -59,6 +61,7 @@ def test_the_density_of_a_reading_given_all_others_is_the_dense_one(noise):
     assert np.all(law.held_out(data, mean, np.zeros(N * T), values)[~seen] == 0)
 
 
+@pytest.mark.parametrize("noise", [*LAWS, *FULL], ids=["each", "common", "full", "full_common"])
 def test_slopes_are_differences_to_everything_the_law_reads(noise):
     law, data, mean, values = scene(noise)
     terms, h, none = law.logpdf(data, mean, np.zeros(N * T), values), 1e-5, np.zeros(N * T)
@@ -100,10 +103,41 @@ def test_the_readings_of_a_frame_share_the_error_of_its_background():
     assert rows.size == N * T
 
 
-def test_individuals_under_a_camera_that_saturates_are_refused_and_too_many_with_a_common_error():
-    law, data, mean, values = scene()
-    with pytest.raises(InputError, match=r"saturates.*assimilate"):
-        replace(law, noise=Fluorescence(1.0, saturation=255.0)).logpdf(data, mean, np.zeros(N * T), values)
+def dense(law, data, mean, values, full):
+    """The density of known readings, and mean and covariance of full ones given these, by dense algebra."""
+    known, cov = ~np.isnan(data) & ~full, law.cov(mean, np.zeros(N * T), values)
+    gain = cov[np.ix_(full, known)] @ np.linalg.inv(cov[np.ix_(known, known)])
+    density = multivariate_normal(mean[known], cov[np.ix_(known, known)]).logpdf(data[known])
+    left = cov[np.ix_(full, full)] - gain @ cov[np.ix_(known, full)]
+    return density, mean[full] + gain @ (data - mean)[known], left
+
+
+@pytest.mark.parametrize("noise", FULL, ids=["each", "common"])
+def test_one_full_reading_counts_with_its_tail_given_all_others_exactly(noise):
+    law, data, mean, values = scene(replace(noise, saturation=None))
+    data[7] = limit = np.nanmax(data) + 1.0
+    law = replace(law, noise=replace(noise, saturation=limit))
+    full = np.arange(N * T) == 7
+    density, there, left = dense(law, data, mean, values, full)
+    exact = density + norm.logsf(limit, there[0], np.sqrt(left[0, 0]))
+    assert law.logpdf(data, mean, np.zeros(N * T), values).total == pytest.approx(exact, rel=1e-12)
+    alone = law.held_out(data, mean, np.zeros(N * T), values)[7]
+    assert alone == pytest.approx(exact - density, rel=1e-10)
+
+
+@pytest.mark.parametrize("noise", FULL, ids=["each", "common"])
+def test_several_full_readings_count_with_the_probability_that_all_of_them_are_full(noise):
+    law, data, mean, values = scene(noise)
+    full = law.censored(data)
+    assert full.sum() >= 4
+    density, there, left = dense(law, data, mean, values, full)
+    beyond = multivariate_normal(np.zeros(full.sum()), left, seed=1).logcdf(there - 1.0)
+    exact = density + beyond
+    assert law.logpdf(data, mean, np.zeros(N * T), values).total == pytest.approx(exact, abs=0.01)
+
+
+def test_too_many_individuals_with_a_common_error_are_refused_and_two_readings_of_one_at_one_time():
+    law, _, _, values = scene()
     many = replace(law, noise=LAWS[1], individual=tuple(range(600)), time=(T - 1,) * 600)
     with pytest.raises(InputError, match="600 followed individuals"):
         many.logpdf(np.ones(600), np.ones(600), np.zeros(600), values)
