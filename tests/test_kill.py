@@ -87,10 +87,14 @@ def size(out):
     return sum(path.stat().st_size for path in out.rglob("draws.log"))
 
 
+def children_of(process):
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split()
+
+
 def chains_of(parent):
-    """Return the process numbers of a run's chains."""
-    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-    return [int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    """Return the process numbers of a run's chains: forks of the child that has imported what they need."""
+    servers = [c for c in children_of(parent.pid) if b"forkserver" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    return [int(chain) for server in servers for chain in children_of(server)]
 
 
 def alive(process):

@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 
 from mscale_uq.infer import worker
-from mscale_uq.infer.chains import environment
+from mscale_uq.infer.chains import environment, fresh_processes
 
 
 @contextmanager
 def process_pool(cores: int) -> Iterator[ProcessPoolExecutor]:
-    """Give `cores` spawned processes of one thread each; its `map` is what `map=` arguments take.
+    """Give `cores` fresh processes of one thread each; its `map` is what `map=` arguments take.
 
     They end with this process, however it ends; what has not begun when an error comes is not begun.
     """
-    spawn = get_context("spawn")
-    with environment(), ProcessPoolExecutor(cores, mp_context=spawn, initializer=worker.attach) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with environment() as variables:
+        context = fresh_processes()
+        with ProcessPoolExecutor(cores, context, worker.attach, (variables,)) as pool:
+            try:
+                yield pool
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise

@@ -1,6 +1,5 @@
 """The process of one chain: talks to its parent, and does not outlive it."""
 
-import ctypes
 import os
 import signal
 import sys
@@ -15,7 +14,6 @@ from typing import final
 
 from mscale_uq.infer.chain import run_chain
 
-ON_PARENTS_DEATH = 1  # prctl's PR_SET_PDEATHSIG
 REPORT_INTERVAL = 0.2  # seconds between two messages
 
 
@@ -24,9 +22,9 @@ class ModelError(Exception):
     """Stands for an exception that cannot be sent from one process to another."""
 
 
-def main(connection: Connection) -> None:
+def main(connection: Connection, variables: dict[str, str]) -> None:
     """Receive a job, run it, and send ("draw", ...) now and then, ("done",) or ("error", ...) at the end."""
-    attach()  # an interrupt goes to the parent as well, which asks chains to stop at a draw
+    attach(variables)  # an interrupt goes to the parent as well, which asks chains to stop at a draw
     try:
         run_chain(connection.recv(), Reporter(connection))
     except Exception as error:  # noqa: BLE001 - raised again in the parent
@@ -35,16 +33,26 @@ def main(connection: Connection) -> None:
         connection.send(("done",))
 
 
-def attach() -> None:
-    """Leave interrupts to the parent, and end with it.
+def attach(variables: dict[str, str]) -> None:
+    """Take over the parent's environment variables, leave interrupts to it, and end with it.
 
     A thread sees the parent's end on every system, but not while a solver holds the interpreter; where the
     kernel (Linux) can end a process for it, no solver delays that.
     """
+    os.environ.clear()
+    os.environ.update(variables)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is None:
+        return
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(ON_PARENTS_DEATH, signal.SIGKILL)
-    threading.Thread(target=_follow_parent, daemon=True).start()  # also if it has ended before that call
+        import fcntl  # there is none on Windows
+
+        # The pipe that the parent's end closes tells it by SIGIO, whose default is to end the process.
+        fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, os.O_ASYNC | fcntl.fcntl(parent.sentinel, fcntl.F_GETFL))
+    # Also if it has ended before those calls.
+    threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
 
 
 @final
@@ -65,12 +73,10 @@ class Reporter:
         return not self._connection.poll()
 
 
-def _follow_parent() -> None:
+def _follow(sentinel: int) -> None:
     """End this process when its parent has, however it ended; the checkpoint is a second old at most."""
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+    wait([sentinel])
+    os._exit(1)
 
 
 def _portable(error: Exception) -> Exception:

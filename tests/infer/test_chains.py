@@ -157,11 +157,16 @@ def started(tmp_path):
         assert time.monotonic() < deadline
         assert parent.poll() is None
         time.sleep(0.2)
-    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-    chains = [
-        int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    servers = [
+        child
+        for child in children_of(parent.pid)
+        if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
-    return parent, chains
+    return parent, [int(chain) for server in servers for chain in children_of(server)]
+
+
+def children_of(process):
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split()
 
 
 def alive(process):
@@ -184,20 +189,21 @@ def test_a_chain_ends_within_five_seconds_of_its_parent_being_killed(tmp_path):
 
 
 HOLDING = """
+import os
 import sys
-from multiprocessing import get_context
 from pathlib import Path
+from mscale_uq.infer.chains import fresh_processes
 from mscale_uq.infer.worker import attach
 
 
 def hold(told):
-    attach()
+    attach(dict(os.environ))
     Path(told).touch()
     sum(range(10**12))  # one call of compiled code, hours long, in which no other thread gets a turn
 
 
 if __name__ == "__main__":
-    child = get_context("spawn").Process(target=hold, args=(sys.argv[1],))
+    child = fresh_processes().Process(target=hold, args=(sys.argv[1],))
     child.start()
     print(child.pid, flush=True)
     child.join()
