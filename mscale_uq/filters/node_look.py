@@ -19,7 +19,7 @@ from mscale_uq.filters.node_update import Terms, Told, updated
 from mscale_uq.filters.rows_reading import Slopes, linear_rows
 from mscale_uq.observe.counts import NegativeBinomial
 from mscale_uq.observe.fluorescence import Fluorescence
-from mscale_uq.observe.laws import Gaussian, look_up
+from mscale_uq.observe.laws import Gaussian
 from mscale_uq.solve.node_blocks import gather, reaches
 
 
@@ -28,7 +28,7 @@ from mscale_uq.solve.node_blocks import gather, reaches
 class Reading:
     """One observation, its operator, the values that hold for it, which of its m readings are `used`.
 
-    With their variance ``(G, m)``.
+    With their variance ``(G, m)`` at the forecast; what is said of a state takes it at that state.
     """
 
     observation: Observation
@@ -47,8 +47,20 @@ class Reading:
             found = law.logpdf(y, expected, np.zeros(expected.shape), values)
             tiny = np.finfo(float).tiny
             return found.pointwise, found.d_prediction, 1 / np.maximum(law.spread(expected, values), tiny)
-        R, error = self.variance[:, self.used], y - expected
-        return -0.5 * (error**2 / R + np.log(2 * np.pi * R)), error / R, 1 / R
+        R, slope = self._noise(expected)
+        error = y - expected
+        misfit = error**2 / R
+        score = error / R + 0.5 * (misfit - 1) * slope / R
+        return -0.5 * (misfit + np.log(2 * np.pi * R)), score, 1 / R
+
+    def _noise(self, expected: Array) -> tuple[Array, Array | float]:
+        """Return the variance at what is expected, and its slope."""
+        law = self.operator.law
+        assert isinstance(law, Gaussian | Fluorescence)  # what the filter saw to
+        steady = law.relative == 0 and (isinstance(law, Gaussian) or law.shot == 0)
+        if steady or self.observation.noise is not None:
+            return self.variance[:, self.used], 0.0
+        return law.own(expected, np.zeros(expected.shape), self.values), law.own_slope(expected, self.values)
 
 
 @final
@@ -219,13 +231,9 @@ def _variance(one: Observation, operator: ObservationOperator, expected: Array, 
         return law.spread(expected, values)
     if one.noise is not None:
         found = np.broadcast_to(np.diag(one.noise_cov), expected.shape)  # type: ignore[arg-type]
-    elif isinstance(law, Fluorescence):
-        found = law.own(expected, np.zeros(expected.shape), values)
     else:
-        assert isinstance(law, Gaussian)  # what the filter saw to
-        found = np.broadcast_to(
-            look_up(law.sd, values) ** 2 + (look_up(law.relative, values) * expected) ** 2, expected.shape
-        )
+        assert isinstance(law, Gaussian | Fluorescence)  # what the filter saw to
+        found = law.own(expected, np.zeros(expected.shape), values)
     if not np.all(found > 0):
         raise CovarianceError("variance of a reading", {"time": one.time}, "is not positive")
     return found

@@ -3,7 +3,8 @@
 With x = m + P a the posterior's logarithm is log p(y | x) - a'P a / 2. Newton's method with the expected
 information J of the readings on x goes from a by (I + J P)^-1 (g - a), where g is the slope of the first term
 to x; no inverse of P is needed, which is singular where something is known exactly. Normal readings that are
-affine in x need one step, and the evidence is exact; for counts it is Laplace's approximation.
+affine in x need one step, and the evidence is exact, if their noise does not depend on x. For counts, and for
+noise that grows with what is read, it is Laplace's approximation at the most probable x.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from mscale_uq.filters.node_blocks import Blocks
 from mscale_uq.solve.node_blocks import newton, told
 
 STEPS, HALVINGS = 50, 30
-TOLERANCE = 1e-10  # of what another step would gain in the logarithm
+TOLERANCE = 1e-7  # of what another step would gain in the logarithm
 
 
 class Terms(NamedTuple):

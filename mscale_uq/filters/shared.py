@@ -236,7 +236,5 @@ def _shared(
 
 def noise_of(law: Gaussian | Fluorescence, expected: Array, values: Values) -> tuple[Array, float]:
     """Return each reading's own variance ``(N,)`` and the variance that all share."""
-    if isinstance(law, Fluorescence):
-        return law.own(expected, np.zeros(expected.shape), values), law.background_sd**2
-    sd, relative = look_up(law.sd, values), look_up(law.relative, values)
-    return np.asarray(sd**2 + (relative * expected) ** 2), 0.0
+    own = law.own(expected, np.zeros(expected.shape), values)
+    return own, law.background_sd**2 if isinstance(law, Fluorescence) else 0.0

@@ -99,7 +99,7 @@ class Fluorescence(Law):
             pointwise[f.full] = self._censored(f, prediction, to_error, to_total)
         light = prediction - self.background
         relative, sd = look_up(self.relative, values), look_up(self.sd, values)
-        to_light = to_total * (self.shot * (light > 0) + 2 * relative**2 * light)
+        to_light = to_total * self.own_slope(prediction, values)
         slopes = {"sd": to_total * 2 * sd, "relative": to_total * 2 * relative * light**2}
         return LawTerms(pointwise, to_light - to_error, to_total, named_slopes(self, slopes, values))
 
@@ -128,6 +128,11 @@ class Fluorescence(Law):
         shot = self.shot * np.maximum(light, 0.0)
         total = look_up(self.sd, values) ** 2 + shot + (look_up(self.relative, values) * light) ** 2
         return np.asarray(total + variance)
+
+    def own_slope(self, prediction: Array, values: Values) -> Array:
+        """Return its derivative to the prediction."""
+        light = prediction - self.background
+        return np.asarray(self.shot * (light > 0) + 2 * look_up(self.relative, values) ** 2 * light)
 
     def sample(self, prediction: Array, variance: Array, values: Values, rng: np.random.Generator) -> Array:
         """Draw a frame."""

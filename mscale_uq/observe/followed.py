@@ -84,8 +84,7 @@ class Followed(Law):
         pass_ = self._pass(data, prediction, variance, values)
         to_error, to_total = pass_.error, pass_.own
         light, relative = self._light(prediction), look_up(self.noise.relative, values)
-        shot = self.noise.shot if isinstance(self.noise, Fluorescence) else 0.0
-        by_noise = to_total * (shot * (light > 0) + 2 * relative**2 * light)
+        by_noise = to_total * self.noise.own_slope(prediction, values)
         sd = look_up(self.noise.sd, values)
         levels = {"sd": to_total * 2 * sd, "relative": to_total * 2 * relative * light**2}
         slopes: Named = {f"{self.quantity}_{part}": to for part, to in zip(PARTS, pass_.path, strict=True)}
@@ -98,7 +97,7 @@ class Followed(Law):
         Full readings are no more than bounds: here they do not count as others.
         """
         full = self.censored(data)
-        own = np.broadcast_to(self._own(prediction, variance, values), np.shape(data))
+        own = np.broadcast_to(self.noise.own(prediction, variance, values), np.shape(data))
         known = self._known(self._model(values), np.where(full, np.nan, data) - prediction, own)
         precision, pull = known.precision, known.error
         safe = np.where(precision > 0, precision, 1.0)
@@ -148,7 +147,7 @@ class Followed(Law):
 
     def _parts(self, prediction: Array, variance: Array, values: Values) -> tuple[PathCovariance, Array]:
         """Return how readings hang together in time, and the variance of each one's own noise ``(rows,)``."""
-        own = self._own(prediction, variance, values)
+        own = self.noise.own(prediction, variance, values)
         return PathCovariance(self._model(values)), np.broadcast_to(own, np.shape(prediction))
 
     def sample(self, prediction: Array, variance: Array, values: Values, rng: np.random.Generator) -> Array:
@@ -161,7 +160,7 @@ class Followed(Law):
         for t in range(len(F)):
             paths = paths @ F[t].T + rng.standard_normal(paths.shape) @ roots[t].T
             read[:, t] = paths @ slope[t]
-        noise = np.sqrt(self._own(prediction, variance, values)) * rng.standard_normal(np.shape(prediction))
+        noise = np.sqrt(self.noise.own(prediction, variance, values)) * rng.standard_normal(np.shape(prediction))
         if self._common:
             noise += self._common * rng.standard_normal(len(F))[self._places[1]]
         return np.asarray(np.minimum(prediction + read[self._places] + noise, self._saturation))
@@ -199,16 +198,10 @@ class Followed(Law):
     def _light(self, prediction: Array) -> Array:
         return prediction - (self.noise.background if isinstance(self.noise, Fluorescence) else 0.0)
 
-    def _own(self, prediction: Array, variance: Array, values: Values) -> Array:
-        if isinstance(self.noise, Fluorescence):
-            return self.noise.own(prediction, variance, values)
-        sd, relative = look_up(self.noise.sd, values), look_up(self.noise.relative, values)
-        return np.asarray(sd**2 + (relative * prediction) ** 2 + variance)
-
     def _pass(self, data: Array, prediction: Array, variance: Array, values: Values) -> Passed:
         """Run the filter forth and back; full readings join what it found."""
         path, at, full = self._model(values), self._places, self.censored(data)
-        own = np.broadcast_to(self._own(prediction, variance, values), np.shape(data))
+        own = np.broadcast_to(self.noise.own(prediction, variance, values), np.shape(data))
         known = np.where(full, np.nan, data) - prediction
         found = self._known(path, known, own)
         if not full.any():

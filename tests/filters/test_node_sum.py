@@ -51,7 +51,7 @@ def stream(data):
     return [Observation(STEP * t, "camera", "light", row) for t, row in enumerate(data, start=1)]
 
 
-@pytest.mark.parametrize("law", [Gaussian(60.0), CAMERA])
+@pytest.mark.parametrize("law", [Gaussian(60.0), Fluorescence(60.0, background=100.0)])
 def test_the_filter_is_the_sum_over_a_lattice(law):
     data = readings(CELLS, 10, seed=3)
     space = augment(cells(law), PRIOR)
@@ -86,6 +86,42 @@ def test_where_the_unknown_is_all_but_known_it_is_the_kalman_filter():
         pair = np.ix_(seen, seen)
         assert same.innovation_cov[pair] == pytest.approx(info.innovation_cov[pair], rel=1e-9)
         assert np.array_equal(same.verdicts, info.verdicts)
+
+
+def still(speed):
+    return matrix([[-speed]]), np.zeros(1), matrix([[0.0 * speed]])
+
+
+def test_noise_that_grows_with_the_light_is_taken_at_the_most_probable_state():
+    law, mean, sd = Fluorescence(5.0, 2.0, 0.1, 100.0), 200.0, 80.0
+    camera = ObservationOperator("light", law, PointwiseFormula(light, "light"))
+    dynamics = LinearSDE("cell", (Quantity("protein", "1"),), still)
+    known = Parameter("speed", "1/h", 1e-9, lower=0), Parameter("gain", "1", 1.0, lower=0)
+    begin = {"protein_initial": mean, "protein_initial_var": sd**2}
+    space = augment(StateSpace([], dynamics, {"camera": camera}, known, begin), {"gain": Unknown(1.0, 1e-9)})
+    now = start(GaussianSum(16), space, {"speed": 1e-9})
+
+    x = np.linspace(mean - 9 * sd, mean + 9 * sd, 20001)
+    noise = np.sqrt(law.own(100.0 + x, np.zeros(x.size), {}))
+    R = law.own(np.array(100.0 + mean), np.zeros(()), {})  # as it would be, frozen at the forecast
+    misses, rng = [], np.random.default_rng(1)
+    for truth in rng.normal(mean, sd, 40):
+        y = rng.normal(100.0 + truth, np.sqrt(law.own(np.array(100.0 + truth), np.zeros(()), {})))
+        density = norm.logpdf(x, mean, sd) + norm.logpdf(y, 100.0 + x, noise)
+        weights = np.exp(density - density.max()) / np.exp(density - density.max()).sum()
+        exact = weights @ x
+        spread = np.sqrt(weights @ (x - exact) ** 2)
+        after, info = now.update(Observation(0.0, "camera", "light", np.array([y])))
+        found, sure = after.state.mean[0], np.sqrt(after.state.cov[0, 0])
+        assert not info.note
+        assert found == pytest.approx(x[density.argmax()], abs=0.01 * sd)
+        gain = sd**2 / (sd**2 + R)
+        frozen, of_frozen = mean + gain * (y - 100.0 - mean), np.sqrt(gain * R)
+        misses.append([(found - exact) / spread, np.log(sure / spread), (frozen - exact) / spread])
+        misses[-1].append(np.log(of_frozen / spread))
+    here, width, frozen, frozen_width = np.sqrt(np.mean(np.square(misses), axis=0))
+    assert here < 0.7 * frozen
+    assert width < 0.6 * frozen_width
 
 
 def wander(speed):
