@@ -205,6 +205,25 @@ def sent(folder, orders):
     return folder / "run", follow(path, folder / "run")
 
 
+def test_a_growing_table_says_whose_daughter_a_cell_is(whole, tmp_path):
+    """The first hour comes as the tracker's file, the rest as lines of a table, daughters told at their birth."""
+    lines, _ = movie()
+    path = write(tmp_path / "lab", lines[:24], LIVE.replace("[stream]", '[stream]\nsource = "scope.csv"'))
+    times, told = {name: 5.0 * first - 2.5 for name, (_, first, _) in BRANCHES.items()}, set()
+    table = "time [min],cell,parent,born [min],intensity\n"
+    for name, mother, time, light in (line.strip().split(",") for line in lines[24:]):
+        past = "," if name == mother or name in told else f"{mother},{times[name]}"
+        table += f"{time},{name},{past},{light}\n"
+        told.add(name)
+    for until in (len(table) // 2, len(table)):  # a line is torn
+        (tmp_path / "lab" / "scope.csv").write_text(table[:until])
+        status = follow(path, tmp_path / "run")
+    assert set(status.verdicts) <= {"used", "missing"}
+    live, last = unpack(believed(tmp_path / "run")[0]), whole[1][-1][0]
+    assert np.array_equal(live.means, last.means)
+    assert np.array_equal(live.log_mass, last.log_mass)
+
+
 DAUGHTER, SISTER = ({"cell": 3, "parent": 1, "born": 62.5}, 65), ({"cell": 4, "parent": 1, "born": 62.5}, 70)
 
 

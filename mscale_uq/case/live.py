@@ -83,8 +83,9 @@ class Live:
             return JsonLines(lines)
         outputs = tuple(output.name for output in stream.outputs.values())
         places = tuple(dict.fromkeys(c.name for one in stream.places.values() for c in one.along))
+        past = {output.name: stream.places[source].past for source, output in stream.outputs.items()}
         numbered = self.path is not None
-        return GrowingTable(lines, stream.time.name, outputs, places, self.columns, numbered)
+        return GrowingTable(lines, stream.time.name, outputs, places, self.columns, numbered, past)
 
 
 def plan_live(

@@ -1,7 +1,8 @@
 """A CSV file that grows, or comes through a pipe, as records: one reading of one output a row and column.
 
 The header is that of any table of data, ``time [min],depth [um],concentration [g/m^3]``; a column ``seq``
-numbers the rows, and otherwise the lines of a file do.
+numbers the rows, and otherwise the lines of a file do. Cells that divide say so in the columns ``parent`` and
+``born``, in the first row of a daughter or in all of them.
 """
 
 import csv
@@ -36,6 +37,8 @@ class GrowingTable(Source):
     columns
         Our name -> heading in the file (``name`` or ``name [unit]``), where they differ; columns that are
         neither ours nor named here are left alone.
+    past
+        Output -> names of columns that say where what is read comes from. They may be missing, or empty.
     numbered
         Whether the lines are those of a file, so that their number names them.
 
@@ -53,10 +56,12 @@ class GrowingTable(Source):
         places: tuple[str, ...] = (),
         columns: Mapping[str, str] | None = None,
         numbered: bool = True,
+        past: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._lines, self.name = lines, lines.name
         self._time, self._outputs, self._places = time, outputs, places
         self._columns, self._numbered = dict(columns or {}), numbered
+        self._past = dict(past or {})
         self._header: Header | None = None
         self._begin = 0
 
@@ -120,6 +125,7 @@ class GrowingTable(Source):
 
     def _record(self, named: Mapping[str, tuple[str, str | None]], output: str, where: int) -> dict[str, Any]:
         reading = _number(*named[output][:1], output)
+        told = [name for name in self._past.get(output, ()) if named.get(name, ("", None))[0]]
         seq = _whole(named[SEQ][0]) if SEQ in named else (where if self._numbered else None)
         return {
             "source": f"{self.name} {output}",
@@ -128,7 +134,7 @@ class GrowingTable(Source):
             "event_time": _with_unit(*named[self._time], self._time),
             "value": None if math.isnan(reading) else reading,
             "units": named[output][1],
-            "coordinates": {name: _with_unit(*named[name], name) for name in self._places},
+            "coordinates": {name: _with_unit(*named[name], name) for name in (*self._places, *told)},
         }
 
 
