@@ -28,6 +28,16 @@ def test_contestants_of_cell_and_square_agree_and_have_their_ratios():
     assert all(np.isfinite(ratio).all() for ratio in found.values())
 
 
+def test_a_program_whose_cell_is_off_in_the_fifth_digit_is_not_timed():
+    bench = importlib.import_module("bench_jax")
+    K, dK = bench.ours(32)
+    bench.gate(32, {"JAX": [K.tolist(), dK.tolist()]})
+    with pytest.raises(SystemExit, match="tensor, JAX"):
+        bench.gate(32, {"JAX": [((1 + 1e-5) * K).tolist(), dK.tolist()]})
+    with pytest.raises(SystemExit, match="derivative, JAX"):
+        bench.gate(32, {"JAX": [K.tolist(), (1.01 * dK).tolist()]})
+
+
 def test_integrators_come_to_one_reference_and_what_misses_it_has_no_figure():
     bench = importlib.import_module("bench_stiff")
     runs = bench.one_round()
