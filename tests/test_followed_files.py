@@ -64,6 +64,28 @@ def test_live_and_at_once_a_movie_and_its_dish_say_the_same_to_the_last_bit(in_o
         assert np.array_equal(getattr(live, part), getattr(state, part))
 
 
+def test_a_dish_that_comes_later_is_one_reading_where_the_case_pools_it(tmp_path):
+    """As in the case on the same files that does not follow them."""
+    counts = 'umi = { law = "negative_binomial", overdispersion = 0.05 }'
+    case = lab(tmp_path)
+    case.write_text(case.read_text().replace(counts, 'umi = { law = "pseudobulk" }'))
+    lines = [line for line in movie() if line in movie()[:HEADER] or float(line.split(",")[7]) <= 65.0]
+    write(tmp_path, "".join(lines))
+    before = follow(case, tmp_path / "run")
+    came(DISH, tmp_path / "lab")
+    after = follow(case, tmp_path / "run")
+    assert (after.late, after.received) == (1, before.received + 1)
+    text = shortened("cell_state_fusion").replace(counts, 'umi = { law = "pseudobulk" }')
+    dishes = "".join(f'    "lab/dish_{k}.h5ad",\n' for k in (1, 2, 3, 4))
+    (tmp_path / "whole.toml").write_text(text.replace(dishes, '    "lab/dish_1.h5ad",\n'))
+    whole = read_case(tmp_path / "whole.toml")
+    plan = whole.assimilating
+    *_, (state, _) = run(plan.filter, plan.space, plan.theta, plan.stream.observations, whole.seed)
+    live = unpack(believed(tmp_path / "run")[0])
+    for part in ("points", "log_mass", "means", "cov"):
+        assert getattr(live, part) == pytest.approx(getattr(state, part), rel=1e-9, abs=1e-12)
+
+
 def test_a_dish_that_is_sequenced_after_the_movie_ends_as_if_it_had_come_in_time(in_order, tmp_path):
     case, out, lines = lab(tmp_path), tmp_path / "run", movie()
     for last in (len(lines) // 3, 2 * len(lines) // 3, len(lines)):

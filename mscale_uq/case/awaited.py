@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 
 from mscale_uq.case.births import knows_parents
+from mscale_uq.case.pooled import pooled_table
 from mscale_uq.case.readers import TRACKS, check_keys, numbered, read_with, time_name
 from mscale_uq.case.schema import ExperimentSpec, ReaderSpec
 from mscale_uq.catalog import data_root
@@ -40,12 +41,15 @@ class Awaited:
         Absolute paths, whose last part may have wild cards.
     reader, system
         How they are read, and whose outputs they hold.
+    pools
+        The outputs of which each dish is one reading.
     """
 
     name: str
     patterns: tuple[Path, ...]
     reader: ReaderSpec
     system: System
+    pools: frozenset[str] = frozenset()
 
     def section(self) -> dict[str, Any]:
         """Return what a resolved case says of them."""
@@ -100,12 +104,14 @@ class Awaited:
 
     def _records(self, path: Path, label: str) -> list[dict[str, Any]]:
         """Return the records of a file, each output's in the order of time."""
-        return [
-            record
-            for table, _ in read_with(self.reader, {label: path}, self.system, growing=True)
-            for output in _outputs(self.reader, self.system)
-            for record in _rows(self.name, table, output, self.system)
-        ]
+        made: list[dict[str, Any]] = []
+        for table, _ in read_with(self.reader, {label: path}, self.system, growing=True):
+            sds: dict[str, Array] = {}
+            if self.pools:
+                table, sds = pooled_table(table, self.pools)
+            for output in _outputs(self.reader, self.system):
+                made += _rows(self.name, table, output, self.system, sds.get(output.name))
+        return made
 
 
 def awaited(one: ExperimentSpec, system: System, folder: Path) -> Awaited:
@@ -148,7 +154,9 @@ def _outputs(reader: ReaderSpec, system: System) -> list[Quantity]:
     return found
 
 
-def _rows(sender: str, table: Table, output: Quantity, system: System) -> Iterator[dict[str, Any]]:
+def _rows(
+    sender: str, table: Table, output: Quantity, system: System, sds: Array | None
+) -> Iterator[dict[str, Any]]:
     """Yield a record for each reading of one output, or for each time if readings bring coordinates along."""
     columns, name = {column.name: column for column in table.columns}, time_name(system)
     time, brings = columns[name], {c.name for c in system.coordinates if c.carried}
@@ -168,6 +176,7 @@ def _rows(sender: str, table: Table, output: Quantity, system: System) -> Iterat
             "value": plain([values if together else values[0]])[0],
             "units": columns[output.name].unit,
             "coordinates": found | _birth(columns, rows[0]),
+            **({} if sds is None else {"error": plain([sds[rows]])[0]}),
         }
 
 

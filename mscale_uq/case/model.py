@@ -6,7 +6,7 @@ not run then, but what else is wrong with it is told in the same message.
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -179,7 +179,7 @@ def _plan(
     return Plan(
         one.name, options, files, data, model, operators, targets, levels, bindings, reader, said,
         images, held, channels, sure=read is not None and has_laws, complete=complete,
-        awaited=waits, pooled=frozenset(pools),
+        awaited=waits and replace(waits, pools=frozenset(pools)), pooled=frozenset(pools),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ far it may be off is told by the scatter of the cells, whatever their law. So it
 states its own standard deviation, under one law for samplers and filters; the model stays as it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, DataError, explain
 from mscale_uq.io.measurements import Measurements
+from mscale_uq.io.table import Column, Table
 from mscale_uq.observe.laws import Gaussian
 from mscale_uq.observe.rows import grid_of
 from mscale_uq.observe.sequenced import SequencedCells
@@ -29,7 +30,8 @@ def pooled(
 ) -> tuple[Measurements, dict[str, ObservationOperator]]:
     """Return data with a row for each dish, and the operators of what was pooled; other data as they are.
 
-    `read` says whether these are data, not their stand-ins; `later` whether dishes are still to come.
+    `read` says whether these are data, not their stand-ins; `later` whether dishes are still to come. Each of
+    these will then state its own standard deviation.
 
     Raises
     ------
@@ -43,24 +45,44 @@ def pooled(
     names = [name for name, spec in specs.items() if spec is not None and spec.law == LAW]
     if not names or not read:
         return data, {}
-    if later:
-        raise CaseError(
-            explain(f"{LAW} of dishes that come later", "files that are there", "negative_binomial")
-        )
     _check(names, data, system)
+    if later:
+        told = {name: Gaussian((1.0,) * data.outputs[name].size) for name in names}
+        return data, {name: ObservationOperator(name, law) for name, law in told.items()}
+    whole, sds = _pooled(names, data)
+    return whole, {name: ObservationOperator(name, Gaussian(tuple(sd))) for name, sd in sds.items()}
+
+
+def pooled_table(table: Table, names: Collection[str]) -> tuple[Table, dict[str, Array]]:
+    """Return a table of counts with a row for each dish, and the standard deviations of its numbers.
+
+    Raises
+    ------
+    DataError
+        As `pooled`.
+    """
+    columns = {column.name: column.values for column in table.columns}
+    counts = {name: columns.pop(name) for name in list(columns) if name in names}
+    whole, sds = _pooled(list(counts), Measurements(columns, counts))
+    found = {**whole.coordinates, **whole.outputs}
+    rows = tuple(Column(column.name, column.unit, found[column.name]) for column in table.columns)
+    return Table(table.label, rows, tuple(range(1, len(rows[0].values) + 1))), sds
+
+
+def _pooled(names: list[str], data: Measurements) -> tuple[Measurements, dict[str, Array]]:
+    """Return data with a row for each dish, and the standard deviations."""
     apart = {name: column for name, column in data.coordinates.items() if name != SIZE}
     points, dish = grid_of(apart)
     columns = dict(zip(apart, points.T, strict=True)) | {SIZE: np.ones(len(points))}
-    outputs, operators = {}, {}
+    outputs, sds = {}, {}
     for name in names:
         pairs = [
             _summary(name, data.outputs[name][dish == k], data.coordinates[SIZE][dish == k], point, apart)
             for k, point in enumerate(points)
         ]
-        outputs[name] = np.array([mean for mean, _ in pairs])
-        operators[name] = ObservationOperator(name, Gaussian(tuple(sd for _, sd in pairs)))
+        outputs[name], sds[name] = (np.array(part) for part in zip(*pairs, strict=True))
     coordinates = {name: columns[name] for name in data.coordinates}
-    return Measurements(coordinates, outputs, data.units, data.files), operators
+    return Measurements(coordinates, outputs, data.units, data.files), sds
 
 
 def _check(names: list[str], data: Measurements, system: System) -> None:
