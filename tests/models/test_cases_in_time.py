@@ -16,6 +16,7 @@ from mscale_uq.run.filtered_only import goes_without
 LEARNED = {
     "traffic_flow": {"exit_capacity": 0.25},
     "reactive_transport": {"partition": 1.0, "sorption_rate": 1.5e-4},
+    "reactive_transport_spheres": {"phase_ratio": 1.0, "pore_rate": 5e-5},
     "solid_electrolyte": {"conductivity_ref": 0.03, "emissivity": 0.8},
     "lithium_cell": {"positive_diffusivity": 4e-15, "negative_rate": 6.48e-7},
     "morphogen_tissue": {"diffusivity": 0.1, "degradation": 2.5e-4, "influx": 0.03},

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from laplace_space import exact, fading
+from laplace_space import bodies, exact, fading
 from mscale_uq.models.transport.reactive_transport import SYSTEM, forward, space
 
 from mscale_uq.case.binding import fixed
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import find_case
 from mscale_uq.errors import InputError, ParameterError
 
 NAMES = ("velocity", "dispersivity", "partition", "sorption_rate")
@@ -118,6 +120,25 @@ def test_bodies_tell_their_time_of_diffusion_not_their_depth(kinetics):
     scale = np.abs(slopes["depth"]).max()
     assert scale > 0.01
     assert slopes["depth"] == pytest.approx(-2 * slopes["pore_diffusivity"], abs=1e-10 * scale)
+
+
+def test_at_its_truth_the_mesh_of_the_case_of_spheres_is_a_third_of_the_noise_off_the_exact_curve():
+    posterior = read_case(find_case("reactive_transport_spheres")).posterior()
+    truth = {
+        "velocity": 3e-5,
+        "dispersivity": 3e-3,
+        "phase_ratio": 1,
+        "pore_diffusivity": 1e-10,
+        "pore_rate": 5e-5,
+    }
+    one = next(e for e in posterior.experiments if e.name == "spheres")
+    time = 720.0 * np.arange(1, 61)
+    made = one.model.value(one.theta(posterior.split(posterior.pack(truth))))
+    known = bodies(0.3, 3e-5, 9e-8, 1.0, 1e-10, 1e-3, 5e-5, time, "spheres")
+    assert made == pytest.approx(known, abs=0.02 / 3)
+    assert np.sum((one.observed["breakthrough"] - known) ** 2) / 0.02**2 == pytest.approx(
+        60, abs=4 * np.sqrt(120)
+    )
 
 
 @pytest.mark.parametrize("kinetics", ["slabs", "spheres"])
