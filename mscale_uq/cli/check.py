@@ -69,7 +69,7 @@ def check_case(case: Case) -> Iterator[Finding]:
         yield from _identified(posterior, rng)
     else:
         text = f"not judged: that takes derivatives, which a {case.smoothness} system has not"
-        yield Finding(None, "identifiability", f"{text}; after a fit, compare prior and posterior")
+        yield Finding(None, "identifiability", f"{text}; a fit says it, from its draws")
 
 
 def _wiring(case: Case, posterior: Posterior) -> Iterator[Finding]:

@@ -134,6 +134,7 @@ def verdict_lines(result: Result) -> list[str]:
     said = [result.facts.get("chosen"), result.facts.get("coordinates"), coverage(data)]
     without = (f"WARNING: {sentence}" for sentence in result.facts.get("goes_without", ()))
     model = [*warned, *without, *filter(None, said), *surrogate, *error["assumed"], *error["scale"]]
+    model += result.facts.get("told", ())
     if verdict.ok:
         return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes), *model]
     bad = "diagnostics not met: do not trust these draws yet"

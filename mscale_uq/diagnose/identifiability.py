@@ -17,6 +17,7 @@ from mscale_uq.diagnose.local_information import LocalInformation, Sensor, bend,
 from mscale_uq.diagnose.moved import move_all
 from mscale_uq.diagnose.normal_scores import from_normal
 from mscale_uq.diagnose.passage import Passage, passages
+from mscale_uq.diagnose.told import worst_pair
 from mscale_uq.errors import InputError, explain
 from mscale_uq.stats.posterior import Posterior
 
@@ -67,13 +68,7 @@ class Identifiability:
     @property
     def worst_pair(self) -> tuple[str, str, float]:
         """The two unknowns with the largest posterior correlation by size, and its median; local."""
-        if len(self.names) < 2:
-            return self.names[0], self.names[0], 1.0
-        median = np.median([point.correlation for point in self.points], axis=0)
-        rows, columns = np.triu_indices(len(self.names), 1)
-        worst = int(np.argmax(np.abs(median[rows, columns])))
-        i, j = rows[worst], columns[worst]
-        return self.names[i], self.names[j], float(median[i, j])
+        return worst_pair(self.names, np.median([point.correlation for point in self.points], axis=0))
 
     @property
     def gains(self) -> dict[Sensor, float]:

@@ -1,4 +1,4 @@
-"""`Identifiability` in words, for a terminal and a report; what is local says so."""
+"""`Identifiability`, and what draws tell, in words, for a terminal and a report; what is local says so."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.identifiability import Identifiability
 from mscale_uq.diagnose.passage import Passage, Remedy
+from mscale_uq.diagnose.told import Told, worst_pair
 
 MOST = 12  # rows of a table
 SMALL = 0.15  # weight in a direction below which an unknown is not named
@@ -83,19 +84,34 @@ def _widths(found: Identifiability) -> Iterator[str]:
     if len(order) > MOST:
         yield f"  ... and {len(order) - MOST} that keep less"
     if len(found.names) > 1:
-        a, b, r = found.worst_pair
-        yield f"worst correlated pair (local): {a}, {b}: {r:+.3f}"
+        yield _pair(found.worst_pair, "local")
+
+
+def _pair(pair: tuple[str, str, float], how: str) -> str:
+    a, b, r = pair
+    return f"worst correlated pair ({how}): {a}, {b}: {r:+.3f}"
 
 
 def _directions(found: Identifiability) -> Iterator[str]:
     """Say which directions the data see best and not at all, at the first point."""
-    values, vectors = found.points[0].directions
     where = "prior median" if np.allclose(found.points[0].scores, 0.0, atol=1e-9) else "first prior draw"
     yield f"directions at the {where}, in normal scores (local):"
-    shown = range(len(values)) if len(values) <= 4 else (0, 1, len(values) - 2, len(values) - 1)
+    yield from (f"  {line}" for line in _along(found.points[0].told))
+
+
+def _along(told: Told) -> Iterator[str]:
+    """Say what is kept along the best and the least determined directions."""
+    shares, vectors = told.directions
+    shown = range(len(shares)) if len(shares) <= 4 else (0, 1, len(shares) - 2, len(shares) - 1)
     for i in shown:
-        kept = 1 / np.sqrt(1 + values[i])
-        yield f"  keeps {kept:.3f} of its prior sd: {_combination(found.names, vectors[:, i])}"
+        yield f"keeps {shares[i]:.3f} of its prior sd: {_combination(told.names, vectors[:, i])}"
+
+
+def drawn(told: Told | None) -> list[str]:
+    """Return what draws tell of combinations of unknowns, line by line; nothing of one unknown alone."""
+    if told is None or len(told.names) < 2:
+        return []
+    return [*_along(told), _pair(worst_pair(told.names, told.correlation), "of the draws")]
 
 
 def _readings(found: Identifiability) -> Iterator[str]:

@@ -17,6 +17,7 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.moved import Moved, move_all
 from mscale_uq.diagnose.normal_scores import from_normal, to_normal
+from mscale_uq.diagnose.told import Told
 from mscale_uq.stats.posterior import Posterior
 
 Sensor = tuple[int, str, int]  # position of the experiment, quantity, position among its readings
@@ -46,25 +47,19 @@ class LocalInformation:
     without: Mapping[Sensor, Array]
 
     @property
-    def cov(self) -> Array:
-        """Posterior covariance ``(n, n)`` in normal scores."""
-        return covariance(self.fisher)
+    def told(self) -> Told:
+        """The posterior that follows from it."""
+        return Told(self.names, covariance(self.fisher))
 
     @property
     def kept(self) -> Array:
         """Expected posterior standard deviation of each unknown, as a share of the prior's, ``(n,)``."""
-        return np.sqrt(np.diag(self.cov))
+        return self.told.kept
 
     @property
     def correlation(self) -> Array:
         """Posterior correlation ``(n, n)``."""
-        return self.cov / np.outer(self.kept, self.kept)
-
-    @property
-    def directions(self) -> tuple[Array, Array]:
-        """Eigenvalues ``(n,)`` of the Fisher information, largest first, and its directions in columns."""
-        values, vectors = np.linalg.eigh(self.fisher)
-        return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+        return self.told.correlation
 
     def gain(self, sensor: Sensor) -> float:
         """Return what one reading adds to all the others, in nats."""
@@ -107,7 +102,7 @@ def bend(posterior: Posterior, at: LocalInformation, moved: Sequence[Moved]) -> 
     Along the widest direction of the local posterior, both ways; the worse counts. NaN if there is no
     prediction at either end.
     """
-    spreads, vectors = np.linalg.eigh(at.cov)
+    spreads, vectors = np.linalg.eigh(at.told.cov)
     steps = [side * np.sqrt(spreads[-1]) * vectors[:, -1] for side in (1, -1)]
     ends = [posterior.split(from_normal(posterior, at.scores + step)) for step in steps]
     squares = np.zeros(2)

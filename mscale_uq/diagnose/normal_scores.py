@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Named
+from mscale_uq.core.stage import Named, Values
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.prior import Prior
 
@@ -21,14 +21,29 @@ STEP = 1e-6  # of the central difference to a parent, relative; families give no
 
 def to_normal(posterior: Posterior, theta: ArrayLike) -> Array:
     """Return the normal scores z ``(n,)`` of theta ``(n,)``."""
-    values = posterior.split(theta)
-    scores = {}
+    return posterior.pack(scores(posterior, posterior.split(theta)))
+
+
+def scores(posterior: Posterior, values: Values) -> Named:
+    """Return the normal scores of named values, shaped like them; all may lead with the axes of draws."""
+    found = {}
     for name, prior in posterior.priors.items():
-        law = prior.frozen(**prior.resolve(values))
+        axes = np.ndim(values[name])
+        arguments = {key: _beside(given, axes) for key, given in prior.resolve(values).items()}
+        law = prior.frozen(**arguments)
         below, above = law.cdf(values[name]), law.sf(values[name])
         # Each tail from its own side: 1 - F loses the upper one to rounding.
-        scores[name] = np.where(below < above, ndtri(below), -ndtri(above))
-    return posterior.pack(scores)
+        found[name] = np.where(below < above, ndtri(below), -ndtri(above))
+    return found
+
+
+def _beside(parent: Any, axes: int) -> Any:
+    """Return a parent's values as they stand beside a child with so many axes: one for all of its entries."""
+    return (
+        np.reshape(parent, (*np.shape(parent), *[1] * (axes - np.ndim(parent))))
+        if np.ndim(parent)
+        else parent
+    )
 
 
 def from_normal(posterior: Posterior, z: ArrayLike) -> Array:

@@ -17,6 +17,8 @@ from mscale_uq.catalog import find_case, summaries
 from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round
+from mscale_uq.diagnose.identifiability_text import drawn
+from mscale_uq.diagnose.told import told_by_draws
 from mscale_uq.infer.ledger import PREDICTION, Failure
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples
@@ -185,6 +187,8 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     facts["model_error"] = sorted(case.discrepancies)
     facts["approximation"] = learned_facts(case, done.rounds)
     facts["scale"] = scale_facts(case, scale)
+    if not facts["single"]:
+        facts["told"] = drawn(told_by_draws(posterior, samples.draws))
     facts["thinned"] = f"{len(thetas)} of {settings.chains * length} draws"
     facts["missed"] = [
         *counted(PREDICTION, predictions.missed, len(thetas)),

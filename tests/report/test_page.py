@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from mscale_uq.cli.fit import verdict_lines
 from mscale_uq.report.content import effective, findings, measured, unknowns, verdicts
 from mscale_uq.report.page import render, write_report
 
@@ -118,6 +119,15 @@ def test_strong_data_are_said_to_be_strong(line_run):
         "The data determine offset and speed: more than 90 % of the prior variance is gone.",
         "None of the unknowns is left to its prior.",
     ]
+
+
+def test_page_and_terminal_say_what_is_kept_of_combinations(line_run, page):
+    """Known of the line: offset and speed of readings after zero trade off."""
+    said = line_run.facts["told"]
+    assert [line.partition(" of its")[0].partition(" ")[0] for line in said] == ["keeps", "keeps", "worst"]
+    assert said[-1].startswith("worst correlated pair (of the draws): offset, speed: -0.")
+    assert set(said) <= set(page.text)
+    assert set(said) <= set(verdict_lines(line_run))
 
 
 def test_a_method_is_not_told_what_it_does_not_do(page):

@@ -1,0 +1,77 @@
+"""What is told of the unknowns, in normal scores, where every prior has standard deviation 1.
+
+From the Fisher information before a fit (`local_information`), and from the draws after one: a model without
+derivatives has these alone.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from mscale_uq.core.parameter import Array
+from mscale_uq.core.stage import Values
+from mscale_uq.diagnose.normal_scores import scores
+from mscale_uq.stats.posterior import Posterior
+
+LEAST = 20  # draws per unknown: with fewer, directions are those of chance
+
+
+@final
+@dataclass(frozen=True)
+class Told:
+    """The posterior's covariance in normal scores.
+
+    Attributes
+    ----------
+    names
+        One label per unknown, ``n`` of them.
+    cov
+        ``(n, n)``.
+    """
+
+    names: tuple[str, ...]
+    cov: Array
+
+    @property
+    def kept(self) -> Array:
+        """Posterior standard deviation of each unknown, as a share of the prior's, ``(n,)``."""
+        return np.sqrt(np.diag(self.cov))
+
+    @property
+    def correlation(self) -> Array:
+        """Posterior correlation ``(n, n)``."""
+        return self.cov / np.outer(self.kept, self.kept)
+
+    @property
+    def directions(self) -> tuple[Array, Array]:
+        """Share of the prior's sd that is kept along each direction, least first, and these in columns."""
+        squares, vectors = np.linalg.eigh(self.cov)
+        return np.sqrt(np.maximum(squares, 0.0)), vectors
+
+
+def worst_pair(names: tuple[str, ...], correlation: Array) -> tuple[str, str, float]:
+    """Return the two unknowns with the largest correlation by size, and it; one alone with itself."""
+    if len(names) < 2:
+        return names[0], names[0], 1.0
+    rows, columns = np.triu_indices(len(names), 1)
+    worst = int(np.argmax(np.abs(correlation[rows, columns])))
+    i, j = rows[worst], columns[worst]
+    return names[i], names[j], float(correlation[i, j])
+
+
+def told_by_draws(posterior: Posterior, draws: Values) -> Told | None:
+    """Return what draws tell; None if they are too few, or an unknown does not move.
+
+    Parameters
+    ----------
+    draws
+        Unknown -> ``(chain, draw, *shape)``.
+    """
+    named = scores(posterior, draws)
+    count = int(np.prod(next(iter(named.values())).shape[:2]))
+    table = np.concatenate([named[name].reshape(count, -1) for name in posterior.variables], axis=1)
+    table = table[np.isfinite(table).all(axis=1)]
+    if len(table) < LEAST * posterior.size or np.any(np.ptp(table, axis=0) == 0):
+        return None
+    return Told(posterior.names, np.atleast_2d(np.cov(table.T)))
