@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fisher import spread
 from mscale_uq.models.cells.morphogen_tissue import SYSTEM, at_rest, forward, share, space
 from scipy.stats import norm
 
@@ -26,8 +27,7 @@ def widths(model, free, noise):
     """Posterior sd of the logarithms under unit priors, by Fisher's information at the defaults."""
     theta = model.theta(background=1e-9)
     slopes = (model.jacobian(theta) * theta)[:, [model.names.index(name) for name in free]]
-    scaled = slopes / noise(model.value(theta))[:, None]
-    return np.sqrt(np.diag(np.linalg.inv(scaled.T @ scaled + np.eye(len(free)))))
+    return spread(slopes, noise(model.value(theta)), prior=1.0)[0]
 
 
 def test_the_published_rates_of_two_morphogens_give_their_reach():
@@ -116,8 +116,7 @@ def test_profiles_in_time_tell_all_three_rates_as_well_as_the_exact_solution_doe
 
     steps = 1e-5 * np.eye(3)
     slopes = np.stack([(predicted(h) - predicted(-h)) / 2e-5 for h in steps], axis=1)
-    scaled = slopes / np.hypot(3.0, 0.05 * predicted(np.zeros(3)))[:, None]
-    exact = np.sqrt(np.diag(np.linalg.inv(scaled.T @ scaled + np.eye(3))))
+    exact = spread(slopes, microscope(predicted(np.zeros(3))), prior=1.0)[0]
     assert made == pytest.approx(exact, rel=0.02)
     assert np.all(made < 0.06)
 

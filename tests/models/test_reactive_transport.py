@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fisher import spread
 from laplace_space import bodies, exact, fading
 from mscale_uq.models.transport.reactive_transport import SYSTEM, forward, space
 
@@ -11,6 +12,7 @@ from mscale_uq.catalog import find_case
 from mscale_uq.errors import InputError, ParameterError
 
 NAMES = ("velocity", "dispersivity", "partition", "sorption_rate")
+SEEN = {"noise": 0.02, "prior": (1.0, 1.0, 1.0, 2.0)}  # one sd of a reading, and of each logarithm
 TIME = np.linspace(7e2, 4.2e4, 60)
 
 
@@ -19,13 +21,6 @@ def log_slopes(model, **values):
     theta = model.theta(**{name: value for name, value in values.items() if name in model.names})
     columns = dict(zip(model.names, (model.jacobian(theta) * theta).T, strict=True))
     return np.stack([columns.get(name, np.zeros(TIME.size)) for name in NAMES], axis=1)
-
-
-def spread(slopes, prior=(1.0, 1.0, 1.0, 2.0), noise=0.02):
-    """Standard deviations of the logarithms, and their correlations."""
-    covariance = np.linalg.inv(slopes.T @ slopes / noise**2 + np.diag(1 / np.square(prior)))
-    sd = np.sqrt(np.diag(covariance))
-    return sd, covariance / np.outer(sd, sd)
 
 
 def curves(log):
@@ -53,16 +48,16 @@ FAST = {**SLOW, "sorption_rate": 1.5e-2}
 
 def test_a_reactive_curve_alone_confounds_velocity_and_partition():
     """Known, from 60 readings with 2 % noise: correlation 0.998, sd of ln K 0.24."""
-    sd, correlation = spread(log_slopes(forward(TIME), **SLOW))
+    sd, correlation = spread(log_slopes(forward(TIME), **SLOW), **SEEN)
     assert abs(correlation[0, 2]) == pytest.approx(0.998, abs=1e-3)
     assert sd[2] == pytest.approx(0.24, rel=0.2)
 
 
 def test_a_tracer_tells_them_apart():
     """Known: sd of the logarithms 0.005, 0.058, 0.015, 0.046, for readings at other times."""
-    found = spread(both(SLOW))[0]
+    found = spread(both(SLOW), **SEEN)[0]
     assert found == pytest.approx([0.005, 0.058, 0.015, 0.046], rel=0.2)
-    assert found == pytest.approx(spread(exact_slopes(SLOW))[0], rel=0.02)
+    assert found == pytest.approx(spread(exact_slopes(SLOW), **SEEN)[0], rel=0.02)
 
 
 def test_what_shows_how_fast_binding_is_fades_as_one_over_the_rate():
@@ -76,10 +71,10 @@ def test_what_shows_how_fast_binding_is_fades_as_one_over_the_rate():
 
 def test_of_fast_binding_only_a_lower_bound_of_the_rate_is_left():
     """Known: sd of ln k 1.3 of the prior's 2; ten times faster, the prior alone is left."""
-    found = spread(both(FAST))[0]
-    assert found == pytest.approx(spread(exact_slopes(FAST))[0], rel=0.02)
+    found = spread(both(FAST), **SEEN)[0]
+    assert found == pytest.approx(spread(exact_slopes(FAST), **SEEN)[0], rel=0.02)
     assert found[3] == pytest.approx(1.3, abs=0.1)
-    assert spread(both({**FAST, "sorption_rate": 0.15}))[0][3] > 1.95
+    assert spread(both({**FAST, "sorption_rate": 0.15}), **SEEN)[0][3] > 1.95
 
 
 @pytest.mark.parametrize("kinetics", ["sorption", "slabs"])

@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 import pytest
+from fisher import spread
 from mscale_uq.models.electrochemistry._joule import balance, conductivity
 from mscale_uq.models.electrochemistry.solid_electrolyte import EV, forward, space
 from scipy.optimize import brentq, minimize_scalar
@@ -99,21 +100,19 @@ def test_a_body_runs_away_from_the_overheating_that_frank_kamenetskii_found(shap
     assert middle * 1e6 / 300 == pytest.approx(known, abs=within)
 
 
-def spread(T):
+def told(T):
     """Deviations of ln E_m and ln s, and their correlation, from ten conductivities with 2 % noise."""
     model = forward(seen="conductivity", temperature=np.linspace(*T, 10))
     theta = model.theta()
-    slopes = model.jacobian(theta) * theta / (0.02 * model.value(theta)[:, None])
-    covariance = np.linalg.inv(slopes.T @ slopes)
-    sd = np.sqrt(np.diag(covariance))
-    return sd[1], sd[2], covariance[1, 2] / (sd[1] * sd[2])
+    sd, correlation = spread(model.jacobian(theta) * theta, 0.02 * model.value(theta))
+    return sd[1], sd[2], correlation[1, 2]
 
 
 @pytest.mark.parametrize(
     ("T", "known"), [((250.0, 400.0), (0.049, 0.25, -0.998)), ((200.0, 500.0), (0.014, 0.066, -0.992))]
 )
 def test_only_a_wide_range_of_temperatures_tells_barrier_and_scatter_apart(T, known):
-    *sd, correlation = spread(T)
+    *sd, correlation = told(T)
     assert sd == pytest.approx(known[:2], rel=0.06)
     assert correlation == pytest.approx(known[2], abs=1e-3)
 

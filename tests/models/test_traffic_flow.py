@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fisher import spread
 from mscale_uq.models.transport.traffic_flow import PARAMETERS, forward, space
 
 from mscale_uq.cell.car_following import capacity, drivers_differ, flow_at, road_differs
@@ -118,10 +119,9 @@ def test_a_full_diagram_of_24_points_fixes_all_three():
 
     at = np.log([30.0, 7.0, 1.4])
     J = np.stack([(diagram(at + h) - diagram(at - h)) / 2e-6 for h in 1e-6 * np.eye(3)], axis=1)
-    covariance = np.linalg.inv(J.T @ J / 100**2)
-    sd = np.sqrt(np.diag(covariance))
+    sd, correlation = spread(J, 100.0)
     assert sd == pytest.approx([0.034, 0.023, 0.024], abs=5e-4)
-    assert covariance[1, 2] / sd[1] / sd[2] == pytest.approx(-0.72, abs=5e-3)
+    assert correlation[1, 2] == pytest.approx(-0.72, abs=5e-3)
 
 
 def test_every_step_of_a_blocked_road_conserves_vehicles():
