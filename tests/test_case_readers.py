@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from mscale_uq.case.read import read_case
 from mscale_uq.case.readers import read_with, stacked
 from mscale_uq.case.schema import ReaderSpec
-from mscale_uq.catalog import load_system
+from mscale_uq.catalog import find_case, load_system
 from mscale_uq.cli.commands import app
 from mscale_uq.core.parameter import Quantity
 from mscale_uq.core.system import System
@@ -166,6 +166,33 @@ def test_a_movie_and_its_labels_are_one_table(tmp_path):
     assert said.startswith("2 cells in 2 frames")
     with pytest.raises(CaseError, match="two files: the movie, and the labels"):
         read_with(reader, {"m.ome.tif": tmp_path / "m.ome.tif"}, load_system("toys/line"))
+
+
+def test_the_lineage_of_the_cell_tracking_challenge_says_who_divides_in_a_movie(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    movie, labels = np.full((3, 4, 5), 700, np.uint16), np.zeros((3, 4, 5), np.uint16)
+    labels[0, :2, :2], labels[1:, 0, :2], labels[1:, 3, 3:] = 1, 2, 3
+    about = {"axes": "TYX", "TimeIncrement": 5.0, "TimeIncrementUnit": "min"}
+    tifffile.imwrite(tmp_path / "m.ome.tif", movie, photometric="minisblack", metadata=about)
+    tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="minisblack")
+    (tmp_path / "man_track.txt").write_text("1 0 0 0\n2 1 2 1\n3 1 2 1\n")
+    text = find_case("cell_state_fusion").read_text()
+    reader = 'reader = { format = "ome-tiff", columns = { intensity = "MEAN_INTENSITY" } }'
+    old = 'reader = { format = "trackmate", columns = { intensity = "MEAN_INTENSITY_CH1" } }'
+    files = 'data = ["m.ome.tif", "labels.tif", "man_track.txt"]'
+    assert old in text
+    whole = text.replace(old, reader).replace('data = "cell_state_fusion/movie.csv"', files)
+    (tmp_path / "case.toml").write_text(whole)
+    movie_plan = read_case(tmp_path / "case.toml").plans[0]
+    along = movie_plan.data.coordinates
+    assert along["cell"].tolist() == [1, 2, 3, 2, 3]
+    assert along["parent"].tolist() == [1, 1, 1, 1, 1]
+    assert along["born"][1:] == pytest.approx([2.5] * 4)
+    assert movie_plan.operators["intensity"].law.divides
+    (tmp_path / "tracks.csv").write_text("1 0 0 0\n")
+    (tmp_path / "case.toml").write_text(whole.replace("man_track.txt", "tracks.csv"))
+    with pytest.raises(CaseError, match="a third, man_track.txt"):
+        read_case(tmp_path / "case.toml")
 
 
 WELLS = System(

@@ -242,6 +242,24 @@ def test_a_reading_of_a_cell_that_is_not_there_is_set_aside_whenever_its_divisio
         assert "cell 3 is read at 62.4; allowed: from its birth at 62.5 on" in letters
 
 
+def test_a_frame_sent_as_one_vector_leaves_cells_empty_that_are_not_there(tmp_path):
+    """As null: what the others say counts as if it were sent cell by cell."""
+    one = sent(tmp_path / "one", list(enumerate([DAUGHTER, ({"cell": 4, "parent": 1, "born": 62.5}, 65)])))[0]
+    live = LIVE.replace("[stream]", '[stream]\nsource = "scope.jsonl"')
+    path = write(tmp_path / "frame", movie()[0][:24], live)
+    told = [{"coordinates": DAUGHTER[0], "value": None}, {"coordinates": SISTER[0], "value": None}]
+    frame = {"value": [None, None, 2000, 2000, None, None]}
+    records = [
+        {"source": "scope", "type": "intensity", "seq": number, "event_time": 65, **record}
+        for number, record in enumerate([*told, frame])
+    ]
+    (path.parent / "scope.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    status = follow(path, tmp_path / "run")
+    assert "conversion_failed" not in status.verdicts
+    ends = [unpack(believed(run)[0]) for run in (one, tmp_path / "run")]
+    assert ends[0].means == pytest.approx(ends[1].means, rel=1e-9)
+
+
 def as_own_table(folder, table):
     """Write a case on a table with a column for every coordinate."""
     path = write(folder, [])

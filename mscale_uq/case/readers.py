@@ -21,6 +21,7 @@ from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, DataError, explain
 from mscale_uq.io.cell_counts import CellCounts
+from mscale_uq.io.lineage import read_cell_tracking_challenge
 from mscale_uq.io.ome_tiff import read_ome_tiff
 from mscale_uq.io.table import Column, Table
 from mscale_uq.io.track_table import ROLES, read_btrack, read_track_table
@@ -58,7 +59,8 @@ def read_with(
     reader
         As the case has it.
     files
-        Name in messages -> file; of ``ome-tiff`` the movie and its labels.
+        Name in messages -> file; of ``ome-tiff`` the movie, its labels, and if it is there the text file of the
+        Cell Tracking Challenge that says whose daughter a label is.
     system
         Whose outputs and coordinates the columns are.
     growing
@@ -122,11 +124,14 @@ def _counts(
 def _intensities(
     reader: ReaderSpec, files: Mapping[str, Path], system: System, given: dict[str, Any]
 ) -> tuple[Table, str]:
-    if len(files) != 2:
+    label, (path, labels, *more) = next(iter(files)), (*files.values(), *(Path(),) * (2 - len(files)))
+    if len(files) < 2 or len(more) > 1 or any(one.suffix != ".txt" for one in more):
         given_files = f"data = {list(files)} for 'ome-tiff'"
-        raise CaseError(explain(given_files, "two files: the movie, and the labels of its cells"))
-    label, (path, labels) = next(iter(files)), files.values()
-    tracks = read_ome_tiff(path, labels, label, **given)
+        allowed = "two files: the movie, and the labels of its cells; a third, man_track.txt, tells divisions"
+        raise CaseError(explain(given_files, allowed))
+    interval = given.get("frame_interval", "1 s")  # who comes from whom is all that is read of these tracks
+    lineage = [read_cell_tracking_challenge(one, one.name, frame_interval=interval) for one in more]
+    tracks = read_ome_tiff(path, labels, label, lineage=lineage[0] if lineage else None, **given)
     found = [replace(tracks.column(of), name=name) for name, of in reader.columns.items()]
     return _track_table(replace(tracks, columns=tuple(found)), reader, system), tracks.summary()
 
@@ -151,7 +156,8 @@ def _track_table(tracks: Tracks, reader: ReaderSpec, system: System, growing: bo
         raise DataError(explain(f"{tracks.label}: no cell {unknown[0]!r}", ", ".join(names[:12])))
     kept = names if reader.cells is None else reader.cells
     number = dict(zip(kept, numbered(np.array(kept, dtype=object)).tolist(), strict=True))
-    divides = knows_parents(reader) and any(PARENT in o.coordinates for o in _measured(reader, system))
+    told = knows_parents(reader) or bool(tracks.parents)
+    divides = told and any(PARENT in o.coordinates for o in _measured(reader, system))
     if not divides:
         check_founders(tracks, [cell for cell in kept if cell in tracks.parents])
     births = births_of(tracks, kept, growing) if divides else {}
