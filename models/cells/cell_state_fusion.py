@@ -21,61 +21,39 @@ states from single-cell time series, J. R. Soc. Interface 13 (2016) 20160533, do
 """
 
 import numpy as np
+from mscale_uq.models.cells._dishes import (
+    AT_FIRST,
+    CAPTURE,
+    LAW_OF_OFFSETS,
+    OFFSETS,
+    dish_numbers,
+    first_offsets,
+    offsets,
+    sequencer,
+)
+from mscale_uq.models.cells._expression import RATES, burst, fano, population, resting
 
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.known import known, off
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, System
 from mscale_uq.errors import InputError, explain
-from mscale_uq.macro.cells import FollowedCells, MomentPath, Population
+from mscale_uq.macro.cells import FollowedCells, MomentPath
 from mscale_uq.macro.dividing_cells import DividingCells
 from mscale_uq.macro.lineage import by_place
 from mscale_uq.macro.linear_sde import LinearSDE, matrix
-from mscale_uq.macro.network import Reaction, ReactionNetwork
-from mscale_uq.macro.redrawn import Redrawn
 from mscale_uq.macro.side_by_side import SideBySide
-from mscale_uq.observe.counts import poisson
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.followed import Individuals
 from mscale_uq.observe.sequenced import ExpectedCounts
 
-DISHES = 4
-RATES = (
-    Parameter("transcription_rate", "1/min", 2.0, lower=0, meaning="of new mRNA in a cell"),
-    Parameter("mrna_decay", "1/min", 0.13862943611198905, lower=0, meaning="of an mRNA; half-life 5 min"),
-    Parameter("translation_rate", "1/min", 4.0, lower=0, meaning="of new protein from an mRNA"),
-    Parameter(
-        "protein_decay", "1/min", 0.023104906018664842, lower=0, meaning="of a protein; half-life 30 min"
-    ),
-)
 LIGHT = (
     Parameter("gain", "1", 1.5, lower=0, meaning="camera counts per protein"),
     Parameter("background", "1", 100.0, lower=0, meaning="camera counts without any protein"),
     Parameter("bleaching", "1/min", 1e-5, lower=0, meaning="rate at which the light of a protein fades"),
-)
-CAPTURE = Parameter("capture", "1", 0.1, lower=0, upper=1, meaning="probability that an mRNA is counted")
-OFFSETS = Parameter(
-    "dish_offset",
-    "1",
-    (0.0,) * DISHES,
-    shape=(DISHES,),
-    meaning="logarithm of a dish's expression over that of the others",
-    dims=("dish",),
-)
-SLOTS = tuple(f"dish_offset_{number}" for number in range(1, DISHES + 1))  # the dishes of one time
-LAW_OF_OFFSETS = "dish_offset_prior_mean", "dish_offset_prior_var"
-SPECIES = (Quantity("mrna", "1", "mRNA in a cell"), Quantity("protein", "1", "protein in a cell"))
-NETWORK = ReactionNetwork(
-    "gene expression",
-    SPECIES,
-    (
-        Reaction("transcription", "transcription_rate", makes={"mrna": 1}),
-        Reaction("decay of mRNA", "mrna_decay", takes={"mrna": 1}),
-        Reaction("translation", "translation_rate", takes={"mrna": 1}, makes={"mrna": 1, "protein": 1}),
-        Reaction("decay of protein", "protein_decay", takes={"protein": 1}),
-    ),
 )
 TIMES, CELLS = (grid.ravel() for grid in np.meshgrid([5.0, 15.0, 60.0], [1.0, 2.0], indexing="ij"))
 
@@ -91,43 +69,9 @@ def seen(protein, gain, background, lamp):
     return background + gain * lamp * protein
 
 
-def counted(
-    mrna_mean, dish_offset_1, dish_offset_2, dish_offset_3, dish_offset_4, capture, size_factor, dish
-):
-    """Counts expected of each cell, with the offset of its own dish among those of the time."""
-    offsets = enumerate((dish_offset_1, dish_offset_2, dish_offset_3, dish_offset_4), start=1)
-    offset = sum(np.where(dish == number, one, 0.0) for number, one in offsets)
-    return size_factor * capture * mrna_mean * np.exp(offset)
-
-
-def first_offsets(dish_offset_prior_mean, dish_offset_prior_var):
-    """Dishes of the first time have the offsets that any have."""
-    return (dish_offset_prior_mean,) * DISHES + (dish_offset_prior_var,) * DISHES
-
-
 def fading(bleaching):
     """The light of a protein fades."""
     return matrix([[-bleaching]]), 0 * matrix([[bleaching]])[0], np.zeros((1, 1))
-
-
-def burst(translation_rate, mrna_decay):
-    """Proteins made from one mRNA."""
-    return translation_rate / mrna_decay
-
-
-def resting(transcription_rate, mrna_decay):
-    """Mean mRNA at rest."""
-    return transcription_rate / mrna_decay
-
-
-def population():
-    """Return the reactions, in cells that begin with nothing."""
-    return Population(SPECIES, NETWORK.stoichiometry, NETWORK.linear_rates)
-
-
-def effective():
-    """Return stages for what a biologist names: messages at rest, proteins per message."""
-    return [Formula(resting, "mrna_at_rest"), Formula(burst, "proteins_per_mrna")]
 
 
 def forward(time=TIMES, cell=CELLS, dish=None, size_factor=None, parent=None, born=None):  # noqa: ARG001
@@ -136,9 +80,10 @@ def forward(time=TIMES, cell=CELLS, dish=None, size_factor=None, parent=None, bo
     Those of daughters are not what their mother makes them: the law of the readings says so when it is used.
     """
     times, row = np.unique(time, return_inverse=True)
+    named = [Formula(resting, "mrna_at_rest"), Formula(burst, "proteins_per_mrna")]
     if size_factor is not None:
-        sequencer = ExpectedCounts(size_factor, row, dish_numbers(dish, row.size))
-        stages = [MomentPath(population(), times, "F", "Q"), Formula(sequencer, "umi"), *effective()]
+        counts = ExpectedCounts(size_factor, row, dish_numbers(dish, row.size))
+        stages = [MomentPath(population(), times, "F", "Q"), Formula(counts, "umi"), *named]
         return ForwardModel(stages, (*RATES, CAPTURE, OFFSETS), ["umi"])
     if row.size != np.size(cell):
         raise InputError(explain(f"{row.size} times, {np.size(cell)} cells", "a cell for every time"))
@@ -147,80 +92,50 @@ def forward(time=TIMES, cell=CELLS, dish=None, size_factor=None, parent=None, bo
         MomentPath(population(), times, "intensity_transition", "intensity_diffusion"),
         PointwiseFormula(light, outputs),
         Individuals("intensity", row, place=1, size=2),
-        *effective(),
+        *named,
     ]
     return ForwardModel(stages, (*RATES, *LIGHT), ["intensity"], {"frame": times})
-
-
-def dish_numbers(dish, cells):
-    """Return each cell's dish, counted from 0."""
-    numbers = np.ones(cells) if dish is None else np.asarray(dish, dtype=float)
-    if not np.all(np.isin(numbers, np.arange(1, DISHES + 1))):
-        raise InputError(explain(f"dishes {np.unique(numbers)}", f"1 to {DISHES}"))
-    return numbers.astype(int) - 1
 
 
 def space(cell=(1.0, 2.0), dish=None, size_factor=None, parent=None, born=None, dish_sd=0.1):
     """Return the state space of the population, the tracked cells, the dish at hand and the lamp.
 
     `parent` is the number of each cell's mother, or its own; `born` the time of the division. Each count
-    brings the size factor of its cell along, and its dish, so that a dish need not be known before it comes;
-    the number only tells up to four dishes of one time apart. Their offsets are drawn anew at each time, with
-    the mean and variance of the prior of `dish_offset` in a case, and else the standard deviation `dish_sd`.
+    brings the size factor of its cell along, and its dish. Offsets of dishes have the mean and variance of
+    the prior of `dish_offset` in a case, and else the standard deviation `dish_sd`.
     """
-    people = population()
-    past = {} if parent is None else by_place(cell, parent, born)
+    people, past = population(), {} if parent is None else by_place(cell, parent, born)
     tracked = (DividingCells if past else FollowedCells)(people, np.size(cell))
-    dishes = tuple(Quantity(name, "1", OFFSETS.meaning) for name in SLOTS)
-    lamp = (Quantity("lamp", "1", "light left"),)
-    dynamics = SideBySide(
-        [
-            people.moments(),
-            tracked,
-            Redrawn("dishes", dishes, *LAW_OF_OFFSETS),
-            LinearSDE("lamp", lamp, fading),
-        ]
-    )
+    lamp = LinearSDE("lamp", (Quantity("lamp", "1", "light left"),), fading)
     constants = {**people.start(), **past, "lamp_initial": 1.0}
     constants |= dict(zip(LAW_OF_OFFSETS, (0.0, dish_sd**2), strict=True))
-    begin = tuple(f"{name}_initial{kind}" for kind in ("", "_var") for name in SLOTS)
-    sources = {
-        "microscope": ObservationOperator(
-            "intensity", Fluorescence(20.0), PointwiseFormula(seen, "intensity")
-        )
-    }
+    camera = PointwiseFormula(seen, "intensity")
+    sources = {"microscope": ObservationOperator("intensity", Fluorescence(20.0), camera)}
+    parameters = (*RATES, *LIGHT)
     if size_factor is not None:
-        stage = PointwiseFormula(counted, "umi", choice=("dish", SLOTS))
-        stage = stage.moved_by([name for name in stage.inputs if name != "dish"])
-        apart = {"dish": DISHES}
-        sources["sequencer"] = ObservationOperator("umi", poisson(), stage, destructive=True, apart=apart)
+        sources["sequencer"], parameters = sequencer(), (*parameters, CAPTURE)
         constants["size_factor"] = np.asarray(size_factor, dtype=float)
         constants["dish"] = 1.0 if dish is None else np.asarray(dish, dtype=float)
-    capture = (CAPTURE,) if "sequencer" in sources else ()
-    stages = [Formula(first_offsets, begin)]
-    return StateSpace(stages, dynamics, sources, (*RATES, *LIGHT, *capture), constants)
+    dynamics = SideBySide([people.moments(), tracked, offsets(), lamp])
+    return StateSpace([Formula(first_offsets, AT_FIRST)], dynamics, sources, parameters, constants)
 
 
 def _poisson():
     """Largest deviation of the variance of mRNA from its mean, at every time after induction."""
-    values = {p.name: np.asarray(p.default) for p in RATES}
-    made = MomentPath(population(), np.array([1.0, 10.0, 1000.0]), "F", "Q").value(values)
+    made = known(forward, time=[1.0, 10.0, 1000.0], size_factor=np.ones(3))
     return np.abs(made["mrna_var"] / made["mrna_mean"] - 1).max()
 
 
 def _fano():
     """Deviation of variance over mean of the protein at rest."""
-    values = {p.name: np.asarray(p.default) for p in RATES}
-    made = MomentPath(population(), np.array([2000.0]), "F", "Q").value(values)
-    exact = 1 + values["translation_rate"] / (values["mrna_decay"] + values["protein_decay"])
+    made = known(forward, time=[2000.0], size_factor=[1.0])
+    exact = fano(*(made[name] for name in ("translation_rate", "mrna_decay", "protein_decay")))
     return abs(made["protein_var"][0] / made["protein_mean"][0] / exact - 1)
 
 
 def _confounded():
     """Change of the expected movie if proteins are twice as bright and made half as fast."""
-    model = forward()
-    one, other = model.theta(), model.theta(translation_rate=2.0, gain=3.0)
-    return np.abs(model.value(one) / model.value(other) - 1).max()
+    return off(forward, "intensity", known(forward)["intensity"], translation_rate=2.0, gain=3.0)
 
 
 LIMITS = (
@@ -233,13 +148,8 @@ SYSTEM = System(
     name="cells/cell_state_fusion",
     parameters=(*RATES, *LIGHT, CAPTURE, OFFSETS),
     outputs=(
-        Quantity(
-            "intensity",
-            "1",
-            "mean camera counts of a tracked cell",
-            ("time", "cell", "parent", "born"),
-            tracked=True,
-        ),
+        Quantity("intensity", "1", "mean camera counts of a tracked cell", ("time", "cell", "parent", "born"),
+                 tracked=True),
         Quantity("umi", "1", "molecules counted in a sequenced cell", ("time", "dish", "size_factor")),
     ),
     coordinates=(
@@ -248,13 +158,8 @@ SYSTEM = System(
         Quantity("parent", "1", "number of its mother; its own if it has none", lineage=True),
         Quantity("born", "min", "when it came from her", lineage=True),
         Quantity("dish", "1", "number of the dish that was taken away, from 1", carried=True),
-        Quantity(
-            "size_factor",
-            "1",
-            "how much of the cell was captured, against a usual one",
-            lower=1e-6,
-            carried=True,
-        ),
+        Quantity("size_factor", "1", "how much of the cell was captured, against a usual one", lower=1e-6,
+                 carried=True),
     ),
     effective=(
         Quantity("mrna_at_rest", "1", "mean mRNA of a cell at rest"),
@@ -267,4 +172,4 @@ SYSTEM = System(
     examples=(
         {"time": (30.0, 30.0, 90.0), "cell": None, "dish": (1.0, 1.0, 2.0), "size_factor": (0.8, 1.3, 1.0)},
     ),
-)
+)  # fmt: skip
