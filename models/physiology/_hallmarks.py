@@ -8,8 +8,11 @@ The tissue is that of Hahnfeldt et al. (1999), in logarithms, with its drugs cle
 molecular, cellular and meta modules are this project's own smallest caricature of the hallmarks of cancer.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
-from mscale_uq.models.physiology._spheroid import living_share
+from mscale_uq.models.physiology._spheroid import OXYGEN, living_share
 
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.solve.kernel import kernel
@@ -177,3 +180,26 @@ def avascular(t, y, p, dy):  # noqa: ARG001
     dy[V] = growth * living_share(y[V], q[28], q[29]) - death
     dy[K] = dy[A] = dy[E] = 0 * y[V]
     meta(y, q, dy)
+
+
+class Model(NamedTuple):
+    """Parameters, readings, rates, state, what the rates read, and what is zero and stays so."""
+
+    parameters: tuple[Parameter, ...]
+    seen: tuple[str, ...]
+    rates: Callable
+    state: tuple[Quantity, ...]
+    reads: tuple[str, ...]
+    still: tuple[str, ...] = ()
+
+
+STABLE = tuple(one for one in HALLMARKS if one.name not in DAMAGE)
+ALIVE = tuple(one for one in (*SHARED, *HALLMARKS) if one.name not in VESSELS)
+WHOLE, BREATHING = (network, NETWORK_STATE, NETWORK), (*NETWORK, *(one.name for one in OXYGEN))
+MODELS = {
+    "tissue": Model((*SHARED, *TISSUE), ("volume", "vessel_density"), alone, TISSUE_STATE, ALONE),
+    "frozen": Model((*SHARED, *STABLE), ("volume", "vessel_density", "marker"), *WHOLE, DAMAGE),
+    "drifting": Model((*SHARED, *HALLMARKS), ("volume", "vessel_density", "marker", "mutations"), *WHOLE),
+    "spheroid": Model((*ALIVE, *OXYGEN), ("volume", "viable_fraction", "marker", "mutations"),
+                      avascular, NETWORK_STATE, BREATHING, VESSELS),
+}  # fmt: skip

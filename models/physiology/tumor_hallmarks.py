@@ -19,30 +19,18 @@ Cancer Res. 59 (1999) 4770-4775, PMID 10519381, and its analysis by A. d'Onofrio
 646-674, doi:10.1016/j.cell.2011.02.013. The network around the tissue is this project's own.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from mscale_uq.models.physiology._hallmarks import (
-    ALONE,
-    DAMAGE,
-    HALLMARKS,
-    NETWORK,
-    NETWORK_STATE,
-    SHARED,
-    TISSUE,
-    TISSUE_STATE,
-    VESSELS,
-    alone,
-    avascular,
-    by_chance,
-    network,
-)
-from mscale_uq.models.physiology._spheroid import OXYGEN, viable_fraction
+from mscale_uq.models.physiology._biopsy import LAWS, READINGS
+from mscale_uq.models.physiology._hallmarks import HALLMARKS, MODELS, SHARED, TISSUE, by_chance
+from mscale_uq.models.physiology._spheroid import OXYGEN
 
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.known import known, off
 from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Quantity
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, System
@@ -51,31 +39,24 @@ from mscale_uq.macro.ode import Ode, OdePath
 from mscale_uq.macro.ode_dynamics import OdeDynamics
 from mscale_uq.macro.sde_dynamics import Chance, SdeDynamics
 from mscale_uq.macro.steps import Steps
-from mscale_uq.observe.counts import poisson
-from mscale_uq.observe.lognormal import Lognormal
 from mscale_uq.solve.stiff import Tolerances
 
-ALIVE = tuple(one for one in (*SHARED, *HALLMARKS) if one.name not in VESSELS)
-KNOWN = {
-    "tissue": (*SHARED, *TISSUE),
-    "frozen": (*SHARED, *(one for one in HALLMARKS if one.name not in DAMAGE)),
-    "drifting": (*SHARED, *HALLMARKS),
-    "spheroid": (*ALIVE, *OXYGEN),
-}
-SEEN = {
-    "tissue": ("volume", "vessel_density"),
-    "frozen": ("volume", "vessel_density", "marker"),
-    "drifting": ("volume", "vessel_density", "marker", "mutations"),
-    "spheroid": ("volume", "viable_fraction", "marker", "mutations"),
-}
+OPTIONS = (
+    Option("model", "tissue", meaning="tissue alone, the network as it is, its parameters drifting, or in"
+           " them a spheroid without vessels for the tissue", choices=tuple(MODELS)),
+    Option("angiostatin", 0.0, "kg/kg", "dose, per weight of the body"),
+    Option("endostatin", 0.0, "kg/kg", "dose, per weight of the body"),
+    Option("interval", 1.0, "day", "from dose to dose", lower=0),
+    Option("treatment_end", 25.0, "day", "no more doses from then on", lower=0),
+    Option("max_step", 0.0, "day", "of time steps that are the same whatever the parameters; zero: chosen"
+           " for an error of 1e-9"),
+    Option("chance", 0.0, "1/day^0.5", "of what drifts, times the instability", filters_only=True),
+)  # fmt: skip
 AT_ZERO = ("angiostatin", "endostatin", "inflammation", "instability", "independence_shift", "function_shift",
            "drive_shift", "mutations_expected")  # fmt: skip
-SMALL = (1e-11, 1e-11, 1e-17, 1e-17)  # doses are about 1e-5
-TIGHT = {"tissue": Tolerances(1e-9, SMALL), "network": Tolerances(1e-9, (*SMALL, *(1e-11,) * 8))}
 # How sure a filter is of the state at first.
 UNSURE = {"log_volume_initial_var": 0.04, "log_capacity_initial_var": 0.1, "effector_initial_var": 0.005,
           "suppressor_initial_var": 0.01}  # fmt: skip
-TIMES = (4.0, 7.0, 10.0, 13.0, 16.0, 19.0)
 
 
 def logarithm(volume_initial):
@@ -88,126 +69,68 @@ def logarithms(volume_initial, capacity_initial):
     return np.log(volume_initial), np.log(capacity_initial)
 
 
-def volume(log_volume):
-    """What a caliper sees."""
-    return np.exp(log_volume)
-
-
-def vessel_density(log_volume, log_capacity):
-    """Vessels per volume, relative to what the tumour needs."""
-    return np.exp(log_capacity - log_volume)
-
-
-def marker(effector):
-    """What a biopsy shows of the mitogenic pathway."""
-    return 1.0 * effector
-
-
-def mutations(mutations_expected):
-    """What sequencing a biopsy shows."""
-    return 1.0 * mutations_expected
-
-
-READINGS: dict[str, Callable] = {
-    "volume": volume,
-    "vessel_density": vessel_density,
-    "viable_fraction": viable_fraction,
-    "marker": marker,
-    "mutations": mutations,
-}
-LAWS = {"volume": Lognormal(0.15, 5.0), "vessel_density": Lognormal(0.2), "viable_fraction": Lognormal(0.1),
-        "marker": Lognormal(0.1), "mutations": poisson()}  # fmt: skip
-
-
-def ode(model, angiostatin, endostatin, interval, treatment_end, max_step):
+def ode(o):
     """Return the equations of a model under a treatment that begins at once."""
-    drugs = {"angiostatin": angiostatin, "endostatin": endostatin}
-    treated = any(drugs.values())
-    times = np.arange(0.0, treatment_end * (1 - 1e-12), interval) if treated else ()
-    doses, steps = Doses(tuple(times), drugs), Steps(max_step) if max_step else None
-    if model == "tissue":
-        return Ode("tumour", alone, TISSUE_STATE, ALONE, TIGHT["tissue"], doses=doses, steps=steps)
-    if model == "spheroid":
-        names = (*NETWORK, *(one.name for one in OXYGEN))
-        return Ode("spheroid", avascular, NETWORK_STATE, names, TIGHT["network"], steps=steps)
-    return Ode("hallmarks", network, NETWORK_STATE, NETWORK, TIGHT["network"], doses=doses, steps=steps)
+    drugs, model = {"angiostatin": o.angiostatin, "endostatin": o.endostatin}, MODELS[o.model]
+    treated = any(drugs.values()) and o.model != "spheroid"  # which has no vessels for drugs to act on
+    times = np.arange(0.0, o.treatment_end * (1 - 1e-12), o.interval) if treated else ()
+    small = (1e-11, 1e-11, 1e-17, 1e-17, *(1e-11,) * (len(model.state) - 4))  # doses are about 1e-5
+    steps = Steps(o.max_step) if o.max_step else None
+    return Ode(o.model, model.rates, model.state, model.reads, Tolerances(1e-9, small),
+               doses=Doses(tuple(times), drugs), steps=steps)  # fmt: skip
 
 
-def start(model):
-    """Return the state at first, as a stage."""
-    if model == "spheroid":
-        return Formula(logarithm, "log_volume_initial")
-    return Formula(logarithms, ("log_volume_initial", "log_capacity_initial"))
+def start(o):
+    """Return the state at first: a stage, what begins at zero, and what stays there."""
+    zero = {f"{name}_initial": 0.0 for name in AT_ZERO} | dict.fromkeys(MODELS[o.model].still, 0.0)
+    if o.model == "spheroid":
+        return Formula(logarithm, "log_volume_initial"), zero
+    return Formula(logarithms, ("log_volume_initial", "log_capacity_initial")), zero
 
 
-def constants(model):
-    """Return what begins at zero, and what stays there."""
-    still = {"frozen": DAMAGE, "spheroid": VESSELS}.get(model, ())
-    return {f"{name}_initial": 0.0 for name in AT_ZERO} | dict.fromkeys(still, 0.0)
-
-
-def forward(time=TIMES, model="tissue", angiostatin=0.0, endostatin=0.0, interval=1.0, treatment_end=25.0,
-            max_step=0.0, chance=0.0):  # noqa: ARG001  # fmt: skip
+@takes(OPTIONS)
+def forward(o, time=(4.0, 7.0, 10.0, 13.0, 16.0, 19.0)):
     """Return the model of a tumour read at `time` (day), under doses (kg/kg) every `interval` (day).
 
     It drifts without chance, which only filters follow.
     """
-    stages = [
-        start(model),
-        OdePath(ode(model, angiostatin, endostatin, interval, treatment_end, max_step), time),
-        *(PointwiseFormula(READINGS[name], name) for name in SEEN[model]),
-    ]
-    return ForwardModel(stages, KNOWN[model], SEEN[model], constants(model))
+    (first, zero), model = start(o), MODELS[o.model]
+    readings = [PointwiseFormula(READINGS[name], name) for name in model.seen]
+    return ForwardModel([first, OdePath(ode(o), time), *readings], model.parameters, model.seen, zero)
 
 
-def space(model="tissue", angiostatin=0.0, endostatin=0.0, interval=1.0, treatment_end=25.0,
-          max_step=0.0, chance=0.0):  # fmt: skip
+@takes(OPTIONS)
+def space(o):
     """Return the tumour in time, read by calipers and by biopsies; it may drift by chance."""
-    equations = ode(model, angiostatin, endostatin, interval, treatment_end, max_step)
-    drifts = chance > 0 and model == "drifting"
-    dynamics = (
-        SdeDynamics(equations, Chance(by_chance, ("chance",), 1.0)) if drifts else OdeDynamics(equations)
-    )
-    sources = {
-        name: ObservationOperator(name, LAWS[name], Formula(READINGS[name], name)) for name in SEEN[model]
-    }
-    return StateSpace(
-        [start(model)], dynamics, sources, KNOWN[model], constants(model) | UNSURE | {"chance": chance}
-    )
-
-
-def _off(expected, where, name="volume", **options):
-    """Largest deviation from a known course, relative."""
-    model = forward(time=where, **options)
-    return np.abs(model.trace(model.theta())[name] / expected - 1).max()
-
-
-def _plateau():
-    """Deviation from V* = K* = (b/d_i)^(3/2) after a long time."""
-    model = forward(time=[400.0])
-    seen = model.value(model.theta())
-    return max(abs(seen[0] / (5.85 / 0.00873) ** 1.5 - 1), abs(seen[1] - 1))
+    (first, zero), model, drifts = start(o), MODELS[o.model], o.chance > 0 and o.model == "drifting"
+    chance = Chance(by_chance, ("chance",), 1.0)
+    dynamics = SdeDynamics(ode(o), chance) if drifts else OdeDynamics(ode(o))
+    sources = {n: ObservationOperator(n, LAWS[n], Formula(READINGS[n], n)) for n in model.seen}
+    constants = {**zero, **UNSURE, "chance": o.chance}
+    return StateSpace([first], dynamics, sources, model.parameters, constants)
 
 
 def _rest():
     """Deviation of V/K, long after, from exp(-death/division), where the genome is stable."""
-    model = forward(time=[900.0], model="frozen")
-    known = model.trace(model.theta())
-    x, p = known["effector"][0], known["suppressor"][0]
+    made = known(forward, time=[900.0], model="frozen")
+    x, p = made["effector"][0], made["suppressor"][0]
     division = x**2 / (0.09 + x**2) / (1 + (p / 0.5) ** 2)
     death = 0.01 + 0.04 * p**2 / (0.25 + p**2)
-    return abs(known["vessel_density"][0] / np.exp(death / division) - 1)
+    return abs(made["vessel_density"][0] / np.exp(death / division) - 1)
 
 
-DAYS = (10.0, 30.0, 60.0, 90.0)
+V, DAYS = "volume", (10.0, 30.0, 60.0, 90.0)
 LIMITS = (
-    Limit("the tissue alone ends at V* = K* = (b/d_i)^(3/2)", _plateau, 1e-8),
-    Limit("... and grows as independent integrators say", partial(_off, (
-        792.75837, 1976.96080, 3857.33946, 6163.88851, 8526.18432, 10660.13097), TIMES), 1e-8),
-    Limit("with a stable genome the network grows as independent integrators say", partial(
-        _off, (3272.95396812, 13001.47024431, 14192.57948238, 14208.05708869), DAYS, model="frozen"), 1e-7),
-    Limit("... and with parameters that drift", partial(
-        _off, (3164.90028522, 13335.39061294, 29617.45606365, 81979.03960228), DAYS, model="drifting"), 1e-7),
+    Limit("the tissue alone ends at V* = (b/d_i)^(3/2)", partial(
+        off, forward, V, (5.85 / 0.00873) ** 1.5, time=[400.0]), 1e-8),
+    Limit("... which is as much as its vessels feed", partial(
+        off, forward, "vessel_density", 1.0, time=[400.0]), 1e-8),
+    Limit("... and grows as independent integrators say", partial(off, forward, V, (
+        792.75837, 1976.96080, 3857.33946, 6163.88851, 8526.18432, 10660.13097)), 1e-8),
+    Limit("with a stable genome the network grows as independent integrators say", partial(off, forward, V, (
+        3272.95396812, 13001.47024431, 14192.57948238, 14208.05708869), time=DAYS, model="frozen"), 1e-7),
+    Limit("... and with parameters that drift", partial(off, forward, V, (
+        3164.90028522, 13335.39061294, 29617.45606365, 81979.03960228), time=DAYS, model="drifting"), 1e-7),
     Limit("at rest V/K is exp(-death/division)", _rest, 1e-8),
 )  # fmt: skip
 
@@ -222,18 +145,7 @@ SYSTEM = System(
         Quantity("mutations", "1", "number found in a biopsy", ("time",), lower=0),
     ),
     coordinates=(Quantity("time", "day", "since the first dose, or the first reading"),),
-    options=(
-        Option("model", "tissue", meaning="tissue alone, the network as it is, its parameters drifting, or in"
-               " them a spheroid without vessels for the tissue",
-               choices=tuple(KNOWN)),
-        Option("angiostatin", 0.0, "kg/kg", "dose, per weight of the body"),
-        Option("endostatin", 0.0, "kg/kg", "dose, per weight of the body"),
-        Option("interval", 1.0, "day", "from dose to dose", lower=0),
-        Option("treatment_end", 25.0, "day", "no more doses from then on", lower=0),
-        Option("max_step", 0.0, "day", "of time steps that are the same whatever the parameters; zero: chosen"
-               " for an error of 1e-9"),
-        Option("chance", 0.0, "1/day^0.5", "of what drifts, times the instability", filters_only=True),
-    ),
+    options=OPTIONS,
     smoothness="smooth",
     forward=forward,
     space=space,

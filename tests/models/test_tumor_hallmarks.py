@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mscale_uq.models.physiology._hallmarks import NETWORK, PORTS
 from mscale_uq.models.physiology._spheroid import viable_fraction
-from mscale_uq.models.physiology.tumor_hallmarks import KNOWN, forward, space
+from mscale_uq.models.physiology.tumor_hallmarks import MODELS, forward, space
 from scipy.integrate import solve_ivp
 
 from mscale_uq.case.read import read_case
@@ -222,7 +222,7 @@ def test_along_given_steps_volumes_are_right_to_a_hundred_thousandth():
         assert given.value(theta)[:8] == pytest.approx(chosen.value(theta)[:8], rel=1e-5)
 
 
-@pytest.mark.parametrize("model", KNOWN)
+@pytest.mark.parametrize("model", MODELS)
 def test_the_state_space_gives_the_course_of_the_forward_model(model):
     days = (2.0, 5.0, 9.0)
     path, straight = space(model, endostatin=2e-5).forward(days), forward(days, model, endostatin=2e-5)
