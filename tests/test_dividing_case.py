@@ -7,13 +7,19 @@ import pytest
 from dividing import BRANCHES, CASE, FRAMES, GAIN, HEADER, LIVE, RATES, movie
 from lab import believed, follow
 
+from mscale_uq.case.laws import followed
 from mscale_uq.case.read import read_case
 from mscale_uq.case.readers import read_with
 from mscale_uq.case.schema import ReaderSpec
 from mscale_uq.catalog import load_system
 from mscale_uq.cli.check import check_case
+from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.parameter import Quantity
+from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, DataError
 from mscale_uq.filters.loop import run
+from mscale_uq.io.measurements import Measurements
+from mscale_uq.observe.laws import Gaussian
 from mscale_uq.run.calibrate import fit
 from mscale_uq.stream.states import unpack
 from mscale_uq.stream.view import View
@@ -258,6 +264,26 @@ def test_a_frame_sent_as_one_vector_leaves_cells_empty_that_are_not_there(tmp_pa
     assert "conversion_failed" not in status.verdicts
     ends = [unpack(believed(run)[0]) for run in (one, tmp_path / "run")]
     assert ends[0].means == pytest.approx(ends[1].means, rel=1e-9)
+
+
+def test_individuals_need_not_be_called_cells():
+    past = (Quantity(name, "1", lineage=True) for name in ("parent", "born"))
+    along = Quantity("hour", "h"), Quantity("worm", "1"), *past
+    length = Quantity("length", "1", "", ("hour", "worm", "parent", "born"), tracked=True)
+    system = System(
+        name="toys/worms",
+        parameters=(),
+        outputs=(length,),
+        coordinates=along,
+        smoothness="smooth",
+        forward=lambda: None,
+    )
+    columns = {"hour": [1, 1, 2, 2], "worm": [7, 8, 7, 8], "born": [np.nan] * 4}
+    for mothers, divides in (([7, 8, 7, 8], False), ([7, 7, 7, 7], True)):
+        table = {name: np.array(column, dtype=float) for name, column in {**columns, "parent": mothers}.items()}
+        data = Measurements(table, {"length": np.ones(4)})
+        law = followed(ObservationOperator("length", Gaussian(1.0)), data, length, system).law
+        assert (law.individual, law.time, law.divides) == ((0, 1, 0, 1), (0, 0, 1, 1), divides)
 
 
 def as_own_table(folder, table):

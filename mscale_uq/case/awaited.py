@@ -85,7 +85,8 @@ class Awaited:
         brought = {c.name for c in self.system.coordinates if c.carried}
         born = {PARENT: cells, BORN: np.full(cells.size, FIRST)}  # nobody has a mother yet
         if not knows_parents(self.reader):
-            along = {name: None for name in along if name not in born}
+            past = {c.name for c in self.system.coordinates if c.lineage}
+            along = {name: None for name in along if name not in past}
         filled = {time_name(self.system), "cell", *born, *brought}
         for name in along:
             if name not in filled:

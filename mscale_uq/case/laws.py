@@ -16,7 +16,7 @@ from mscale_uq.errors import CaseError, closest, explain, near_match
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
-from mscale_uq.macro.lineage import BORN, PARENT
+from mscale_uq.macro.lineage import PARENT
 from mscale_uq.observe.counts import NegativeBinomial
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.followed import Followed
@@ -159,11 +159,14 @@ def _fluorescence(given: Mapping[str, Any], output: Quantity) -> Fluorescence:
     return Fluorescence(level(sd, output.unit, "sd"), relative=level(relative, "1", "relative"), **numbers)
 
 
-def followed(operator: ObservationOperator, data: Measurements, output: Quantity) -> ObservationOperator:
+def followed(
+    operator: ObservationOperator, data: Measurements, output: Quantity, system: System
+) -> ObservationOperator:
     """Return the operator of readings of individuals under the joint law of each one's readings.
 
     An output is read of individuals if its system says that it is tracked: an individual is what all its
-    coordinates but the first, the time, tell apart. Other operators are returned as they are.
+    coordinates tell apart, but for the first, the time, and what they say of its lineage. Other operators are
+    returned as they are.
     """
     if not output.tracked:
         return operator
@@ -171,11 +174,14 @@ def followed(operator: ObservationOperator, data: Measurements, output: Quantity
         given = f"law of {output.name!r}, where individuals are followed"
         raise CaseError(explain(given, "gaussian, fluorescence"))
     time, *others = output.coordinates
-    individual = grid_of({one: data.coordinates[one] for one in others if one not in (PARENT, BORN)})[1]
+    past = {coordinate.name for coordinate in system.coordinates if coordinate.lineage}
+    apart = {one: data.coordinates[one] for one in others if one not in past}
+    individual = grid_of(apart)[1]
     at = np.unique(data.coordinates[time], return_inverse=True)[1]
     rows = tuple(individual.tolist()), tuple(np.ravel(at).tolist())
-    mothers = data.coordinates.get(PARENT)  # empty for a cell without one
-    divides = mothers is not None and bool(np.any(~np.isnan(mothers) & (mothers != data.coordinates["cell"])))
+    mothers = data.coordinates.get(PARENT)  # empty for an individual without one
+    own = next(iter(apart.values())) if len(apart) == 1 else np.array(np.nan)
+    divides = mothers is not None and bool(np.any(~np.isnan(mothers) & (mothers != own)))
     law = Followed(operator.law, output.name, *rows, divides)
     return replace(operator, law=law)
 

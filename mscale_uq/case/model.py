@@ -159,7 +159,7 @@ def _plan(
     for quantity, operator in operators.items():
         with mistakes.at(law_key(quantity, one)):
             if read:
-                operators[quantity] = followed(operator, data, system.output(quantity))
+                operators[quantity] = followed(operator, data, system.output(quantity), system)
             for level in noise_levels(operator.law, system.output(quantity), model, channels):
                 add_level(targets, level)
     for quantity in discrepancies.keys() & operators.keys():

@@ -187,6 +187,21 @@ def test_every_update_arrives_once_and_in_order_and_a_late_one_replaces_what_it_
 
 
 @browser_test
+def test_an_open_page_forgets_a_time_that_has_lost_its_readings(page, tmp_path):
+    run = Run(tmp_path)
+    run.feed(*readings(0, 10))
+    with served(tmp_path) as port:
+        page.goto(address(port))
+        wait_for(page, "mscale.times.length === 10")
+        with run.journal.transaction():
+            run.journal._db.execute("DELETE FROM step WHERE time = 2.5")
+        wait_for(page, "mscale.times.length === 9 && !mscale.rows.has(2.5)")
+        run.feed(*readings(10, 12))
+        wait_for(page, "mscale.times.length === 11")
+    run.journal.close()
+
+
+@browser_test
 def test_a_page_that_lost_its_server_goes_on_where_it_was(page, tmp_path):
     run = Run(tmp_path)
     run.feed(*readings(0, 10))

@@ -99,7 +99,8 @@ def _status(view: View, follows: bool) -> dict[str, Any]:
     band = None if judged is None else [judged.lower, judged.ratio, judged.upper]
     behind = 0.0 if last is None or newest is None else newest - last
     age = time.time() - (view.fact("committed_at") or time.time())
-    return {**view.records(), "time": last, "lag": behind, "nis": band, "follows": follows, "age": age}
+    told = {"steps": view.count(), "follows": follows}  # a page that shows more of them asks for all anew
+    return {**view.records(), **told, "time": last, "lag": behind, "nis": band, "age": age}
 
 
 def _file(folder: Path) -> int | None:

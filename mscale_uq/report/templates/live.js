@@ -13,16 +13,21 @@ window.mscale = page;
 
 // ---- events --------------------------------------------------------------------------------------------------
 
-const source = new EventSource("events?token=" + encodeURIComponent(document.body.dataset.token));
-source.onopen = () => say("live", "live");
-source.onerror = () => say("lost", "connection lost, trying again");
-source.addEventListener("waiting", () => say("live", "waiting for the first record"));
-source.addEventListener("run", (message) => begin(JSON.parse(message.data)));
-source.addEventListener("step", (message) => {
-  page.ids.push(message.lastEventId);
-  take(JSON.parse(message.data));
-});
-source.addEventListener("status", (message) => stand(JSON.parse(message.data)));
+let source = null;
+listen();
+
+function listen() {
+  source = new EventSource("events?token=" + encodeURIComponent(document.body.dataset.token));
+  source.onopen = () => say("live", "live");
+  source.onerror = () => say("lost", "connection lost, trying again");
+  source.addEventListener("waiting", () => say("live", "waiting for the first record"));
+  source.addEventListener("run", (message) => begin(JSON.parse(message.data)));
+  source.addEventListener("step", (message) => {
+    page.ids.push(message.lastEventId);
+    take(JSON.parse(message.data));
+  });
+  source.addEventListener("status", (message) => stand(JSON.parse(message.data)));
+}
 
 function begin(about) {
   if (about.run !== page.run || about.whole) {
@@ -60,6 +65,10 @@ function count(row, sign) {
 }
 
 function stand(now) {
+  if (page.times.length > now.steps) { // a time has lost all its readings: hear everything again
+    source.close();
+    return listen();
+  }
   page.records = now;
   say("live", now.follows === false ? "the follower has stopped" : "live");
   const unit = page.about ? page.about.time[1] : "";
