@@ -8,8 +8,29 @@ doi:10.1073/pnas.1416533112.
 
 import numpy as np
 
+from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.solve.kernel import kernel
 
+HOST = (
+    Parameter("expression", "1/h", 2.0, lower=0, meaning="k_t, protein made per energy and time"),
+    Parameter("cost", "1", 1.0, lower=0, meaning="c, energy spent per protein made"),
+    Parameter("growth_constant", "1/h", 0.5, lower=0, meaning="k_g, growth rate per energy"),
+    Parameter("maintenance", "1/h", 1.0, lower=0, meaning="k_b, share of the energy spent per time"),
+    Parameter("degradation", "1/h", 0.05, lower=0, meaning="delta, of the protein"),
+    Parameter("gain", "1", 100.0, lower=0, meaning="fluorescence per protein"),
+)
+SUPPLY = {
+    "core": (Parameter("supply", "1/h", 10.0, lower=0, meaning="u, energy supplied per time"),),
+    "autocatalytic": (
+        Parameter("supply_max", "1/h", 10.0, lower=0, meaning="V, energy supplied per time at most"),
+        Parameter("supply_half", "1", 2.0, lower=0, meaning="K, energy at which half of that is supplied"),
+    ),
+}
+START = (
+    Parameter("energy_initial", "1", 0.5, lower=0, meaning="E, per cell, at inoculation"),
+    Parameter("protein_initial", "1", 0.1, lower=0, meaning="p, per cell, at inoculation"),
+)
+STATE = (Quantity("energy", "1", "per cell"), Quantity("protein", "1", "of the circuit, per cell"))
 RATES = ("expression", "cost", "growth_constant", "maintenance", "degradation")  # then those of the supply
 
 

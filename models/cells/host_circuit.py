@@ -21,12 +21,15 @@ whose detailed host this is the smallest caricature.
 from functools import partial
 
 import numpy as np
-from mscale_uq.models.cells._host import FUNCTIONS, RATES, RESTS
+from mscale_uq.models.cells._host import FUNCTIONS, HOST, RATES, RESTS, START, STATE, SUPPLY
 
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.known import known, off
 from mscale_uq.core.law import ObservationOperator
-from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.options import takes
+from mscale_uq.core.parameter import Quantity
+from mscale_uq.core.reads import read_by
 from mscale_uq.core.requirement import Requirement
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, Scale, System
@@ -35,36 +38,16 @@ from mscale_uq.macro.ode_dynamics import OdeDynamics
 from mscale_uq.observe.laws import Gaussian
 from mscale_uq.solve.stiff import Tolerances
 
-HOST = (
-    Parameter("expression", "1/h", 2.0, lower=0, meaning="k_t, protein made per energy and time"),
-    Parameter("cost", "1", 1.0, lower=0, meaning="c, energy spent per protein made"),
-    Parameter("growth_constant", "1/h", 0.5, lower=0, meaning="k_g, growth rate per energy"),
-    Parameter("maintenance", "1/h", 1.0, lower=0, meaning="k_b, share of the energy spent per time"),
-    Parameter("degradation", "1/h", 0.05, lower=0, meaning="delta, of the protein"),
-    Parameter("gain", "1", 100.0, lower=0, meaning="fluorescence per protein"),
-)
-# What growth at given shares of the circuit's protein needs; how much is expressed follows from the share.
-PAYING = tuple(one for one in HOST if one.name in ("cost", "growth_constant", "maintenance"))
-SUPPLY = {
-    "core": (Parameter("supply", "1/h", 10.0, lower=0, meaning="u, energy supplied per time"),),
-    "autocatalytic": (
-        Parameter("supply_max", "1/h", 10.0, lower=0, meaning="V, energy supplied per time at most"),
-        Parameter("supply_half", "1", 2.0, lower=0, meaning="K, energy at which half of that is supplied"),
-    ),
-}
-START = (
-    Parameter("energy_initial", "1", 0.5, lower=0, meaning="E, per cell, at inoculation"),
-    Parameter("protein_initial", "1", 0.1, lower=0, meaning="p, per cell, at inoculation"),
-)
-STATE = (Quantity("energy", "1", "per cell"), Quantity("protein", "1", "of the circuit, per cell"))
+SEEN = {"in time": ("growth", "fluorescence"), "at rest": ("growth_at_rest", "fluorescence_at_rest"),
+        "burdened": ("burdened_growth",)}  # fmt: skip
+OPTIONS = (
+    Option("variant", "core", meaning="how energy is supplied", choices=tuple(SUPPLY)),
+    Option("seen", "in time", meaning="read in time, in the end, or in the end at given shares",
+           choices=tuple(SEEN)),
+)  # fmt: skip
+REST = ("energy_at_rest", "protein_at_rest")
+ALIVE = Requirement(REST[0], "extinct: the host spends more than it can ever be supplied", "alive at rest")
 TIMES = tuple(np.linspace(0.25, 4.0, 16))
-SHARES = (0.01, 0.05, 0.1, 0.2, 0.3)
-TIGHT = Tolerances(1e-9, 1e-11)
-
-
-ALIVE = Requirement(
-    "energy_at_rest", "extinct: the host spends more than it can ever be supplied", "alive at rest"
-)
 
 
 def burden(cost, expression):
@@ -100,77 +83,60 @@ def fluorescence_at_rest(protein_at_rest, gain):
 def ode(variant):
     """Return the equations."""
     supply = tuple(parameter.name for parameter in SUPPLY[variant])
-    return Ode("host and circuit", FUNCTIONS[variant], STATE, (*RATES, *supply), TIGHT)
+    return Ode("host and circuit", FUNCTIONS[variant], STATE, (*RATES, *supply), Tolerances(1e-9, 1e-11))
 
 
-def space(variant="core", energy_drift=0.05, protein_drift=0.05, scatter=0.05, share=()):  # noqa: ARG001
+@takes(OPTIONS)
+def space(o, share=(), *, energy_drift=0.05, protein_drift=0.05, scatter=0.05):  # noqa: ARG001
     """Return the state space: a plate reader sees growth and fluorescence of a host that drifts."""
-    dynamics = OdeDynamics(ode(variant), {"energy": "energy_drift", "protein": "protein_drift"})
+    dynamics = OdeDynamics(ode(o.variant), {"energy": "energy_drift", "protein": "protein_drift"})
     sources = {
         name: ObservationOperator(name, Gaussian(sd=1e-3, relative=scatter), Formula(function, name))
         for name, function in (("growth", growth), ("fluorescence", fluorescence))
     }
-    constants = {
-        "energy_drift": energy_drift,
-        "protein_drift": protein_drift,
-        "energy_initial_var": 0.01,
-        "protein_initial_var": 0.01,
-    }
-    return StateSpace([], dynamics, sources, (*HOST, *SUPPLY[variant], *START), constants)
+    constants = {"energy_drift": energy_drift, "protein_drift": protein_drift}
+    constants |= {"energy_initial_var": 0.01, "protein_initial_var": 0.01}
+    return StateSpace([], dynamics, sources, (*HOST, *SUPPLY[o.variant], *START), constants)
 
 
-def forward(time=TIMES, share=SHARES, variant="core", seen="in time"):
+@takes(OPTIONS)
+def forward(o, time=TIMES, share=(0.01, 0.05, 0.1, 0.2, 0.3)):
     """Return the model of a culture `time` (h) after inoculation, or at rest, or there at given shares."""
-    rest = ("energy_at_rest", "protein_at_rest")
-    if seen == "burdened":
-        grown = PointwiseFormula(growth_at_rest, "burdened_growth")
+    given, rest = {}, RESTS[o.variant]
+    if o.seen == "in time":
+        readings = PointwiseFormula(growth, "growth"), PointwiseFormula(fluorescence, "fluorescence")
+        stages = [Formula(burden, "burden"), OdePath(ode(o.variant), time), *readings]
+    elif o.seen == "at rest":
+        seen = zip((growth_at_rest, fluorescence_at_rest), SEEN[o.seen], strict=True)
+        stages = [Formula(rest, REST), ALIVE, *(Formula(*one) for one in seen), Formula(burden, "burden")]
+    else:
         made = PointwiseFormula(needed, "expression"), PointwiseFormula(burden, "burden")
-        stages = [*made, PointwiseFormula(RESTS[variant], rest), ALIVE, grown]
-        known = {"share": share, "degradation": 0.0}
-        return ForwardModel(stages, (*PAYING, *SUPPLY[variant]), ["burdened_growth"], known)
-    if seen == "at rest":
-        stages = [
-            Formula(RESTS[variant], rest),
-            ALIVE,
-            Formula(growth_at_rest, "growth_at_rest"),
-            Formula(fluorescence_at_rest, "fluorescence_at_rest"),
-            Formula(burden, "burden"),
-        ]
-        return ForwardModel(stages, (*HOST, *SUPPLY[variant]), ["growth_at_rest", "fluorescence_at_rest"])
-    readings = PointwiseFormula(growth, "growth"), PointwiseFormula(fluorescence, "fluorescence")
-    stages = [Formula(burden, "burden"), OdePath(ode(variant), time), *readings]
-    return ForwardModel(stages, (*HOST, *SUPPLY[variant], *START), ["growth", "fluorescence"])
+        grown = PointwiseFormula(growth_at_rest, "burdened_growth")
+        stages = [*made, PointwiseFormula(rest, REST), ALIVE, grown]
+        given = {"share": share, "degradation": 0.0}
+    return ForwardModel(stages, read_by(stages, SYSTEM.parameters, given)[0], SEEN[o.seen], given)
 
 
-def _rest(variant, expected, **values):
+def _rest(growth_rate, **given):
     """Largest deviation of growth and protein after a long time from those at rest, relative."""
-    model = forward(time=[100.0], variant=variant)
-    growth_rate, seen = model.value(model.theta(gain=1.0, degradation=1e-12, **values))
-    return max(abs(growth_rate / expected[0] - 1), abs(seen / expected[1] - 1))
-
-
-def _no_growth():
-    """Relative deviation from exponential decay where nothing is spent on growth or expression."""
-    model = forward(time=[1.0])
-    theta = model.theta(
-        growth_constant=1e-12, expression=1e-12, supply=1e-12, maintenance=0.7, energy_initial=3
-    )
-    return abs(model.value(theta)[0] / (1e-12 * 3 * np.exp(-0.7)) - 1)
+    given |= {"time": [100.0], "gain": 1.0, "degradation": 1e-12}
+    return max(off(forward, "growth", growth_rate, **given), off(forward, "fluorescence", 4.0, **given))
 
 
 def _supply_does_not_matter():
     """Relative change of the protein at rest, without degradation, as the supply grows tenfold."""
-    model = forward(seen="at rest")
-    few, many = (model.value(model.theta(degradation=1e-12, supply=u))[1] for u in (1.0, 10.0))
-    return abs(few / many - 1)
+    few = known(forward, seen="at rest", degradation=1e-12, supply=1.0)["protein_at_rest"]
+    return off(forward, "protein_at_rest", few, seen="at rest", degradation=1e-12, supply=10.0)
 
 
 LIMITS = (
     Limit("the core comes to rest at growth 1.1925824036 and p* = k_t/k_g = 4",
-          partial(_rest, "core", (1.1925824036, 4.0)), 1e-9),
+          partial(_rest, 1.1925824036), 1e-9),
     Limit("the autocatalytic host comes to rest at growth 0.4494897428",
-          partial(_rest, "autocatalytic", (0.4494897428, 4.0)), 1e-9),
-    Limit("without growth and expression, energy decays exponentially", _no_growth, 1e-8),
+          partial(_rest, 0.4494897428, variant="autocatalytic"), 1e-9),
+    Limit("without growth and expression, energy decays exponentially", partial(
+        off, forward, "energy", 3 * np.exp(-0.7), time=[1.0], growth_constant=1e-12, expression=1e-12,
+        supply=1e-12, maintenance=0.7, energy_initial=3.0), 1e-8),
     Limit("without degradation, protein at rest does not depend on supply", _supply_does_not_matter, 1e-10),
 )  # fmt: skip
 
@@ -188,11 +154,7 @@ SYSTEM = System(
         Quantity("time", "h", "since inoculation"),
         Quantity("share", "1", "p, of the circuit's protein in all protein", lower=0.0, upper=1.0),
     ),
-    options=(
-        Option("variant", "core", meaning="how energy is supplied", choices=("core", "autocatalytic")),
-        Option("seen", "in time", meaning="read in time, in the end, or in the end at given shares",
-               choices=("in time", "at rest", "burdened")),
-    ),
+    options=OPTIONS,
     effective=(Quantity("burden", "1/h", "share of the energy that expression takes per time"),),
     smoothness="smooth",
     forward=forward,
