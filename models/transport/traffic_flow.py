@@ -21,7 +21,9 @@ import numpy as np
 
 from mscale_uq.cell.car_following import drivers_differ, road_differs
 from mscale_uq.core.formula import Formula
+from mscale_uq.core.known import off
 from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.places import Places
 from mscale_uq.core.statespace import StateSpace
@@ -41,8 +43,16 @@ PARAMETERS = (
 )
 ROAD = ("free_flow_speed", "jam_density", "queue_headway", "road_capacity")
 CLOSURES = {"drivers": drivers_differ, "road": road_differs}
-TIME = tuple(np.repeat(np.arange(120.0, 2401.0, 120.0), 3))
-X = tuple(np.tile([500.0, 1500.0, 2500.0], 20))
+OPTIONS = (
+    Option("closure", "drivers", meaning="what differs in following", choices=tuple(CLOSURES)),
+    Option("length", 3000.0, "m", "of the road", lower=0),
+    Option("cells", 60, "1", "along the road", lower=1),
+    Option("incident_start", 300.0, "s", "when the exit is narrowed"),
+    Option("incident_stop", 1200.0, "s", "when it is free again"),
+    Option("fastest", 45.0, "m/s", "no wave is faster; sets the time steps", lower=0),
+)  # fmt: skip
+TIME, X = (tuple(grid.ravel()) for grid in np.meshgrid(
+    np.arange(120.0, 2401.0, 120.0), [500.0, 1500.0, 2500.0], indexing="ij"))  # fmt: skip
 
 
 def at_first(inflow, free_speed):
@@ -60,69 +70,33 @@ def gone(pace):
     return 1.0 * pace
 
 
-def space(
-    x=(500.0, 1500.0, 2500.0),
-    closure="drivers",
-    length=3000.0,
-    cells=60,
-    incident_start=300.0,
-    incident_stop=1200.0,
-    fastest=45.0,
-    speed_sd=1.5,
-    suffix="",
-):
+@takes(OPTIONS)
+def space(o, x=(500.0, 1500.0, 2500.0), *, speed_sd=1.5, suffix=""):
     """Return the road in time, seen by detectors at x in m; `suffix` of the names of what they read."""
-    incident = Incident(incident_start, incident_stop)
-    dynamics = TrafficDynamics(length, cells, x, incident, fastest)
+    incident = Incident(o.incident_start, o.incident_stop)
+    dynamics = TrafficDynamics(o.length, o.cells, x, incident, o.fastest)
+    count, speed = f"count{suffix}", f"speed{suffix}"
     sources = {
-        "counts": ObservationOperator(
-            f"count{suffix}", NegativeBinomial(0.0), Formula(counted, f"count{suffix}")
-        ),
-        "speeds": ObservationOperator(f"speed{suffix}", Gaussian(speed_sd), Formula(gone, f"speed{suffix}")),
+        "counts": ObservationOperator(count, NegativeBinomial(0.0), Formula(counted, count)),
+        "speeds": ObservationOperator(speed, Gaussian(speed_sd), Formula(gone, speed)),
     }
     zero = {f"{name}_initial": 0.0 for name in ("queue", "passed", "pace")}
-    centres = (np.arange(cells)[:, None] + 0.5) * length / cells
-    detectors = np.reshape(x, (-1, 1))
-    places = Places(
-        {"density": centres, "queue": np.zeros((1, 1)), "passed": detectors, "pace": detectors},
-        {"counts": detectors, "speeds": detectors},
-        "m",
-    )
-    stages = [Formula(CLOSURES[closure], ROAD), Formula(at_first, "density_initial")]
+    centres = (np.arange(o.cells)[:, None] + 0.5) * o.length / o.cells
+    seen = np.reshape(x, (-1, 1))
+    states = {"density": centres, "queue": np.zeros((1, 1)), "passed": seen, "pace": seen}
+    places = Places(states, {"counts": seen, "speeds": seen}, "m")
+    stages = [Formula(CLOSURES[o.closure], ROAD), Formula(at_first, "density_initial")]
     return StateSpace(stages, dynamics, sources, PARAMETERS, zero, places=places)
 
 
-def forward(
-    time=TIME,
-    x=X,
-    closure="drivers",
-    length=3000.0,
-    cells=60,
-    incident_start=300.0,
-    incident_stop=1200.0,
-    fastest=45.0,
-):
+@takes(OPTIONS)
+def forward(o, time=TIME, x=X):
     """Return the model of detectors at x in m, read at `time` in s, one reading a row."""
     times, at_time = grid_of({"time": time})
     points, at_point = grid_of({"x": x})
-    road = space(
-        points[:, 0], closure, length, cells, incident_start, incident_stop, fastest, suffix="_series"
-    )
+    road = space(points[:, 0], suffix="_series", **vars(o))
     rows = [Rows(at_time, at_point, f"{name}_series", name) for name in ("count", "speed")]
     return road.forward(times[:, 0]).then(rows, ["count", "speed"])
-
-
-def _diagram(name, expected, factor):
-    """Relative deviation of a number of the triangular diagram."""
-    known = forward().trace(forward().theta())
-    capacity, jam = known["road_capacity"], known["jam_density"]
-    found = {
-        "capacity": capacity,
-        "critical": capacity / 30.0,
-        "jam": jam,
-        "wave": 1 / known["queue_headway"],
-    }
-    return abs(found[name] * factor / expected - 1)
 
 
 def _nobody_is_lost():
@@ -134,12 +108,13 @@ def _nobody_is_lost():
 
 
 LIMITS = (
-    Limit("capacity is 2204.08 veh/h", partial(_diagram, "capacity", 2204.08, 3600), 3e-6),
-    Limit("critical density is 20.408 veh/km", partial(_diagram, "critical", 20.408, 1000), 3e-5),
-    Limit("jam density is 142.857 veh/km", partial(_diagram, "jam", 142.857, 1000), 3e-6),
-    Limit("jams travel backwards at 18 km/h", partial(_diagram, "wave", 18.0, 3.6), 1e-12),
+    Limit("capacity is 2204.08 veh/h", partial(off, forward, "road_capacity", 2204.08 / 3600), 3e-6),
+    Limit("critical density is 20.408 veh/km, a free speed of 30 m/s below it",
+          partial(off, forward, "road_capacity", 0.020408 * 30.0), 3e-5),
+    Limit("jam density is 142.857 veh/km", partial(off, forward, "jam_density", 0.142857), 3e-6),
+    Limit("jams travel backwards at 18 km/h", partial(off, forward, "queue_headway", 3.6 / 18.0), 1e-12),
     Limit("no vehicle is lost", _nobody_is_lost, 1e-12),
-)
+)  # fmt: skip
 
 SYSTEM = System(
     name="transport/traffic_flow",
@@ -152,14 +127,7 @@ SYSTEM = System(
         Quantity("time", "s", "at the end of the count; counts begin at the reading before"),
         Quantity("x", "m", "of the detector, from the entrance"),
     ),
-    options=(
-        Option("closure", "drivers", meaning="what differs in following", choices=tuple(CLOSURES)),
-        Option("length", 3000.0, "m", "of the road", lower=0),
-        Option("cells", 60, "1", "along the road", lower=1),
-        Option("incident_start", 300.0, "s", "when the exit is narrowed"),
-        Option("incident_stop", 1200.0, "s", "when it is free again"),
-        Option("fastest", 45.0, "m/s", "no wave is faster; sets the time steps", lower=0),
-    ),
+    options=OPTIONS,
     effective=(
         Quantity("road_capacity", "1/s", "largest flow"),
         Quantity("jam_density", "1/m", "of standing vehicles"),
