@@ -23,24 +23,29 @@ from mscale_uq.cell.pore_image import through_plane
 from mscale_uq.cell.porous import bruggeman_exponent, bruggeman_ratio, tortuosity_factor
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.known import known, off
+from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
-from mscale_uq.core.stage import Stage
+from mscale_uq.core.reads import read_by
 from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.errors import Infeasible, ParameterError, explain
 from mscale_uq.observe.repeats import Repeats
 
-COATING = (
+PARAMETERS = (
     Parameter("bulk_diffusivity", "m^2/s", 3e-10, lower=0, meaning="of the salt, in what fills the pores"),
     Parameter("porosity", "1", 0.4, lower=0, upper=1, meaning="share of the coating that is pores"),
-)
-EXPONENT = Parameter(
-    "tortuosity_exponent", "1", 0.5, lower=0, meaning="b of tau = eps^-b; 0.5 is Bruggeman's for spheres"
-)
-ASPECT = Parameter(
-    "aspect_ratio", "1", 1.5, lower=0, meaning="of the particles, width in the plane over height across it"
-)
+    Parameter("tortuosity_exponent", "1", 0.5, lower=0,
+              meaning="b of tau = eps^-b; 0.5 is Bruggeman's for spheres"),
+    Parameter("aspect_ratio", "1", 1.5, lower=0,
+              meaning="of the particles, width in the plane over height across it"),
+)  # fmt: skip
+OPTIONS = (
+    Option("microstructure", "bruggeman", choices=("bruggeman", "square", "hexagonal", "image"),
+           meaning="a power of the porosity, particles in a regular array, or an image"),
+    Option("elements", 4, "1", "between a particle and the side of its cell", lower=0),
+    Option("image", "", meaning="file (PNG, CSV, NPY) of a section across the coating", image=True),
+)  # fmt: skip
 CLOSED = 1e-12  # of D_eff/D: below, the pores are closed for all that impedance can tell
-DISCS = (1.0, 2.0, 3.0, 4.0)
 SECTION = np.tile([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 1.0, 1.0]], (2, 2))  # of the example, 1 is pore
 
 
@@ -87,50 +92,46 @@ def seen(image):
     return {"porosity": float(np.mean(image)), "ratio": ratio}
 
 
-def forward(disc=DISCS, microstructure="bruggeman", elements=4, image=""):
+def cell(o):
+    """Return the stages from the porosity to D_eff/D, and what an image fixes."""
+    if o.microstructure == "image" or not isinstance(o.image, str):
+        return [], seen(o.image if o.microstructure == "image" else "")  # which refuses the latter
+    if o.microstructure == "bruggeman":
+        return [Formula(closure, "ratio")], {}
+    array = ParticleArray(o.microstructure, "fraction", "aspect_ratio", "K", o.elements)
+    return [Formula(solid, "fraction"), array, Formula(across, "ratio")], {}
+
+
+@takes(OPTIONS)
+def forward(o, disc=(1.0, 2.0, 3.0, 4.0)):
     """Return the model for discs of one coating: a closure, pores between particles, or those of an image."""
-    cell: list[Stage] = []
-    free: tuple[Parameter, ...] = COATING
-    known: dict[str, float] = {}
-    if microstructure == "bruggeman":
-        cell, free = [Formula(closure, "ratio")], (*COATING, EXPONENT)
-    elif microstructure == "image":
-        free, known = COATING[:1], seen(image)
-    else:
-        array = ParticleArray(microstructure, "fraction", "aspect_ratio", "K", elements)
-        cell = [Formula(solid, "fraction"), array, Formula(across, "ratio")]
-        free = (*COATING, ASPECT)
-    if microstructure != "image" and not isinstance(image, str):
-        seen("")  # refuses
+    before, given = cell(o)
     stages = [
-        *cell,
+        *before,
         Formula(scaled, "D_eff"),
         Formula(compared, ("tortuosity", "exponent")),
         Repeats(len(disc), "D_eff", "effective_diffusivity"),
         Repeats(len(disc), "porosity", "density_porosity"),
     ]
-    return ForwardModel(stages, free, ["effective_diffusivity", "density_porosity"], known)
+    unknown, given = read_by(stages, PARAMETERS, given)
+    return ForwardModel(stages, unknown, ["effective_diffusivity", "density_porosity"], given)
 
 
 def _published_coating():
     """Deviation of tortuosity factor and exponent where D_eff = D/5 at a porosity of 0.35."""
-    exponent = -np.log(5) / np.log(0.35)
-    known = forward().trace(forward().theta(porosity=0.35, tortuosity_exponent=exponent - 1))
-    return max(abs(known["tortuosity"] / 1.75 - 1), abs(known["exponent"] / 1.5330577 - 1))
+    given = {"porosity": 0.35, "tortuosity_exponent": -np.log(5) / np.log(0.35) - 1}
+    return max(off(forward, "tortuosity", 1.75, **given), off(forward, "exponent", 1.5330577, **given))
 
 
 def _channels():
     """Deviation from the share of straight channels in an image, which do not obstruct at all."""
-    known = forward(microstructure="image", image=np.tile([1.0, 0.0, 0.0, 0.0], (6, 3)))
-    known = known.trace(known.theta())
-    return max(abs(known["ratio"] / 0.25 - 1), abs(known["tortuosity"] - 1))
+    made = known(forward, microstructure="image", image=np.tile([1.0, 0.0, 0.0, 0.0], (6, 3)))
+    return max(abs(made["ratio"] / 0.25 - 1), abs(made["tortuosity"] - 1))
 
 
 def _cylinders(array, porosity, published):
     """Deviation from the published D_eff/D of insulating cylinders."""
-    model = forward(microstructure=array)
-    known = model.trace(model.theta(porosity=porosity, aspect_ratio=1.0))
-    return abs(known["ratio"] / published - 1)
+    return off(forward, "ratio", published, microstructure=array, porosity=porosity, aspect_ratio=1.0)
 
 
 LIMITS = (
@@ -143,22 +144,13 @@ LIMITS = (
 
 SYSTEM = System(
     name="transport/porous_medium",
-    parameters=(*COATING, EXPONENT, ASPECT),
+    parameters=PARAMETERS,
     outputs=(
         Quantity("effective_diffusivity", "m^2/s", "through the coating, by impedance", ("disc",)),
         Quantity("density_porosity", "1", "from mass and thickness", ("disc",), lower=0.0, upper=1.0),
     ),
     coordinates=(Quantity("disc", "1", "number of the disc punched from the coating"),),
-    options=(
-        Option(
-            "microstructure",
-            "bruggeman",
-            meaning="a power of the porosity, particles in a regular array, or an image",
-            choices=("bruggeman", "square", "hexagonal", "image"),
-        ),
-        Option("elements", 4, "1", "between a particle and the side of its cell", lower=0),
-        Option("image", "", meaning="file (PNG, CSV, NPY) of a section across the coating", image=True),
-    ),
+    options=OPTIONS,
     effective=(
         Quantity("D_eff", "m^2/s", "effective diffusivity through the coating"),
         Quantity("ratio", "1", "D_eff/D, the inverse of the MacMullin number"),
