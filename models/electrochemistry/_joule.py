@@ -85,19 +85,19 @@ def conductivity(temperature, conductivity_ref, migration_energy, disorder, bolt
     return conductivity_ref * reference / temperature * np.exp(-migration_energy * u - disorder**2 / 2 * v)
 
 
-def settings(shape, supply, nodes, half_width, constants):
-    """Return the body and what is fixed.
+def settings(o, supply):
+    """Return the body and what is fixed, by the options `o` of the system.
 
     Raises
     ------
     ParameterError
         If a body that is no slab is held between electrodes.
     """
-    if supply == "across" and shape != "slab":
-        raise ParameterError(explain(f"solid_electrolyte: a {shape} between electrodes", "shape = 'slab'"))
-    body = symmetric_body(shape, nodes)
-    made = dict(zip(("boltzmann", "reference", "stefan_boltzmann"), constants, strict=True))
-    made |= {"half_width": half_width, "surface": body.surface, "weights": body.weights}
+    if supply == "across" and o.shape != "slab":
+        raise ParameterError(explain(f"solid_electrolyte: a {o.shape} between electrodes", "shape = 'slab'"))
+    body = symmetric_body(o.shape, o.nodes)
+    made = {"boltzmann": o.boltzmann, "reference": o.reference, "stefan_boltzmann": o.stefan_boltzmann}
+    made |= {"half_width": o.half_width, "surface": body.surface, "weights": body.weights}
     made |= {"stiffness": body.stiffness, "heat_capacity": 1.0}
     return body, made if supply == "along" else made | {"emissivity": 0.0}  # electrodes do not radiate
 
@@ -118,50 +118,3 @@ def balance(supply, nodes, along, since, latest=None, output=""):
     if latest is None:
         return Implicit(stages, *names, start, "body at rest", branch=branch)
     return Fold(stages, *names, start, branch, latest, output, "runaway")
-
-
-class Readings:
-    """What instruments see of an overheated body: mean current density, its surface and its middle.
-
-    Its nodes are the last axis, before which there may be one of readings.
-    """
-
-    __name__ = "readings"
-
-    def __init__(self, body, electrodes):
-        self.weights, self.middle = body.weights, body.at(np.zeros(1))[0]
-        self.electrodes = electrodes
-
-    def __call__(
-        self, overheating, furnace_temperature, field, conductivity_ref, migration_energy, disorder,
-        boltzmann, reference,
-    ):  # fmt: skip
-        """Return current density, temperature of the surface and of the middle."""
-        T = furnace_temperature + overheating.T  # a row of readings for each node
-        local = conductivity(T, conductivity_ref, migration_energy, disorder, boltzmann, reference)
-        mean = 1 / (self.weights @ (1 / local)) if self.electrodes else self.weights @ local
-        return mean * field, T[-1], furnace_temperature + self.middle @ overheating.T
-
-    def held(
-        self, overheating, furnace_temperature, current, conductivity_ref, migration_energy, disorder,
-        boltzmann, reference,
-    ):  # fmt: skip
-        """Return the mean field that a held current density needs, and the temperatures."""
-        law = conductivity_ref, migration_energy, disorder, boltzmann, reference
-        mean, surface, middle = self(overheating, furnace_temperature, 1.0, *law)
-        return current / mean, surface, middle
-
-
-def squared(field):
-    """What heats."""
-    return field**2
-
-
-def squared_current(current):
-    """What heats where a source holds the current."""
-    return current**2
-
-
-def root(critical_drive):
-    """The field of a critical drive."""
-    return np.sqrt(critical_drive)

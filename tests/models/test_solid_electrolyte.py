@@ -146,8 +146,8 @@ def test_beyond_the_critical_field_there_is_no_steady_state_and_before_it_there_
 
 def states(field, supply="along", **values):
     """Every state at rest of a rod in a furnace of 320 K, by its surface, and whether it is stable."""
-    shape = "cylinder" if supply == "along" else "slab"
-    model = forward(field=[100.0], furnace_temperature=[320.0], supply=supply, shape=shape)
+    body = {} if supply == "along" else {"supply": "across", "shape": "slab"}
+    model = forward(field=[100.0], furnace_temperature=[320.0], **body)
     known = model.trace(model.theta(**values))
     stage = balance(supply, 4, "drive", 0.0)
     here = {name: known[name] for name in stage.inputs if name in known}

@@ -1,0 +1,102 @@
+"""What may be measured of a solid electrolyte that heats itself: the stages of each, and what they make.
+
+A measurement is a function of the system's options, the `Readings` of the body and the times of readings.
+"""
+
+import numpy as np
+from mscale_uq.models.electrochemistry._joule import balance, conductivity, heated
+
+from mscale_uq.core.each import Each
+from mscale_uq.core.formula import Formula, PointwiseFormula
+from mscale_uq.macro.ode import OdePath
+
+READ = ("current_density", "surface_temperature", "middle_temperature")
+HELD = ("mean_field", "held_surface_temperature", "held_middle_temperature")
+IN_TIME = tuple(f"{name}_in_time" for name in READ)
+
+
+class Readings:
+    """What instruments see of an overheated body: mean current density, its surface and its middle.
+
+    Its nodes are the last axis, before which there may be one of readings.
+    """
+
+    __name__ = "readings"
+
+    def __init__(self, body, electrodes):
+        self.weights, self.middle = body.weights, body.at(np.zeros(1))[0]
+        self.electrodes = electrodes
+
+    def __call__(
+        self, overheating, furnace_temperature, field, conductivity_ref, migration_energy, disorder,
+        boltzmann, reference,
+    ):  # fmt: skip
+        """Return current density, temperature of the surface and of the middle."""
+        T = furnace_temperature + overheating.T  # a row of readings for each node
+        local = conductivity(T, conductivity_ref, migration_energy, disorder, boltzmann, reference)
+        mean = 1 / (self.weights @ (1 / local)) if self.electrodes else self.weights @ local
+        return mean * field, T[-1], furnace_temperature + self.middle @ overheating.T
+
+    def held(
+        self, overheating, furnace_temperature, current, conductivity_ref, migration_energy, disorder,
+        boltzmann, reference,
+    ):  # fmt: skip
+        """Return the mean field that a held current density needs, and the temperatures."""
+        law = conductivity_ref, migration_energy, disorder, boltzmann, reference
+        mean, surface, middle = self(overheating, furnace_temperature, 1.0, *law)
+        return current / mean, surface, middle
+
+
+def squared(field):
+    """What heats."""
+    return field**2
+
+
+def squared_current(current):
+    """What heats where a source holds the current."""
+    return current**2
+
+
+def root(critical_drive):
+    """The field of a critical drive."""
+    return np.sqrt(critical_drive)
+
+
+def conducting(o, reading, time):  # noqa: ARG001
+    """By impedance."""
+    return [Formula(conductivity, "conductivity")], ("conductivity",)
+
+
+def resting(o, reading, time):  # noqa: ARG001
+    """A body at rest, in a field."""
+    rest = Each(balance(o.supply, o.nodes, "drive", 0.0), ("drive", "furnace_temperature"))
+    return [PointwiseFormula(squared, "drive"), rest, PointwiseFormula(reading, READ)], READ
+
+
+def holding(o, reading, time):  # noqa: ARG001
+    """A slab at rest, through which a source holds a current."""
+    rest = Each(balance("driven", o.nodes, "drive", 0.0), ("drive", "furnace_temperature"))
+    return [PointwiseFormula(squared_current, "drive"), rest, PointwiseFormula(reading.held, HELD)], HELD
+
+
+def warming(o, reading, time):
+    """A body in time, in the field `applied`."""
+    path = OdePath(heated(o.supply, o.nodes), time)
+    return [Formula(squared, "drive"), path, PointwiseFormula(reading, IN_TIME)], IN_TIME
+
+
+def critical(o, reading, time):  # noqa: ARG001
+    """The field at which a body finds no rest."""
+    fold = balance(o.supply, o.nodes, "drive", 0.0, o.largest_field**2, "critical_drive")
+    stages = [Each(fold, ("furnace_temperature",)), PointwiseFormula(root, "critical_field")]
+    return stages, ("critical_field",)
+
+
+def setting_in(o, reading, time):  # noqa: ARG001
+    """The temperature of the furnace at which a body finds no rest."""
+    fold = balance(o.supply, o.nodes, "furnace_temperature", o.coldest, o.hottest, "onset_temperature")
+    return [PointwiseFormula(squared, "drive"), Each(fold, ("drive",))], ("onset_temperature",)
+
+
+SEEN = {"conductivity": conducting, "rest": resting, "held current": holding, "warming": warming,
+        "critical field": critical, "onset": setting_in}  # fmt: skip
