@@ -24,7 +24,9 @@ from mscale_uq.cell.inclusions import DiskShare
 from mscale_uq.cell.mixture import PhaseMixture
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.known import known, off
 from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.places import Places
 from mscale_uq.core.statespace import StateSpace
@@ -55,6 +57,13 @@ IN_TIME = (
     Parameter("matrix_heat_capacity", "J/(m^3 K)", 1.8e6, lower=0, meaning="of the polymer, per volume"),
     Parameter("filler_heat_capacity", "J/(m^3 K)", 2.4e6, lower=0, meaning="of the filler, per volume"),
 )
+OPTIONS = (
+    Option("mode", "steady", meaning="read after a long time, or in time", choices=("steady", "transient")),
+    Option("side", 0.04, "m", "of the plate's square cross-section", lower=0),
+    Option("cell_elements", 32, "1", "along the side of the periodic cell", lower=3),
+    Option("elements", 24, "1", "along the side of the plate", lower=3),
+    Option("max_step", 20.0, "s", "longest time step", lower=0),
+)  # fmt: skip
 HEATER_X, HEATER_Y = (0.60, 0.85), (0.35, 0.65)  # the heater's place, as shares of the side
 # Thermocouples of the default layout, in m.
 X = tuple(0.04 * np.repeat([0.15, 0.4, 0.7, 0.95], 3))
@@ -106,91 +115,66 @@ def mesh_of(side, elements):
     return Basis(tensor_mesh(x, y), ElementQuad1())
 
 
-def space(
-    x=X,
-    y=Y,
-    side=0.04,
-    cell_elements=32,
-    elements=24,
-    max_step=20.0,
-    thermocouple_sd=0.2,
-    reading="temperature",
-):
+@takes(OPTIONS)
+def space(o, x=X, y=Y, *, thermocouple_sd=0.2, reading="temperature"):
     """Return the plate in time, its `reading` seen by thermocouples at the points (x, y) in m."""
-    basis, points = mesh_of(side, elements), np.stack([x, y], axis=1)
+    basis, points = mesh_of(o.side, o.elements), np.stack([x, y], axis=1)
     sensors = PointSensors(basis, points, field="T", output=reading)
+    heat = plate(basis, o.side, storage="heat_capacity")
     return StateSpace(
-        [*cell(cell_elements), Formula(mean_capacity, "heat_capacity"), Formula(at_first, "T_initial")],
-        TransientDiffusion(plate(basis, side, storage="heat_capacity"), max_step, field="T", unit="K"),
+        [*cell(o.cell_elements), Formula(mean_capacity, "heat_capacity"), Formula(at_first, "T_initial")],
+        TransientDiffusion(heat, o.max_step, field="T", unit="K"),
         {"thermocouples": ObservationOperator(reading, Gaussian(thermocouple_sd), sensors)},
         (*STEADY, *IN_TIME),
         places=Places({"T": basis.doflocs.T}, {"thermocouples": points}, "m"),
     )
 
 
-def steady(x, y, side, cell_elements, elements):
+def steady(o, x, y):
     """Return the plate after a long time, and the heat drawn from its cold side."""
-    basis = mesh_of(side, elements)
+    basis = mesh_of(o.side, o.elements)
     sensors = PointSensors(basis, np.stack([x, y], axis=1), field="T", output="temperature")
-    stages = [*cell(cell_elements), SteadyDiffusion(plate(basis, side), field="T"), sensors]
+    stages = [*cell(o.cell_elements), SteadyDiffusion(plate(basis, o.side), field="T"), sensors]
     return ForwardModel([*stages, Formula(drawn, "cooling_power")], STEADY, ["temperature", "cooling_power"])
 
 
-def forward(x=X, y=Y, time=None, mode="steady", side=0.04, cell_elements=32, elements=24, max_step=20.0):
+@takes(OPTIONS)
+def forward(o, x=X, y=Y, time=None):
     """Return the model for thermocouples at (x, y) in m, one reading a row; with `time` in s if in time."""
-    lengths = {
-        name: len(column) for name, column in (("x", x), ("y", y), ("time", time)) if column is not None
-    }
-    if len(set(lengths.values())) > 1:
-        given = ", ".join(f"{length} of {name}" for name, length in lengths.items())
+    columns = {"x": x, "y": y} | ({} if time is None else {"time": time})
+    if len({len(column) for column in columns.values()}) > 1:
+        given = ", ".join(f"{len(column)} of {name}" for name, column in columns.items())
         raise ParameterError(explain(f"heat_conduction: {given}", "one x, y (and time) for each reading"))
-    if (mode == "steady") != (time is None):
-        given = "readings with a time" if mode == "steady" else "readings without a time"
+    if (o.mode == "steady") != (time is None):
+        given = "readings with a time" if o.mode == "steady" else "readings without a time"
         allowed = "mode 'steady' for readings of x and y, mode 'transient' for readings of time, x and y"
-        raise ParameterError(explain(f"heat_conduction: {given} in mode {mode!r}", allowed))
-    if mode == "steady":
-        return steady(x, y, side, cell_elements, elements)
+        raise ParameterError(explain(f"heat_conduction: {given} in mode {o.mode!r}", allowed))
+    if o.mode == "steady":
+        return steady(o, x, y)
     times, at_time = grid_of({"time": time})
     points, at_point = grid_of({"x": x, "y": y})
-    places, sizes = (points[:, 0], points[:, 1]), (side, cell_elements, elements, max_step)
-    path = space(*places, *sizes, reading="thermocouples").forward(times[:, 0])
+    path = space(*points.T, reading="thermocouples", **vars(o)).forward(times[:, 0])
     return path.then([Rows(at_time, at_point, "thermocouples", "temperature")], ["temperature"])
-
-
-def _balance():
-    """Heat drawn and lost to the air, against the heater's power."""
-    model = forward()
-    known = model.trace(model.theta(heat_transfer=1e-9))
-    return abs(known["cooling_power"] / 50.0 - 1)
 
 
 def _one_phase():
     """Largest deviation of the tensor from the one conductivity of both phases."""
-    known = forward().trace(forward().theta(filler_conductivity=0.2))
-    return np.abs(known["K_eff"] - 0.2 * np.eye(2)).max() / 0.2
+    return np.abs(known(forward, filler_conductivity=0.2)["K_eff"] - 0.2 * np.eye(2)).max() / 0.2
 
 
 def _published(fraction, exact):
     """Deviation from the published conductivity of a square array at contrast 10."""
-    model = forward(cell_elements=64)
-    known = model.trace(model.theta(matrix_conductivity=0.4, filler_fraction=fraction))
-    return abs(known["K_eff"][0, 0] / 0.4 / exact - 1)
+    made = known(forward, cell_elements=64, matrix_conductivity=0.4, filler_fraction=fraction)
+    return abs(made["K_eff"][0, 0] / 0.4 / exact - 1)
 
 
 LIMITS = (
-    Limit("without loss to the air, the cold side draws all the heater's power", _balance, 1e-9),
+    Limit("without loss to the air, the cold side draws all the heater's power",
+          partial(off, forward, "cooling_power", 50.0, heat_transfer=1e-9), 1e-9),
     Limit("a filler like the matrix changes nothing", _one_phase, 1e-12),
-    Limit(
-        "rods at f = 0.5 and contrast 10 conduct 2.415467 times as well",
-        partial(_published, 0.5, 2.415467),
-        3e-3,
-    ),
-    Limit(
-        "rods at f = 0.3 and contrast 10 conduct 1.652036 times as well",
-        partial(_published, 0.3, 1.652036),
-        3e-3,
-    ),
-)
+    *(Limit(f"rods at f = {f:g} and contrast 10 conduct {exact:.6f} times as well",
+            partial(_published, f, exact), 3e-3) for f, exact in ((0.5, 2.415467), (0.3, 1.652036))),
+)  # fmt: skip
 
 SYSTEM = System(
     name="transport/heat_conduction",
@@ -204,15 +188,7 @@ SYSTEM = System(
         Quantity("y", "m", "from the bottom"),
         Quantity("time", "s", "since the heater was switched on; in steady state not needed"),
     ),
-    options=(
-        Option(
-            "mode", "steady", meaning="read after a long time, or in time", choices=("steady", "transient")
-        ),
-        Option("side", 0.04, "m", "of the plate's square cross-section", lower=0),
-        Option("cell_elements", 32, "1", "along the side of the periodic cell", lower=3),
-        Option("elements", 24, "1", "along the side of the plate", lower=3),
-        Option("max_step", 20.0, "s", "longest time step", lower=0),
-    ),
+    options=OPTIONS,
     effective=(Quantity("K_eff", "W/(m K)", "effective conductivity of the filled polymer"),),
     smoothness="smooth",
     forward=forward,
