@@ -1,4 +1,4 @@
-"""The single particle model, and its electrolyte, as equations between named quantities.
+"""The single particle model, and its electrolyte: equations between named quantities, and their stages.
 
 Source: S. G. Marquis, V. Sulzer, R. Timms, C. P. Please, S. J. Chapman, An asymptotic derivation of a single
 particle model with electrolyte, J. Electrochem. Soc. 166 (2019) A3693-A3706, doi:10.1149/2.0341915jes. In the
@@ -6,10 +6,25 @@ exchange current density stands the mean concentration of the salt in the electr
 """
 
 import numpy as np
-from mscale_uq.models.electrochemistry._lithium_sets import POTENTIALS
+from mscale_uq.models.electrochemistry._lithium_sets import POTENTIALS, SALT
+
+from mscale_uq.core.formula import Formula, PointwiseFormula
+from mscale_uq.core.requirement import Requirement
+from mscale_uq.macro.radial import Radial, Transport
+from mscale_uq.macro.radial_mesh import RadialMesh
+from mscale_uq.macro.radial_path import Mean, RadialPath
 
 SHARES = (0.4, 0.2, 0.4)  # of the electrolyte's mesh: negative electrode, separator, positive electrode
 ALLOWED = (0.005, 0.995)  # stoichiometries, beyond which no open-circuit curve is known
+
+MEANS = (
+    Mean("negative_salt", 0),
+    Mean("positive_salt", 2),
+    Mean("negative_log_salt", 0, np.log),
+    Mean("positive_log_salt", 2, np.log),
+)
+RATES = ("negative_diffusion_rate", "positive_diffusion_rate", "negative_charge", "positive_charge",
+         "negative_filling", "positive_filling")  # fmt: skip
 
 
 def even(c, p):  # noqa: ARG001
@@ -130,3 +145,56 @@ class SaltMeans:
         """One number each."""
         (n, p), (log_n, log_p) = self.weights @ salt, self.weights @ np.log(salt)
         return n, p, log_n, log_p
+
+
+def bodies(fidelity, chemistry, cells, max_step, drive):
+    """Return what diffuses: the particles of both electrodes, and perhaps the salt."""
+    sphere = RadialMesh("sphere", (0.0, 1.0), (cells,), 1.6)
+    made = [
+        Radial(name, Transport(even, filled, (f"{name}_filling",)), sphere, max_step, drive,
+               capacity="pace", transport=f"{name}_diffusion_rate")
+        for name in ("negative", "positive")
+    ]  # fmt: skip
+    if fidelity == "spme":
+        half = (cells + 1) // 2
+        layers = RadialMesh("slab", (0.0, 0.4, 0.6, 1.0), (half, (half + 1) // 2, half))
+        law = Transport(SALT[chemistry], closed)
+        made.append(Radial("salt", law, layers, max_step, drive, "salt_held", "salt_transport", "salt_freed"))
+    return made
+
+
+def rates(fidelity):
+    """Return the stages from micro-parameters to what the bodies and the electrolyte read."""
+    made = [Formula(particles, RATES), Formula(pace, "pace")]
+    if fidelity == "spme":
+        made += [Formula(salt, ("salt_held", "salt_transport", "salt_freed")),
+                 Formula(ohmic, "ohmic_resistance")]  # fmt: skip
+    return made
+
+
+def terminals(fidelity, chemistry, made_by):
+    """Return the stages from surfaces and salt to the voltage."""
+    through = [made_by(across, "electrolyte_voltage")] if fidelity == "spme" else []
+    return [
+        made_by(room, ("negative_room", "positive_room")),
+        Requirement("negative_room", "the negative electrode is full or exhausted", "stoichiometry"),
+        Requirement("positive_room", "the positive electrode is full or exhausted", "stoichiometry"),
+        *through,
+        made_by(currents, ("j_n", "j_p", "j0_n", "j0_p")),
+        made_by(Terminals(chemistry), "voltage"),
+    ]
+
+
+def chain(times, fidelity, chemistry, cells, max_step, drive):
+    """Return the stages from micro-parameters to the voltage at given times."""
+    paths = [
+        RadialPath(body, times, MEANS if body.name == "salt" else ())
+        for body in bodies(fidelity, chemistry, cells, max_step, drive)
+    ]
+    return [*rates(fidelity), *paths, *terminals(fidelity, chemistry, PointwiseFormula)]
+
+
+def salt_means(salt):
+    """Return the stage from the cells of the salt at one time to what the voltage reads of it."""
+    averages = SaltMeans(*(mean.weights(salt) for mean in MEANS[:2]))
+    return Formula(averages, tuple(mean.output for mean in MEANS))

@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 from autoregressive import autoregressive, drawn
 from mscale_uq.models.electrochemistry._lithium_sets import POTENTIALS, given, parameters
-from mscale_uq.models.electrochemistry.lithium_cell import (
-    IDEAL,
-    SYSTEM,
-    chain,
-    forward,
-    space,
-)
+from mscale_uq.models.electrochemistry._marquis2019 import chain
+from mscale_uq.models.electrochemistry.lithium_cell import IDEAL, SYSTEM, forward, space
 from scipy.optimize import brentq
 
 from mscale_uq.case.read import read_case
