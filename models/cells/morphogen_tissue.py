@@ -21,12 +21,14 @@ gradient formation, Science 315 (2007) 521-525, for the rates, those of Dpp in t
 from functools import partial
 
 import numpy as np
-from scipy.special import erfc
+from mscale_uq.models.cells._gradient import at_rest, reach
 
 from mscale_uq.core.carried import CarriedError
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.known import known
 from mscale_uq.core.law import ObservationOperator
+from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.places import Places
 from mscale_uq.core.statespace import StateSpace
@@ -42,6 +44,15 @@ PARAMETERS = (
     Parameter("brightness", "um^3", 100.0, lower=0, meaning="fluorescence per concentration"),
     Parameter("background", "1", 6.0, lower=0, meaning="fluorescence without morphogen"),
 )
+OPTIONS = (
+    Option("closed", "patches", meaning="what gives flux and loss", choices=("patches", "exact")),
+    Option("length", 120.0, "um", "of the tissue", lower=0),
+    Option("cells", 24, "1", "of the macroscopic mesh", lower=3),
+    Option("cell_width", 2.6, "um", "a, of a cell of the tissue", lower=0),
+    Option("molecules", 20.0, "1", "lifted in a cell, on average", lower=0),
+    Option("replicas", 8, "1", "of every patch", lower=1),
+    Option("hops", 0.5, "1", "of a molecule to one side in a burst", lower=0),
+)  # fmt: skip
 TIME, X = (grid.ravel() for grid in np.meshgrid([1e3, 3e3, 1e4], [5.0, 25.0, 45.0], indexing="ij"))
 
 
@@ -55,85 +66,58 @@ def glow_error(concentration_var, brightness):
     return brightness**2 * concentration_var
 
 
-class Seen:
-    """Fluorescence of a tissue's state between the centres of its cells."""
-
-    __name__ = "fluorescence"
-
-    def __init__(self, weights):
-        self.weights = weights
-
-    def __call__(self, concentration, brightness, background):
-        """At the places of the readings."""
-        return glow(self.weights @ concentration, brightness, background)
+def seen(weights, concentration, brightness, background):
+    """Fluorescence of a tissue's state, between the centres of its cells."""
+    return glow(weights @ concentration, brightness, background)
 
 
-def reach(diffusivity, degradation, influx):
-    """Length of the gradient at rest, and its height at the source."""
-    return np.sqrt(diffusivity / degradation), influx / np.sqrt(diffusivity * degradation)
-
-
-def before(closed, cells, cell_width, molecules, replicas, hops):
+def before(o):
     """Return the stages from the parameters to the closure of the balance."""
-    patches = PatchClosure(cells, cell_width, molecules, replicas, hops)
     gradient = Formula(reach, ("gradient_length", "gradient_height"))
-    return [gradient, even_closure(cells) if closed == "exact" else patches]
+    if o.closed == "exact":
+        return [gradient, even_closure(o.cells)]
+    return [gradient, PatchClosure(o.cells, o.cell_width, o.molecules, o.replicas, o.hops)]
 
 
-def space(x=(5.0, 25.0, 45.0), closed="patches", length=120.0, cells=24, cell_width=2.6, molecules=20.0,
-          replicas=8, hops=0.5, reading_sd=3.0):  # fmt: skip
+@takes(OPTIONS)
+def space(o, x=(5.0, 25.0, 45.0), *, reading_sd=3.0):
     """Return the tissue in time, empty at first, seen at x in um."""
-    balance = RowBalance(length, cells)
+    balance = RowBalance(o.length, o.cells)
     dynamics = RowDynamics(balance, Quantity("concentration", "1/um^3", "of the morphogen"))
-    seen = Formula(Seen(balance.reading(x)), "fluorescence")
-    sources = {"microscope": ObservationOperator("fluorescence", Gaussian(reading_sd, 0.05), seen)}
+    reading = Formula(partial(seen, balance.reading(x)), "fluorescence", "fluorescence")
+    sources = {"microscope": ObservationOperator("fluorescence", Gaussian(reading_sd, 0.05), reading)}
     places = Places({"concentration": balance.centres[:, None]}, {"microscope": np.reshape(x, (-1, 1))}, "um")
-    made = before(closed, cells, cell_width, molecules, replicas, hops)
     empty = {"concentration_initial": 0.0}
-    return StateSpace(made, dynamics, sources, PARAMETERS, empty, places=places)
+    return StateSpace(before(o), dynamics, sources, PARAMETERS, empty, places=places)
 
 
-def forward(time=TIME, x=X, closed="patches", length=120.0, cells=24, cell_width=2.6, molecules=20.0,
-            replicas=8, hops=0.5):  # fmt: skip
+@takes(OPTIONS)
+def forward(o, time=TIME, x=X):
     """Return the model of a tissue read at `time` in s and `x` in um, a place for each time."""
-    made = before(closed, cells, cell_width, molecules, replicas, hops)
-    profile = RowProfile(RowBalance(length, cells), time, x, "concentration")
-    if closed == "exact":
-        return ForwardModel([*made, profile, Formula(glow, "fluorescence")], PARAMETERS, ["fluorescence"])
-    seen = [Formula(glow, "fluorescence"), Formula(glow_error, "fluorescence_var")]
-    return ForwardModel([*made, CarriedError(profile, CLOSED), *seen], PARAMETERS, ["fluorescence"])
-
-
-def at_rest(x, diffusivity=0.1, degradation=2.5e-4, influx=0.03):
-    """Concentration at rest on a half line."""
-    length, height = reach(diffusivity, degradation, influx)
-    return height * np.exp(-x / length)
-
-
-def share(x, time, diffusivity=0.1, degradation=2.5e-4):
-    """Share of the concentration at rest that is reached from an empty half line."""
-    length, spread = np.sqrt(diffusivity / degradation), np.sqrt(4 * diffusivity * time)
-    late = np.sqrt(degradation * time)
-    return (erfc(x / spread - late) - np.exp(2 * x / length) * erfc(x / spread + late)) / 2
+    profile = RowProfile(RowBalance(o.length, o.cells), time, x, "concentration")
+    stages = [*before(o), profile if o.closed == "exact" else CarriedError(profile, CLOSED)]
+    stages.append(Formula(glow, "fluorescence"))
+    if o.closed == "patches":
+        stages.append(Formula(glow_error, "fluorescence_var"))
+    return ForwardModel(stages, PARAMETERS, ["fluorescence"])
 
 
 def _accumulated(place, expected):
     """Deviation of the share of rest reached at k t = 1, `place` lengths of the gradient from the source."""
     x = place * np.sqrt(0.1 / 2.5e-4)
-    model = forward([4000.0], [x], closed="exact", length=240.0, cells=192)
-    return abs(model.trace(model.theta())["concentration"][0] / at_rest(x) - expected)
+    made = known(forward, time=[4000.0], x=[x], closed="exact", length=240.0, cells=192)
+    return abs(made["concentration"][0] / at_rest(x) - expected)
 
 
 def _errors(name, truth):
     """Deviation of a closure's mean over many patches from its rate, in its own standard errors."""
-    known = forward(cells=100, replicas=40).trace(forward().theta())
-    error = np.sqrt(known[f"{name}_var"].mean() / known[name].size)
-    return abs(known[name].mean() - truth) / error
+    made = known(forward, cells=100, replicas=40)
+    return abs(made[name].mean() - truth) / np.sqrt(made[f"{name}_var"].mean() / made[name].size)
 
 
 def _nothing_is_lost():
     """Relative deviation of what a noisy tissue holds from influx less loss, at one rate of loss."""
-    values = {**forward(replicas=2).trace(forward().theta()), "cell_loss": np.full(24, 2.5e-4)}
+    values = {**known(forward, replicas=2), "cell_loss": np.full(24, 2.5e-4)}
     balance = RowBalance(120.0, 24)
     row = balance.move(np.zeros(24), balance.modes(values), 0.03, values["cell_loss"], 4000.0)[0]
     return abs(row.sum() * balance.dx / (0.03 / 2.5e-4 * -np.expm1(-1.0)) - 1)
@@ -161,15 +145,7 @@ SYSTEM = System(
         Quantity("time", "s", "since the morphogen was first made"),
         Quantity("x", "um", "from the cells that make it"),
     ),
-    options=(
-        Option("closed", "patches", meaning="what gives flux and loss", choices=("patches", "exact")),
-        Option("length", 120.0, "um", "of the tissue", lower=0),
-        Option("cells", 24, "1", "of the macroscopic mesh", lower=3),
-        Option("cell_width", 2.6, "um", "a, of a cell of the tissue", lower=0),
-        Option("molecules", 20.0, "1", "lifted in a cell, on average", lower=0),
-        Option("replicas", 8, "1", "of every patch", lower=1),
-        Option("hops", 0.5, "1", "of a molecule to one side in a burst", lower=0),
-    ),
+    options=OPTIONS,
     effective=(
         Quantity("gradient_length", "um", "L = sqrt(D/k), over which it falls by e"),
         Quantity("gradient_height", "1/um^3", "j/sqrt(D k), concentration at the source at rest"),

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from fisher import spread
-from mscale_uq.models.cells.morphogen_tissue import SYSTEM, at_rest, forward, share, space
+from mscale_uq.models.cells._gradient import at_rest, share
+from mscale_uq.models.cells.morphogen_tissue import SYSTEM, forward, space
 from scipy.stats import norm
 
 from mscale_uq.errors import NoGradient
