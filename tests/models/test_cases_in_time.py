@@ -12,7 +12,7 @@ from mscale_uq.cli.commands import app
 from mscale_uq.run.assimilate import take_in
 from mscale_uq.run.filtered_only import goes_without
 
-# What is learned, and the truth; not the road's headway, which an inflow that is held pulls to 1.30 s.
+# What is learned, and the truth; not the road's headway, which held inflow and spacing pull to 1.30 s.
 LEARNED = {
     "traffic_flow": {"exit_capacity": 0.25},
     "reactive_transport": {"partition": 1.0, "sorption_rate": 1.5e-4},
