@@ -212,7 +212,7 @@ def sent(folder, orders):
 
 
 def test_a_growing_table_says_whose_daughter_a_cell_is(whole, tmp_path):
-    """The first hour comes as the tracker's file, the rest as lines of a table, daughters told at their birth."""
+    """The first hour comes as the tracker's file, the rest as lines of a table, daughters at their birth."""
     lines, _ = movie()
     path = write(tmp_path / "lab", lines[:24], LIVE.replace("[stream]", '[stream]\nsource = "scope.csv"'))
     times, told = {name: 5.0 * first - 2.5 for name, (_, first, _) in BRANCHES.items()}, set()
@@ -280,7 +280,9 @@ def test_individuals_need_not_be_called_cells():
     )
     columns = {"hour": [1, 1, 2, 2], "worm": [7, 8, 7, 8], "born": [np.nan] * 4}
     for mothers, divides in (([7, 8, 7, 8], False), ([7, 7, 7, 7], True)):
-        table = {name: np.array(column, dtype=float) for name, column in {**columns, "parent": mothers}.items()}
+        table = {
+            name: np.array(column, dtype=float) for name, column in {**columns, "parent": mothers}.items()
+        }
         data = Measurements(table, {"length": np.ones(4)})
         law = followed(ObservationOperator("length", Gaussian(1.0)), data, length, system).law
         assert (law.individual, law.time, law.divides) == ((0, 1, 0, 1), (0, 0, 1, 1), divides)

@@ -59,8 +59,8 @@ def read_with(
     reader
         As the case has it.
     files
-        Name in messages -> file; of ``ome-tiff`` the movie, its labels, and if it is there the text file of the
-        Cell Tracking Challenge that says whose daughter a label is.
+        Name in messages -> file; of ``ome-tiff`` the movie, its labels, and if it is there the text file of
+        the Cell Tracking Challenge that says whose daughter a label is.
     system
         Whose outputs and coordinates the columns are.
     growing

@@ -29,7 +29,7 @@ from mscale_uq.filters.conditioning import LOG_2PI
 from mscale_uq.filters.coordinate import Coordinate
 from mscale_uq.filters.free import Free
 from mscale_uq.observe.fluorescence import Fluorescence
-from mscale_uq.observe.laws import Gaussian, look_up
+from mscale_uq.observe.laws import Gaussian
 
 
 @final

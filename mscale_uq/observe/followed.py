@@ -78,8 +78,8 @@ class Followed(Law):
     def logpdf(self, data: Array, prediction: Array, variance: Array, values: Values) -> LawTerms:
         """Return the log-density; `pointwise` is each reading's given the earlier ones of its individual.
 
-        With an error of the background, given the earlier ones of all. Readings at saturation come after the
-        others of their individual, or of all: the logarithm of their joint probability stands at the last one.
+        With an error of the background, given the earlier ones of all. Readings at saturation come after
+        the others of their individual, or of all: the log of their joint probability stands at the last one.
         """
         pass_ = self._pass(data, prediction, variance, values)
         to_error, to_total = pass_.error, pass_.own
@@ -160,7 +160,9 @@ class Followed(Law):
         for t in range(len(F)):
             paths = paths @ F[t].T + rng.standard_normal(paths.shape) @ roots[t].T
             read[:, t] = paths @ slope[t]
-        noise = np.sqrt(self.noise.own(prediction, variance, values)) * rng.standard_normal(np.shape(prediction))
+        noise = np.sqrt(self.noise.own(prediction, variance, values)) * rng.standard_normal(
+            np.shape(prediction)
+        )
         if self._common:
             noise += self._common * rng.standard_normal(len(F))[self._places[1]]
         return np.asarray(np.minimum(prediction + read[self._places] + noise, self._saturation))

@@ -1,4 +1,4 @@
-"""Readings of followed individuals at saturation: the probability that all of them lie there, given the others.
+"""Readings of followed individuals at saturation: the probability that all lie there, given the others.
 
 A camera that is full says that the light is at least as strong. What it leaves open hangs together with all
 other readings: full ones of one individual are one event, whose probability given the readings below
@@ -75,9 +75,7 @@ def beyond(
     return Passed(logs, known.precision, to_error, to_own, type(known.path)(*(a + b for a, b in back)))
 
 
-def each_beyond(
-    error: Array, full: np.ndarray, groups: Iterable[tuple[np.ndarray, Array]]
-) -> Array:
+def each_beyond(error: Array, full: np.ndarray, groups: Iterable[tuple[np.ndarray, Array]]) -> Array:
     """Return the log-probability ``(rows,)`` of each full reading given the known ones; 0 for others."""
     logs = np.zeros(error.shape)
     for rows, S in groups:

@@ -1,4 +1,4 @@
-"""The probability that normal numbers lie above limits, against closed forms and an integral over one number."""
+"""The probability that normal numbers lie above limits, against closed forms and an integral."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,9 @@ def test_one_number_has_the_normal_tail_far_out_too():
 @pytest.mark.parametrize("r", [-0.8, 0.0, 0.6, 0.99])
 def test_two_numbers_lie_above_their_means_with_the_arcsine_law(r):
     exact = 0.25 + np.arcsin(r) / (2 * np.pi)
-    assert log_orthant(np.zeros(2), np.array([[1.0, r], [r, 1.0]]))[0] == pytest.approx(np.log(exact), abs=1e-3)
+    assert log_orthant(np.zeros(2), np.array([[1.0, r], [r, 1.0]]))[0] == pytest.approx(
+        np.log(exact), abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("count", [3, 10, 30])
