@@ -1,6 +1,7 @@
 """Benchmarks are not run every day: all load; those of cell, square and stiff integrator pass their gates."""
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,8 @@ def test_the_samplers_gate_refuses_a_bias_of_a_tenth_of_a_standard_deviation():
     assert reference.moments(draws).resolution(known) < 0.1
     assert reference.moments(draws + bias).verdict(known).startswith("OFF")
     assert reference.moments(0.9 * draws).verdict(known).startswith("OFF")
+    unknown = replace(known, values=np.full_like(known.values, np.nan), ess=np.nan)  # a peer without draws
+    assert unknown.verdict(known).startswith("OFF")
 
 
 def test_the_stored_moments_are_of_the_shipped_case_and_of_no_other(tmp_path, monkeypatch):

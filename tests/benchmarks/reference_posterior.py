@@ -59,7 +59,9 @@ class Moments:
 
     def verdict(self, reference: "Moments") -> str:
         """Say whether the moments are the reference's, and how finely that was looked at."""
-        if (off := self.off(reference)) > LIMIT:
+        if not np.isfinite(off := self.off(reference)):
+            return "OFF: too few draws"
+        if off > LIMIT:
             return f"OFF by {off:.0f} errors"
         return f"agree to {self.resolution(reference):.2f} sd"
 
