@@ -1,4 +1,4 @@
-"""A conjugate normal posterior through the full path: case file, tables, spawned chains, netCDF."""
+"""A conjugate normal posterior through the full path: case file, tables, chains in processes, netCDF."""
 
 import arviz as az
 import numpy as np

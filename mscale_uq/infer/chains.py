@@ -159,7 +159,8 @@ def fresh_processes() -> "ForkServerContext | SpawnContext":
 
     Importing PyMC takes seconds of a core. On Linux one process imports it, and each chain and worker is a
     fork of that, which has no model, thread or lock of this one; elsewhere each imports it anew, since
-    system libraries do not survive a fork there.
+    system libraries do not survive a fork there. What libraries read on import, such as the number of their
+    threads, is that of the first start; if a script has begun forks of its own before, it is the script's.
     """
     if sys.platform != "linux":
         return get_context("spawn")

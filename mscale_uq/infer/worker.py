@@ -12,6 +12,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from typing import final
 
+import numpy as np
+
 from mscale_uq.infer.chain import run_chain
 
 REPORT_INTERVAL = 0.2  # seconds between two messages
@@ -41,6 +43,7 @@ def attach(variables: dict[str, str]) -> None:
     """
     os.environ.clear()
     os.environ.update(variables)
+    np.random.seed()  # noqa: NPY002 - else forks would share what a user's model may draw from it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mscale_uq.errors import ChainDied, InputError
+from mscale_uq.infer.pool import process_pool
 from mscale_uq.infer.workers import workers
 
 TASKS = 60
@@ -34,6 +35,11 @@ def where(seed):
     return os.getpid(), seed
 
 
+def at_large(name):
+    """What a worker finds without being told: a number of NumPy's global generator, a variable."""
+    return np.random.random(), os.environ.get(name)  # noqa: NPY002 - users' models may ask it
+
+
 def suicide(seed):
     os._exit(7)
 
@@ -51,6 +57,17 @@ HERE = [drawn(seed, 2.0) for seed in range(TASKS)]
 def test_results_do_not_depend_on_how_many_workers_there_are(count):
     with workers(count) as mapping:
         assert list(mapping(drawn, range(TASKS), [2.0] * TASKS)) == HERE
+
+
+def test_workers_have_global_random_numbers_of_their_own_and_the_variables_of_their_start(monkeypatch):
+    found = []
+    for said in ("before", "after"):  # the second is a fork of what the first has started
+        monkeypatch.setenv("SAID", said)
+        with process_pool(1) as pool:
+            number, variable = pool.submit(at_large, "SAID").result()
+        assert variable == said
+        found.append(number)
+    assert found[0] != found[1]
 
 
 def test_a_worker_that_is_killed_in_the_middle_changes_nothing(tmp_path):
