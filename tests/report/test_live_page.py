@@ -202,6 +202,25 @@ def test_an_open_page_forgets_a_time_that_has_lost_its_readings(page, tmp_path):
 
 
 @browser_test
+def test_an_open_page_whose_run_has_no_step_left_is_empty_and_asks_once(page, tmp_path):
+    run, asked_for = Run(tmp_path), []
+    page.on("request", lambda request: asked_for.append("/events?" in request.url))
+    run.feed(*readings(0, 1))
+    with served(tmp_path) as port:
+        page.goto(address(port))
+        wait_for(page, "mscale.times.length === 1 && mscale.records !== null")
+        with run.journal.transaction():
+            run.journal._db.execute("DELETE FROM step")
+        page.wait_for_timeout(1500)
+        assert sum(asked_for) == 2  # the first time, and once to hear everything anew
+        assert page.evaluate("mscale.times.length + mscale.rows.size") == 0
+        assert page.locator("#verdicts li").count() == 0
+        run.feed(*readings(1, 3))
+        wait_for(page, "mscale.times.length === 2")
+    run.journal.close()
+
+
+@browser_test
 def test_a_page_that_lost_its_server_goes_on_where_it_was(page, tmp_path):
     run = Run(tmp_path)
     run.feed(*readings(0, 10))

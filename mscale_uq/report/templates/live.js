@@ -30,11 +30,7 @@ function listen() {
 }
 
 function begin(about) {
-  if (about.run !== page.run || about.whole) {
-    page.rows.clear();
-    page.times = [];
-    page.counts = {};
-  }
+  if (about.run !== page.run || about.whole) forget();
   page.run = about.run;
   page.about = about;
   at("title").textContent = about.title;
@@ -46,6 +42,13 @@ function begin(about) {
   page.panels = about.panels.map((panel, number) => card(panel, number, main));
   columns();
   draw();
+}
+
+function forget() {
+  page.run = null;
+  page.rows.clear();
+  page.times = [];
+  page.counts = {};
 }
 
 function take(row) {
@@ -67,6 +70,8 @@ function count(row, sign) {
 function stand(now) {
   if (page.times.length > now.steps) { // a time has lost all its readings: hear everything again
     source.close();
+    forget(); // here, as a run without a step announces nothing
+    draw();
     return listen();
   }
   page.records = now;
