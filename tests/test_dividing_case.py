@@ -266,10 +266,11 @@ def test_a_frame_sent_as_one_vector_leaves_cells_empty_that_are_not_there(tmp_pa
     assert ends[0].means == pytest.approx(ends[1].means, rel=1e-9)
 
 
-def test_individuals_need_not_be_called_cells():
+@pytest.mark.parametrize("apart", [("worm",), ("worm", "plate")])
+def test_individuals_need_not_be_called_cells_and_may_lie_on_plates(apart):
     past = (Quantity(name, "1", lineage=True) for name in ("parent", "born"))
-    along = Quantity("hour", "h"), Quantity("worm", "1"), *past
-    length = Quantity("length", "1", "", ("hour", "worm", "parent", "born"), tracked=True)
+    along = Quantity("hour", "h"), *(Quantity(name, "1") for name in apart), *past
+    length = Quantity("length", "1", "", ("hour", *apart, "parent", "born"), tracked=True)
     system = System(
         name="toys/worms",
         parameters=(),
@@ -278,7 +279,7 @@ def test_individuals_need_not_be_called_cells():
         smoothness="smooth",
         forward=lambda: None,
     )
-    columns = {"hour": [1, 1, 2, 2], "worm": [7, 8, 7, 8], "born": [np.nan] * 4}
+    columns = {"hour": [1, 1, 2, 2], "worm": [7, 8, 7, 8], "plate": [3, 3, 3, 3], "born": [np.nan] * 4}
     for mothers, divides in (([7, 8, 7, 8], False), ([7, 7, 7, 7], True)):
         table = {
             name: np.array(column, dtype=float) for name, column in {**columns, "parent": mothers}.items()

@@ -165,8 +165,8 @@ def followed(
     """Return the operator of readings of individuals under the joint law of each one's readings.
 
     An output is read of individuals if its system says that it is tracked: an individual is what all its
-    coordinates tell apart, but for the first, the time, and what they say of its lineage. Other operators are
-    returned as they are.
+    coordinates tell apart, but for the first, the time, and what they say of its lineage; a mother is named by
+    the first of these in the system, as in `case.divisions`. Other operators are returned as they are.
     """
     if not output.tracked:
         return operator
@@ -174,13 +174,13 @@ def followed(
         given = f"law of {output.name!r}, where individuals are followed"
         raise CaseError(explain(given, "gaussian, fluorescence"))
     time, *others = output.coordinates
-    past = {coordinate.name for coordinate in system.coordinates if coordinate.lineage}
-    apart = {one: data.coordinates[one] for one in others if one not in past}
+    there = (one for one in system.coordinates if one.name in others and not one.lineage)
+    apart = {one.name: data.coordinates[one.name] for one in there}
     individual = grid_of(apart)[1]
     at = np.unique(data.coordinates[time], return_inverse=True)[1]
     rows = tuple(individual.tolist()), tuple(np.ravel(at).tolist())
     mothers = data.coordinates.get(PARENT)  # empty for an individual without one
-    own = next(iter(apart.values())) if len(apart) == 1 else np.array(np.nan)
+    own = next(iter(apart.values()))
     divides = mothers is not None and bool(np.any(~np.isnan(mothers) & (mothers != own)))
     law = Followed(operator.law, output.name, *rows, divides)
     return replace(operator, law=law)
