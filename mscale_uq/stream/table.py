@@ -38,7 +38,8 @@ class GrowingTable(Source):
         Our name -> heading in the file (``name`` or ``name [unit]``), where they differ; columns that are
         neither ours nor named here are left alone.
     past
-        Output -> names of columns that say where what is read comes from. They may be missing, or empty.
+        Output -> names of columns that say where what is read comes from. They may be missing, or empty or
+        ``nan`` for what comes from nothing.
     numbered
         Whether the lines are those of a file, so that their number names them.
 
@@ -125,7 +126,8 @@ class GrowingTable(Source):
 
     def _record(self, named: Mapping[str, tuple[str, str | None]], output: str, where: int) -> dict[str, Any]:
         reading = _number(*named[output][:1], output)
-        told = [name for name in self._past.get(output, ()) if named.get(name, ("", None))[0]]
+        past = [name for name in self._past.get(output, ()) if name in named]
+        told = [name for name in past if not math.isnan(_number(named[name][0], name))]
         seq = _whole(named[SEQ][0]) if SEQ in named else (where if self._numbered else None)
         return {
             "source": f"{self.name} {output}",

@@ -117,6 +117,15 @@ def test_columns_of_a_table_may_have_other_names_units_and_neighbours(tmp_path):
     assert "a row of 3 cells; allowed: 5, as in the header" in cut.reason
 
 
+def test_a_founder_of_a_growing_table_has_no_mother_whether_the_cell_is_empty_or_nan(tmp_path):
+    path, past = tmp_path / "a.csv", {"amount": ("parent", "born")}
+    path.write_text("time,cell,parent,born [h],amount\n5,1,nan,nan,300\n5,2,,,310\n5,3,1,4.5,150\n")
+    found = read_all(GrowingTable(FileLines(path), "time", ("amount",), ("cell",), past=past))[0]
+    assert [one.reason for one in found] == [""] * 3
+    told = [{"cell": 1.0}, {"cell": 2.0}, {"cell": 3.0, "parent": 1.0, "born": "4.5 h"}]
+    assert [one.message.coordinates for one in found] == told
+
+
 WRONG_TABLES = {
     "no time": ("tim,amount\n", r"no column 'time' \(did you mean 'tim'\?\).*columns = \{ time = "),
     "nothing measured": ("time,amuont\n", "no measured column; allowed: amount"),
