@@ -165,8 +165,8 @@ def followed(
     """Return the operator of readings of individuals under the joint law of each one's readings.
 
     An output is read of individuals if its system says that it is tracked: an individual is what all its
-    coordinates tell apart, but for the first, the time, and what they say of its lineage; a mother is named by
-    the first of these in the system, as in `case.divisions`. Other operators are returned as they are.
+    coordinates tell apart, but for the first, the time, and what they say of its lineage; a mother is
+    named by the first of these in the system, as in `case.divisions`. Other operators are returned as they are.
     """
     if not output.tracked:
         return operator
