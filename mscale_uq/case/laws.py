@@ -166,7 +166,8 @@ def followed(
 
     An output is read of individuals if its system says that it is tracked: an individual is what all its
     coordinates tell apart, but for the first, the time, and what they say of its lineage; a mother is
-    named by the first of these in the system, as in `case.divisions`. Other operators are returned as they are.
+    named by the first of these in the system, as in `case.divisions`. Other operators are returned as they
+    are.
     """
     if not output.tracked:
         return operator

@@ -9,6 +9,7 @@ lead to the first time from a start without deviation.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -18,7 +19,7 @@ import numpy as np
 from mscale_uq.core.law import Law, LawTerms
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
-from mscale_uq.errors import InputError, explain
+from mscale_uq.errors import InputError, SolveFailed, explain
 from mscale_uq.observe.common_error import Passed, Path, together
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.full_readings import beyond, each_beyond
@@ -51,6 +52,9 @@ class Followed(Law):
     InputError
         If two readings are of one individual at one time. When used: if the model has another number of times
         than the readings, or individuals divide.
+    SolveFailed
+        When used: if readings vary so far beyond their noise that round-off leaves nothing of it, where some
+        are full.
 
     Where the noise saturates, the readings at saturation count with the probability that all of them lie
     there, given the others (`observe.full_readings`): exact for one such reading of an individual.
@@ -104,7 +108,8 @@ class Followed(Law):
         density = np.where(precision > 0, -0.5 * (np.log(2 * np.pi / safe) + pull**2 / safe), 0.0)
         if full.any():
             groups = self.blocks(prediction, variance, values)
-            density += each_beyond(self._error(data, prediction), full, groups)
+            with self._solving():
+                density += each_beyond(self._error(data, prediction), full, groups)
         return density
 
     def censored(self, data: Array) -> np.ndarray:
@@ -209,7 +214,17 @@ class Followed(Law):
         if not full.any():
             return found
         paths = PathCovariance(path)
-        return beyond(found, self._error(data, prediction), full, self._groups(paths, own), paths, at)
+        with self._solving():
+            return beyond(found, self._error(data, prediction), full, self._groups(paths, own), paths, at)
+
+    @contextmanager
+    def _solving(self) -> Iterator[None]:
+        """Say of which readings a covariance is that cannot be solved: a failure here, no end of a run."""
+        try:
+            yield
+        except np.linalg.LinAlgError as error:
+            reason = f"the covariance of full readings is not positive definite, within round-off ({error})"
+            raise SolveFailed(self.quantity, {}, reason) from error
 
     def _known(self, path: Path, error: Array, own: Array) -> Passed:
         at = self._places

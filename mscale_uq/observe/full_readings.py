@@ -53,6 +53,11 @@ def beyond(
         How those of one individual do without their noise.
     places
         For each reading its individual and its time.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If round-off leaves nothing of the noise, so that a covariance is not positive definite.
     """
     logs, to_error, to_own = (np.array(part) for part in (known.logs, known.error, known.own))
     (who, when), bar = places, np.zeros_like(paths.between)
@@ -76,13 +81,17 @@ def beyond(
 
 
 def each_beyond(error: Array, full: np.ndarray, groups: Iterable[tuple[np.ndarray, Array]]) -> Array:
-    """Return the log-probability ``(rows,)`` of each full reading given the known ones; 0 for others."""
+    """Return the log-probability ``(rows,)`` of each full reading given the known ones; 0 for others.
+
+    Raises as `beyond`.
+    """
     logs = np.zeros(error.shape)
     for rows, S in groups:
         f, k = full[rows], ~np.isnan(error[rows]) & ~full[rows]
         if f.any():
             given = _given(S, error[rows], f, k)
-            logs[rows[f]] = log_ndtr((given.mean - error[rows][f]) / np.sqrt(np.diag(given.cov)))
+            L = np.linalg.cholesky(given.cov)  # whose rows have each one's standard deviation as length
+            logs[rows[f]] = log_ndtr((given.mean - error[rows][f]) / np.linalg.norm(L, axis=1))
     return logs
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from mscale_uq.errors import InputError
+from mscale_uq.errors import InputError, SolveFailed
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.followed import Followed
 from mscale_uq.observe.laws import Gaussian
@@ -152,3 +152,14 @@ def test_a_model_of_more_or_fewer_times_than_the_readings_have_is_refused(noise,
     for ask in (law.cov, lambda *rest: law.logpdf(data, *rest), lambda *rest: law.held_out(data, *rest)):
         with pytest.raises(InputError, match=f"{T} of {times}"):
             ask(mean, np.zeros(N * T), cut)
+
+
+@pytest.mark.parametrize("noise", FULL, ids=["each", "common"])
+def test_full_readings_whose_noise_is_lost_in_round_off_are_a_failure_that_names_them(noise):
+    law, data, mean, values = scene(replace(noise, sd=1e-3, relative=0.0, shot=0.0))
+    values["y_diffusion"][0] *= 1e13
+    values["y_diffusion"][1:] = 0.0  # so that one number at the start tells all readings
+    assert law.censored(data).sum() > 1
+    for density in (law.logpdf, law.held_out):
+        with pytest.raises(SolveFailed, match=r"(?s)y.*covariance of full readings"):
+            density(data, mean, np.zeros(N * T), values)
