@@ -87,7 +87,7 @@ def ode(variant):
 
 
 @takes(OPTIONS)
-def space(o, share=(), *, energy_drift=0.05, protein_drift=0.05, scatter=0.05):  # noqa: ARG001
+def space(o, *, share=(), energy_drift=0.05, protein_drift=0.05, scatter=0.05):  # noqa: ARG001
     """Return the state space: a plate reader sees growth and fluorescence of a host that drifts."""
     dynamics = OdeDynamics(ode(o.variant), {"energy": "energy_drift", "protein": "protein_drift"})
     sources = {

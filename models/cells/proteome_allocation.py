@@ -24,6 +24,7 @@ import numpy as np
 from mscale_uq.cell.allocation import burdened_growth, inhibited_share, optimum, share_after_upshift
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Array, Parameter, Quantity
 from mscale_uq.core.system import Limit, Option, System
 
@@ -73,15 +74,26 @@ class Burdened:
         return burdened_growth(growth, self.burden, burden_limit), (self.error * self.burden * slope) ** 2
 
 
-def forward(
-    inhibited_growth=INHIBITED, burden=BURDEN, perturbation="drug", growth_error=0.03, burden_error=0.05
-):
+OPTIONS = (
+    Option(
+        "perturbation",
+        "drug",
+        meaning="what slows the cultures: a drug, or protein without a use",
+        choices=("drug", "burden"),
+    ),
+    Option("growth_error", 0.03, "1", "relative error of the growth rate of a slowed culture", lower=0),
+    Option("burden_error", 0.05, "1", "relative error of the useless share", lower=0),
+)
+
+
+@takes(OPTIONS)
+def forward(o, inhibited_growth=INHIBITED, burden=BURDEN):
     """Return the model for one medium, in which cultures are slowed by one of two perturbations."""
     line: Inhibited | Burdened
-    if perturbation == "drug":
-        line, slowed, extra = Inhibited(np.asarray(inhibited_growth), growth_error), "inhibited_rna", []
+    if o.perturbation == "drug":
+        line, slowed, extra = Inhibited(np.asarray(inhibited_growth), o.growth_error), "inhibited_rna", []
     else:
-        line, slowed, extra = Burdened(np.asarray(burden), burden_error), "burdened_growth", [BURDEN_LIMIT]
+        line, slowed, extra = Burdened(np.asarray(burden), o.burden_error), "burdened_growth", [BURDEN_LIMIT]
     stages = [
         Formula(undisturbed, ("rna", "growth")),
         Formula(line, (slowed, f"{slowed}_var"), name=slowed),
@@ -132,16 +144,7 @@ SYSTEM = System(
         Quantity("inhibited_growth", "1/h", "of the culture slowed by a drug"),
         Quantity("burden", "1", "useless share of the proteome", lower=0.0, upper=1.0),
     ),
-    options=(
-        Option(
-            "perturbation",
-            "drug",
-            meaning="what slows the cultures: a drug, or protein without a use",
-            choices=("drug", "burden"),
-        ),
-        Option("growth_error", 0.03, "1", "relative error of the growth rate of a slowed culture", lower=0),
-        Option("burden_error", 0.05, "1", "relative error of the useless share", lower=0),
-    ),
+    options=OPTIONS,
     effective=(OUTPUTS[0], OUTPUTS[1]),
     smoothness="smooth",
     forward=forward,

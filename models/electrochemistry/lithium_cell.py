@@ -43,7 +43,7 @@ OPTIONS = (
     Option("chemistry", "Chen2020", meaning="the cell, and its curves", choices=tuple(CELLS)),
     Option("seen", "voltage", meaning="voltages, or the end", choices=("voltage", "cut-off")),
     Option("current", 5.0, "A", "drawn, less than zero to charge"),
-    Option("duration", 1e12, "s", "how long it flows; rest follows", lower=0),
+    Option("duration", 1e12, "s", "how long it flows, by default for ever; rest follows", lower=0),
     Option("cells", 30, "1", "along the radius of a particle, and across the electrolyte", lower=3),
     Option("max_step", 60.0, "s", "longest time step", lower=0),
     *(Option(name, 1.0, unit, "unit of the published cell", lower=0) for name, unit in (

@@ -74,7 +74,7 @@ def switched_on(o, given):
 @takes(OPTIONS)
 def forward(
     o, temperature=(250.0, 300.0, 350.0, 400.0), field=(1000.0, 600.0), furnace_temperature=(300.0, 340.0),
-    time=(20.0, 60.0, 120.0, 300.0), current=(20.0, 60.0),
+    time=(20.0, 60.0, 120.0, 300.0), *, current=(20.0, 60.0),
 ):  # fmt: skip
     """Return the model of what is seen: impedance, bodies at rest or in time, or where no rest is found."""
     supply = "across" if o.seen == "held current" else o.supply
@@ -88,7 +88,7 @@ def forward(
 
 
 @takes(OPTIONS)
-def space(o, temperature=(), field=(), furnace_temperature=(), current=(), *, reading_sd=1.0):  # noqa: ARG001
+def space(o, temperature=(), field=(), furnace_temperature=(), *, current=(), reading_sd=1.0):  # noqa: ARG001
     """Return the body in time, after the field `applied` was switched on; the rest is of the other modes."""
     body, given = settings(o, o.supply)
     reading = Formula(Readings(body, o.supply == "across"), IN_TIME)

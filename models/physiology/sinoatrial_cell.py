@@ -22,6 +22,7 @@ from mscale_uq.models.physiology._beat import Beat, known_mesh
 
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.system import Limit, Option, System
 from mscale_uq.solve.stiff import Tolerances
@@ -81,22 +82,38 @@ def predicted(predicted_period, second):
     return 1e3 * predicted_period * second
 
 
-def forward(
-    treatment="none", predict="none", steps="kept", tolerance=1e-4, millivolt=1.0, second=1.0, millimolar=1.0
-):
+WORDS = tuple(TREATMENTS)
+OPTIONS = (
+    Option("treatment", "none", meaning="drug in the bath", choices=WORDS),
+    Option("predict", "none", meaning="drug whose effect is predicted beside", choices=WORDS),
+    Option(
+        "steps",
+        "kept",
+        meaning="time steps of the published cell, near which they suit, or chosen for each cell",
+        choices=("kept", "chosen"),
+    ),
+    Option("tolerance", 1e-4, "1", "relative, of each time step", lower=0),
+    Option("millivolt", 1.0, "mV", "unit of potential in the published equations", lower=0),
+    Option("second", 1.0, "s", "unit of time in the published equations", lower=0),
+    Option("millimolar", 1.0, "mmol/L", "unit of concentration in the published equations", lower=0),
+)
+
+
+@takes(OPTIONS)
+def forward(o):
     """Return the model of one cell under a treatment; `predict` adds the cycle length under another one."""
-    tolerances = Tolerances(tolerance, 1e-3 * tolerance, 1e-6)
-    mesh = known_mesh(tolerances) if steps == "kept" else None
+    tolerances = Tolerances(o.tolerance, 1e-3 * o.tolerance, 1e-6)
+    mesh = known_mesh(tolerances) if o.steps == "kept" else None
     stages = [
-        Beat(tolerances, mesh, TREATMENTS[treatment]),
+        Beat(tolerances, mesh, TREATMENTS[o.treatment]),
         Formula(durations, ("cycle_length", "apd50")),
         Formula(potentials, ("diastolic_potential", "overshoot", "upstroke_velocity", "diastolic_slope")),
         Formula(calcium, ("calcium_low", "calcium_high")),
     ]
-    if predict != "none":
-        drugged = Beat(tolerances, mesh, TREATMENTS[predict], "predicted_")
+    if o.predict != "none":
+        drugged = Beat(tolerances, mesh, TREATMENTS[o.predict], "predicted_")
         stages += [drugged, Formula(predicted, "predicted_cycle_length")]
-    units = {"millivolt": millivolt, "second": second, "millimolar": millimolar}
+    units = {"millivolt": o.millivolt, "second": o.second, "millimolar": o.millimolar}
     return ForwardModel(stages, PARAMETERS, [output.name for output in OUTPUTS], units)
 
 
@@ -121,27 +138,12 @@ LIMITS = (
     Limit("caesium slows it by 20 %", partial(_change, "caesium", -0.20), 0.005),
     Limit("acetylcholine slows it by 20 %", partial(_change, "acetylcholine", -0.20), 0.005),
 )
-WORDS = tuple(TREATMENTS)
-
 SYSTEM = System(
     name="physiology/sinoatrial_cell",
     parameters=PARAMETERS,
     outputs=OUTPUTS,
     converts=True,
-    options=(
-        Option("treatment", "none", meaning="drug in the bath", choices=WORDS),
-        Option("predict", "none", meaning="drug whose effect is predicted beside", choices=WORDS),
-        Option(
-            "steps",
-            "kept",
-            meaning="time steps of the published cell, near which they suit, or chosen for each cell",
-            choices=("kept", "chosen"),
-        ),
-        Option("tolerance", 1e-4, "1", "relative, of each time step", lower=0),
-        Option("millivolt", 1.0, "mV", "unit of potential in the published equations", lower=0),
-        Option("second", 1.0, "s", "unit of time in the published equations", lower=0),
-        Option("millimolar", 1.0, "mmol/L", "unit of concentration in the published equations", lower=0),
-    ),
+    options=OPTIONS,
     effective=(
         Quantity("predicted_cycle_length", "ms", "from beat to beat under the treatment that is predicted"),
     ),

@@ -37,6 +37,7 @@ from mscale_uq.cell.ellipse import SmoothEllipse
 from mscale_uq.cell.graded import GradedCell
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.macro.random_field import Covariance, KarhunenLoeve
@@ -66,20 +67,34 @@ def reference(cell, accuracy):
     ]
 
 
-def forward(x=X, y=Y, cell_elements=16, elements=16, nodes=9, accuracy="reference"):
+OPTIONS = (
+    Option("cell_elements", 16, "1", "along the side of the periodic cell", lower=3),
+    Option("elements", 16, "1", "along the side of the square", lower=3),
+    Option("nodes", 9, "1", "cell problems per evaluation, besides the two of the check", lower=1),
+    Option(
+        "accuracy",
+        "reference",
+        meaning="of cells and square: exact to round-off, or as much as sampling needs",
+        choices=("reference", "sampling"),
+    ),
+)
+
+
+@takes(OPTIONS)
+def forward(o, x=X, y=Y):
     """Return the model for readings at (x, y)."""
-    cell, (centres, areas) = (cell_elements, cell_elements), elements_of(elements)
+    cell, (centres, areas) = (o.cell_elements, o.cell_elements), elements_of(o.elements)
     tensor = [
         SmoothEllipse(cell, *ELLIPSE),
-        PeriodicConduction(cell, tensor="K", accuracy=accuracy),
+        PeriodicConduction(cell, tensor="K", accuracy=o.accuracy),
     ]
     stages = [
         Formula(aspect_of, "aspect"),
         KarhunenLoeve(centres, areas, FIELD, MODES, "mean_logit", "xi", "fraction_logit"),
         PointwiseFormula(fraction_of, "fraction"),
-        *reference(cell, accuracy),
-        GradedCell(tensor, ELLIPSE, "fraction", (LEAST, MOST), "K", "K_eff", nodes),
-        *square(x, y, elements, accuracy),
+        *reference(cell, o.accuracy),
+        GradedCell(tensor, ELLIPSE, "fraction", (LEAST, MOST), "K", "K_eff", o.nodes),
+        *square(x, y, o.elements, o.accuracy),
     ]
     return ForwardModel(stages, PARAMETERS, ["potential"])
 
@@ -115,17 +130,7 @@ SYSTEM = System(
     parameters=PARAMETERS,
     outputs=(Quantity("potential", "1", "at the sensor", ("x", "y")),),
     coordinates=(Quantity("x", "1", "of the sensor"), Quantity("y", "1", "of the sensor")),
-    options=(
-        Option("cell_elements", 16, "1", "along the side of the periodic cell", lower=3),
-        Option("elements", 16, "1", "along the side of the square", lower=3),
-        Option("nodes", 9, "1", "cell problems per evaluation, besides the two of the check", lower=1),
-        Option(
-            "accuracy",
-            "reference",
-            meaning="of cells and square: exact to round-off, or as much as sampling needs",
-            choices=("reference", "sampling"),
-        ),
-    ),
+    options=OPTIONS,
     effective=(
         Quantity("K_mean", "1", "effective conductivity where the field has its mean"),
         Quantity("K_eff_error", "1", "of the interpolated tensors, relative, at two other states"),

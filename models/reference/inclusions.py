@@ -21,6 +21,7 @@ from mscale_uq.cell.conduction import PeriodicConduction
 from mscale_uq.cell.ellipse import SmoothEllipse
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.stretch import Stretch
 from mscale_uq.core.system import Limit, Option, Scale, System
@@ -34,15 +35,28 @@ PARAMETERS = (
 )
 
 
-def forward(x=X, y=Y, cell_elements=32, elements=32, accuracy="reference"):
+OPTIONS = (
+    Option("cell_elements", 32, "1", "along the side of the periodic cell", lower=3),
+    Option("elements", 32, "1", "along the side of the square", lower=3),
+    Option(
+        "accuracy",
+        "reference",
+        meaning="of cell and square: exact to round-off, or as much as sampling needs",
+        choices=("reference", "sampling"),
+    ),
+)
+
+
+@takes(OPTIONS)
+def forward(o, x=X, y=Y):
     """Return the model for readings at (x, y)."""
-    cell = (cell_elements, cell_elements)
+    cell = (o.cell_elements, o.cell_elements)
     stages = [
         Formula(fraction_of, "fraction"),
         Formula(aspect_of, "aspect"),
         SmoothEllipse(cell, *ELLIPSE),
-        PeriodicConduction(cell, tensor="K_eff", accuracy=accuracy),
-        *square(x, y, elements, accuracy),
+        PeriodicConduction(cell, tensor="K_eff", accuracy=o.accuracy),
+        *square(x, y, o.elements, o.accuracy),
     ]
     return ForwardModel(stages, PARAMETERS, ["potential"])
 
@@ -89,16 +103,7 @@ SYSTEM = System(
     parameters=PARAMETERS,
     outputs=(Quantity("potential", "1", "at the sensor", ("x", "y")),),
     coordinates=(Quantity("x", "1", "of the sensor"), Quantity("y", "1", "of the sensor")),
-    options=(
-        Option("cell_elements", 32, "1", "along the side of the periodic cell", lower=3),
-        Option("elements", 32, "1", "along the side of the square", lower=3),
-        Option(
-            "accuracy",
-            "reference",
-            meaning="of cell and square: exact to round-off, or as much as sampling needs",
-            choices=("reference", "sampling"),
-        ),
-    ),
+    options=OPTIONS,
     effective=(Quantity("K_eff", "1", "effective conductivity"),),
     smoothness="smooth",
     forward=forward,

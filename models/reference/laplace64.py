@@ -19,6 +19,7 @@ import numpy as np
 
 from mscale_uq.core.formula import PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.system import Limit, Option, System
 from mscale_uq.macro.patches import Patches
@@ -57,23 +58,37 @@ def random_field(covariance, length, sd, modes):
     return [modes_of, PointwiseFormula(stiffness, "stiffness")]
 
 
-def forward(
-    x=X, y=Y, elements=32, field="patches", covariance="matern_3_2", length=0.3, sd=1.0, modes=20
-):  # fmt: skip
-    """Return the model for point values at (x, y), on `elements` x `elements` elements."""
-    column, row = np.indices((elements, elements)).reshape(2, -1) * SQUARES[0] // elements
-    square, load = row * SQUARES[1] + column, np.full((elements + 1, elements + 1), LOAD / elements**2)
-    if field == "patches":
+OPTIONS = (
+    Option("elements", 32, "1", "along each side; the benchmark is defined with 32", lower=1),
+    Option(
+        "field",
+        "patches",
+        meaning="what is unknown: 64 free coefficients, or the modes of a random field",
+        choices=("patches", "karhunen_loeve"),
+    ),
+    Option("covariance", "matern_3_2", meaning="of the random field ln a", choices=KINDS),
+    Option("length", 0.3, "1", "over which the random field changes", lower=0),
+    Option("sd", 1.0, "1", "of the random field at a point", lower=0),
+    Option("modes", 20, "1", "of the random field that are kept", lower=0, upper=MOST + 1),
+)
+
+
+@takes(OPTIONS)
+def forward(o, x=X, y=Y):
+    """Return the model for point values at (x, y), on `elements` x `elements` o.elements."""
+    column, row = np.indices((o.elements, o.elements)).reshape(2, -1) * SQUARES[0] // o.elements
+    square, load = row * SQUARES[1] + column, np.full((o.elements + 1, o.elements + 1), LOAD / o.elements**2)
+    if o.field == "patches":
         parameters = [COEFFICIENT]
         squares = [Patches(square, SQUARES, "coefficient", "a")]
     else:
-        parameters = [MEAN, coefficients(modes)]
-        squares = random_field(covariance, length, sd, modes)
+        parameters = [MEAN, coefficients(o.modes)]
+        squares = random_field(o.covariance, o.length, o.sd, o.modes)
         squares.append(Patches(square, (MOST,), "stiffness", "a"))
     stages = [
         *squares,
-        RectangleDiffusion((elements, elements), load, conductivity="a"),
-        GridSensors((elements, elements), (1.0, 1.0), np.stack([x, y], axis=1), output="displacement"),
+        RectangleDiffusion((o.elements, o.elements), load, conductivity="a"),
+        GridSensors((o.elements, o.elements), (1.0, 1.0), np.stack([x, y], axis=1), output="displacement"),
     ]
     return ForwardModel(stages, parameters, ["displacement"])
 
@@ -115,19 +130,7 @@ SYSTEM = System(
     parameters=(COEFFICIENT, MEAN, coefficients(20)),
     outputs=(Quantity("displacement", "1", "of the membrane", ("x", "y")),),
     coordinates=(Quantity("x", "1", "of the point"), Quantity("y", "1", "of the point")),
-    options=(
-        Option("elements", 32, "1", "along each side; the benchmark is defined with 32", lower=1),
-        Option(
-            "field",
-            "patches",
-            meaning="what is unknown: 64 free coefficients, or the modes of a random field",
-            choices=("patches", "karhunen_loeve"),
-        ),
-        Option("covariance", "matern_3_2", meaning="of the random field ln a", choices=KINDS),
-        Option("length", 0.3, "1", "over which the random field changes", lower=0),
-        Option("sd", 1.0, "1", "of the random field at a point", lower=0),
-        Option("modes", 20, "1", "of the random field that are kept", lower=0, upper=MOST + 1),
-    ),
+    options=OPTIONS,
     effective=(Quantity("stiffness", "1", "of the squares, row by row, if a random field is unknown"),),
     examples=({"field": "karhunen_loeve"},),
     smoothness="smooth",

@@ -52,10 +52,10 @@ OPTIONS = (
     Option("beyond", 0.25, "1", "how much further the column goes, as a share", lower=0),
     Option("cells", 80, "1", "along the column", lower=2),
     Option("max_step", 80.0, "s", "longest time step", lower=0),
-    Option("pulse", 1e12, "s", "how long the inlet carries the solute", lower=0),
+    Option("pulse", 1e12, "s", "how long the inlet carries the solute; the default is for ever", lower=0),
     Option("shells", 12, "1", "cells across a slab or sphere", lower=2),
 )
-TIME = np.linspace(2e3, 2.4e4, 12)
+TIME = tuple(np.linspace(2e3, 2.4e4, 12))
 
 
 def dispersion(dispersivity, velocity):
@@ -102,7 +102,7 @@ L, V, D = 0.3, 3e-5, 3e-3 * 3e-5  # length, velocity and dispersion by default
 def _tracer():
     """Largest deviation of the tracer's curve from Ogata and Banks' solution."""
     made = known(forward, kinetics="none", cells=200, max_step=40.0)["breakthrough"]
-    return np.abs(made - ogata_banks(TIME, L, V, D)).max()
+    return np.abs(made - ogata_banks(np.array(TIME), L, V, D)).max()
 
 
 @cache
@@ -133,7 +133,7 @@ def _bodies(kinetics):
 
 @takes(OPTIONS)
 def _lost(o):
-    """Largest imbalance of any step, with and without a pulse."""
+    """Largest imbalance of any step, during a pulse and after it."""
     values = {"velocity": V, "dispersion": D, "partition": 1.0, "sorption_rate": 1.5e-4}
     still, size = np.zeros((0, 4)), 2 * o.cells
     moved = column(o).move(np.zeros(size), 0.0, 4e4, values, np.zeros((0, size)), still)

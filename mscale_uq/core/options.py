@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, final
 
 from mscale_uq.core.system import Option
+from mscale_uq.errors import ParameterError, explain, near_match
 
 
 @final
@@ -25,7 +26,8 @@ def takes(options: tuple[Option, ...]) -> Callable[[Callable[..., Any]], Callabl
     Raises
     ------
     ParameterError
-        When called with an option of another type, none of its choices, or outside its limits.
+        When called with a name that is none of these, or with an option of another type, none of its
+        choices, or outside its limits.
     """
 
     def made(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,6 +37,10 @@ def takes(options: tuple[Option, ...]) -> Callable[[Callable[..., Any]], Callabl
 
         @wraps(function)
         def called(*given: Any, **named: Any) -> Any:
+            for name in named:
+                if name not in whole.parameters:
+                    said = f"{function.__name__} knows no {name!r}{near_match(name, whole.parameters)}"
+                    raise ParameterError(explain(said, ", ".join(whole.parameters)))
             bound = whole.bind(*given, **named).arguments
             chosen = {o.name: _checked(o, bound.pop(o.name, o.default)) for o in options}
             return function(Chosen(**chosen), **bound)

@@ -62,8 +62,9 @@ def test_an_impossible_option_is_refused(given, said):
         forward(**given)
 
 
-def test_an_unknown_name_is_refused():
-    with pytest.raises(TypeError, match="widht"):
+def test_an_unknown_name_is_refused_with_those_that_are_known():
+    known = r"forward knows no 'widht' \(did you mean 'width'\?\); allowed: x, law, width, image, sd"
+    with pytest.raises(ParameterError, match=known):
         forward(widht=1.0)
 
 

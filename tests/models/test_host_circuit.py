@@ -40,7 +40,7 @@ def test_deviations_from_rest_die_out_at_the_known_rates():
 
 def rates_at_rest(variant, **values):
     """Rates at which deviations from rest die out, by the flow of a short time, and energy at rest."""
-    here, rest = space(variant=variant), forward(seen="at rest", variant=variant)
+    here, rest = space(variant), forward(seen="at rest", variant=variant)
     known = rest.trace(rest.theta(**values))
     all_values = here.prepare({p.name: p.default for p in here.parameters} | values)
     state = np.array([known["energy_at_rest"], known["protein_at_rest"]])
