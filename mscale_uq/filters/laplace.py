@@ -13,6 +13,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError
+from mscale_uq.filters.bound import information
 from mscale_uq.filters.conditioning import BLURRED, blur, root
 from mscale_uq.filters.gaussian import GaussianFilter, Moved, Update, first_order_move
 from mscale_uq.filters.records import GaussianState
@@ -135,15 +136,10 @@ class Hill:
         return Place(height, slope.T @ seen.score[used] - u, information, seen, noise)
 
     def blurred(self, expected: Array, noise: Array, score: Array) -> Array:
-        """Return the noise with censored readings as uninformative as they are.
-
-        log Phi(z), z = (expected - limit)/s, has the curvature -l (l + z)/s^2 with the score l/s.
-        """
+        """Return the noise with censored readings as uninformative as they are."""
         cut = self.sight.censored
         blurred = noise.copy()
         blurred[cut], blurred[:, cut] = 0.0, 0.0
-        pull = score[cut]
-        z_by_s = (expected - self.sight.datum)[cut] / np.diag(noise)[cut]
-        information = pull * (pull + z_by_s)
-        blurred[cut, cut] = 1 / np.maximum(information, np.finfo(float).tiny)
+        above = (expected - self.sight.datum)[cut]
+        blurred[cut, cut] = 1 / information(score[cut], above / np.diag(noise)[cut])
         return blurred

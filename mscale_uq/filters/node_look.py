@@ -13,6 +13,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError
+from mscale_uq.filters.bound import at_least
 from mscale_uq.filters.node_blocks import Blocks, Seen
 from mscale_uq.filters.node_state import NodeState
 from mscale_uq.filters.node_update import Terms, Told, updated
@@ -51,7 +52,12 @@ class Reading:
         error = y - expected
         misfit = error**2 / R
         score = error / R + 0.5 * (misfit - 1) * slope / R
-        return -0.5 * (misfit + np.log(2 * np.pi * R)), score, 1 / R
+        told = -0.5 * (misfit + np.log(2 * np.pi * R)), score, 1 / R
+        if isinstance(law, Fluorescence) and law.saturation is not None and self.observation.noise is None:
+            bound = at_least(expected - law.saturation, R, slope)
+            density, score, information = np.where(law.censored(y), bound, told)
+            return density, score, information
+        return told
 
     def _noise(self, expected: Array) -> tuple[Array, Array | float]:
         """Return the variance at what is expected, and its slope."""

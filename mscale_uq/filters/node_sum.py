@@ -7,8 +7,8 @@ Given the parameters u the model is linear, so that the law of its state is a su
 where q is the law from which the nodes were drawn. Nothing is linearised in u: a product of unknown and
 state, such as gain times protein, is exact, where one normal law of both goes astray. As data come the
 weight gathers on few nodes. New ones are then drawn from the normal law of what is believed, and all data are
-taken in again, until enough nodes count. With counts, each node's law is the normal one at its most
-probable state.
+taken in again, until enough nodes count. With counts, saturated readings and noise that depends on what is
+read, each node's law is the normal one at its most probable state.
 
 Sources: D. T. Magill, IEEE Trans. Autom. Control 10 (1965) 434-439, Optimal adaptive estimation of sampled
 stochastic processes (a filter for each value of the unknowns, weighted by evidence); N. Chopin, Biometrika 89
@@ -60,7 +60,7 @@ class GaussianSum(Filter):
     least
         Share of the nodes that must count; with fewer, others are drawn and all data are taken in again.
 
-    A saturated reading is left out: two moments cannot tell a bound.
+    A saturated reading counts as a bound: each node's law is then the normal one at its most probable state.
 
     Raises
     ------
@@ -108,7 +108,7 @@ class GaussianSum(Filter):
         key: int = 0,
     ) -> tuple[NodeState, StepInfo]:
         """Return the law given all observations, jointly; from other nodes if too few of these count."""
-        sight = look(space, values, sorted(observations, key=attrgetter("source")), state.time).uncensored()
+        sight = look(space, values, sorted(observations, key=attrgetter("source")), state.time)
         forecast = look_all(space, values, state, sight.observations)
         expected, spread = forecast.expected(state.weights)
         told, settled = forecast.update()

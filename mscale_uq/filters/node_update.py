@@ -1,10 +1,13 @@
 """The update of a normal law at every node at once, by what readings say of its blocks.
 
-With x = m + P a the posterior's logarithm is log p(y | x) - a'P a / 2. Newton's method with the expected
-information J of the readings on x goes from a by (I + J P)^-1 (g - a), where g is the slope of the first term
-to x; no inverse of P is needed, which is singular where something is known exactly. Normal readings that are
-affine in x need one step, and the evidence is exact, if their noise does not depend on x. For counts, and for
-noise that grows with what is read, it is Laplace's approximation at the most probable x.
+With x = m + P a the posterior's logarithm is log p(y | x) - a'P a / 2. Newton's method with the information J
+of the readings on x goes from a by (I + J P)^-1 (g - a), where g is the slope of the first term to x; no
+inverse of P is needed, which is singular where something is known exactly. Normal readings that are affine in
+x need one step, and the evidence is exact, if their noise does not depend on x. For counts, whose variance is
+the inverse of the information on their mean, J is the expected one; for a bound it is the curvature; and the
+evidence is Laplace's with this J at the most probable x. For noise that grows with what is read J is the
+inverse of its variance R there: what R itself tells of x moves the top, but is left out of J, which is
+neither the expected information nor the curvature.
 """
 
 from collections.abc import Callable, Sequence

@@ -92,36 +92,74 @@ def still(speed):
     return matrix([[-speed]]), np.zeros(1), matrix([[0.0 * speed]])
 
 
-def test_noise_that_grows_with_the_light_is_taken_at_the_most_probable_state():
-    law, mean, sd = Fluorescence(5.0, 2.0, 0.1, 100.0), 200.0, 80.0
+MEAN, SD = 200.0, 80.0  # of the protein before it is read
+
+
+def one_reading(law):
+    """A sum over a gain that is all but known: of one reading of one number."""
     camera = ObservationOperator("light", law, PointwiseFormula(light, "light"))
     dynamics = LinearSDE("cell", (Quantity("protein", "1"),), still)
     known = Parameter("speed", "1/h", 1e-9, lower=0), Parameter("gain", "1", 1.0, lower=0)
-    begin = {"protein_initial": mean, "protein_initial_var": sd**2}
+    begin = {"protein_initial": MEAN, "protein_initial_var": SD**2}
     space = augment(StateSpace([], dynamics, {"camera": camera}, known, begin), {"gain": Unknown(1.0, 1e-9)})
-    now = start(GaussianSum(16), space, {"speed": 1e-9})
+    return start(GaussianSum(16), space, {"speed": 1e-9})
 
-    x = np.linspace(mean - 9 * sd, mean + 9 * sd, 20001)
+
+def by_quadrature(law, y):
+    """Mode, mean, standard deviation and log-evidence of the same."""
+    x = np.linspace(MEAN - 9 * SD, MEAN + 9 * SD, 20001)
     noise = np.sqrt(law.own(100.0 + x, np.zeros(x.size), {}))
-    R = law.own(np.array(100.0 + mean), np.zeros(()), {})  # as it would be, frozen at the forecast
+    said = norm.logsf if law.censored(np.array(y)) else norm.logpdf
+    density = norm.logpdf(x, MEAN, SD) + said(y, 100.0 + x, noise)
+    weights = np.exp(density - density.max())
+    evidence = np.log(weights.sum() * (x[1] - x[0])) + density.max()
+    weights /= weights.sum()
+    mean = weights @ x
+    return x[density.argmax()], mean, np.sqrt(weights @ (x - mean) ** 2), evidence
+
+
+def test_noise_that_grows_with_the_light_is_taken_at_the_most_probable_state():
+    law = Fluorescence(5.0, 2.0, 0.1, 100.0)
+    now = one_reading(law)
+    R = law.own(np.array(100.0 + MEAN), np.zeros(()), {})  # as it would be, frozen at the forecast
     misses, rng = [], np.random.default_rng(1)
-    for truth in rng.normal(mean, sd, 40):
+    for truth in rng.normal(MEAN, SD, 40):
         y = rng.normal(100.0 + truth, np.sqrt(law.own(np.array(100.0 + truth), np.zeros(()), {})))
-        density = norm.logpdf(x, mean, sd) + norm.logpdf(y, 100.0 + x, noise)
-        weights = np.exp(density - density.max()) / np.exp(density - density.max()).sum()
-        exact = weights @ x
-        spread = np.sqrt(weights @ (x - exact) ** 2)
+        top, exact, spread, evidence = by_quadrature(law, y)
         after, info = now.update(Observation(0.0, "camera", "light", np.array([y])))
         found, sure = after.state.mean[0], np.sqrt(after.state.cov[0, 0])
         assert not info.note
-        assert found == pytest.approx(x[density.argmax()], abs=0.01 * sd)
-        gain = sd**2 / (sd**2 + R)
-        frozen, of_frozen = mean + gain * (y - 100.0 - mean), np.sqrt(gain * R)
+        assert found == pytest.approx(top, abs=0.01 * SD)
+        gain = SD**2 / (SD**2 + R)
+        frozen, of_frozen = MEAN + gain * (y - 100.0 - MEAN), np.sqrt(gain * R)
         misses.append([(found - exact) / spread, np.log(sure / spread), (frozen - exact) / spread])
         misses[-1].append(np.log(of_frozen / spread))
-    here, width, frozen, frozen_width = np.sqrt(np.mean(np.square(misses), axis=0))
+        density = norm.logpdf(y, 100.0 + MEAN, np.sqrt(SD**2 + R))
+        misses[-1] += [info.log_evidence - evidence, density - evidence]
+    here, width, frozen, frozen_width, odds, frozen_odds = np.sqrt(np.mean(np.square(misses), axis=0))
     assert here < 0.7 * frozen
     assert width < 0.6 * frozen_width
+    assert odds < 0.7 * frozen_odds
+    assert np.abs(misses)[:, 4].max() < 0.2
+
+
+STEADY, GROWING = Fluorescence(60.0, background=100.0), Fluorescence(5.0, 2.0, 0.1, 100.0)
+BOUNDS = [(STEADY, 0.2, 0.05, 0.03), (GROWING, 0.45, 0.2, 0.12)]
+
+
+@pytest.mark.parametrize(("law", "of_spread", "of_width", "of_odds"), BOUNDS)
+@pytest.mark.parametrize("above", [-2.0, -1.0, 0.0, 1.0, 2.0])
+def test_a_saturated_reading_is_a_bound_as_by_quadrature(law, of_spread, of_width, of_odds, above):
+    limit = 100.0 + MEAN + above * SD
+    law = replace(law, saturation=limit)
+    top, mean, spread, evidence = by_quadrature(law, limit)
+    for read in (limit, limit + 30.0):  # a camera that says more than its limit says no more
+        after, info = one_reading(law).update(Observation(0.0, "camera", "light", np.array([read])))
+        assert after.state.mean[0] == pytest.approx(top, abs=0.01 * SD)
+        assert after.state.mean[0] == pytest.approx(mean, abs=of_spread * spread)
+        assert np.sqrt(after.state.cov[0, 0]) == pytest.approx(spread, rel=of_width, abs=0.01 * SD)
+        assert info.log_evidence == pytest.approx(evidence, abs=of_odds)
+        assert (info.note, info.verdicts[0]) == ("", Verdict.USED)
 
 
 def wander(speed):
