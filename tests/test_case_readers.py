@@ -164,8 +164,9 @@ def test_a_movie_and_its_labels_are_one_table(tmp_path):
     assert table.columns[0].values.tolist() == [0.0, 300.0, 300.0]
     assert table.columns[1].values.tolist() == [28.0, 28.0, 7.0]
     assert said.startswith("2 cells in 2 frames")
-    with pytest.raises(CaseError, match="two files: the movie, and the labels"):
-        read_with(reader, {"m.ome.tif": tmp_path / "m.ome.tif"}, load_system("toys/line"))
+    for few in ({}, {"m.ome.tif": tmp_path / "m.ome.tif"}):
+        with pytest.raises(CaseError, match="two files: the movie, and the labels"):
+            read_with(reader, few, load_system("toys/line"))
 
 
 def test_the_lineage_of_the_cell_tracking_challenge_says_who_divides_in_a_movie(tmp_path):

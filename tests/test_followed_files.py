@@ -277,6 +277,17 @@ def test_dishes_of_one_name_in_two_folders_are_two_dishes(tmp_path):
     assert alone.message.id == "dish_1.h5ad: umi, time 1.0"  # where there is one folder, a name is enough
 
 
+def test_a_dish_that_the_run_cannot_pool_is_told_as_such_and_by_its_file(tmp_path, monkeypatch):
+    came(DISH, tmp_path)
+    reader = ReaderSpec(format="h5ad", columns={"umi": "reporter"}, time_unit="h")
+    files = Awaited("dishes", (tmp_path / "*.h5ad",), reader, FUSION, frozenset({"umi"}))
+    assert [good for good, _ in files.there()] == [True]
+    monkeypatch.setattr("mscale_uq.case.pooled.FEWEST", 201)
+    ((good, said),) = files.there()
+    assert not good
+    assert said.startswith("dish_1.h5ad: umi: 200 cells; allowed: at least 201")
+
+
 def test_a_half_written_dish_waits_and_a_broken_one_is_told_with_its_reason(tmp_path):
     source, content = dishes(tmp_path, quiet=0.3), DISH.read_bytes()
     there = tmp_path / "dish.h5ad"

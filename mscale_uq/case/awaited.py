@@ -67,6 +67,8 @@ class Awaited:
         for path in matching(self.patterns):
             try:
                 for table, said in read_with(self.reader, {label(path): path}, self.system, growing=True):
+                    if self.pools:
+                        pooled_table(table, self.pools)  # as the run will, which refuses too few cells
                     yield True, f"{table.label}: {said}"
             except (DataError, UnitError) as error:
                 yield False, str(error)

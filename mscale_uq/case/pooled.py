@@ -63,7 +63,8 @@ def pooled_table(table: Table, names: Collection[str]) -> tuple[Table, dict[str,
     """
     columns = {column.name: column.values for column in table.columns}
     counts = {name: columns.pop(name) for name in list(columns) if name in names}
-    whole, sds = _pooled(list(counts), Measurements(columns, counts))
+    files = dict.fromkeys(counts, table.label)
+    whole, sds = _pooled(list(counts), Measurements(columns, counts, files=files))
     found = {**whole.coordinates, **whole.outputs}
     rows = tuple(Column(column.name, column.unit, found[column.name]) for column in table.columns)
     return Table(table.label, rows, tuple(range(1, len(rows[0].values) + 1))), sds
@@ -76,9 +77,11 @@ def _pooled(names: list[str], data: Measurements) -> tuple[Measurements, dict[st
     columns = dict(zip(apart, points.T, strict=True)) | {SIZE: np.ones(len(points))}
     outputs, sds = {}, {}
     for name in names:
+        counts, where = data.outputs[name], [_where(name, data, apart, point) for point in points]
+        dishes = (dish == k for k in range(len(points)))
         pairs = [
-            _summary(name, data.outputs[name][dish == k], data.coordinates[SIZE][dish == k], point, apart)
-            for k, point in enumerate(points)
+            _summary(of, counts[mine], data.coordinates[SIZE][mine])
+            for of, mine in zip(where, dishes, strict=True)
         ]
         outputs[name], sds[name] = (np.array(part) for part in zip(*pairs, strict=True))
     coordinates = {name: columns[name] for name in data.coordinates}
@@ -96,18 +99,23 @@ def _check(names: list[str], data: Measurements, system: System) -> None:
         raise CaseError(explain(given, "one way of reading for an experiment", "make two experiments"))
 
 
-def _summary(
-    name: str, counts: Array, sizes: Array, point: Array, coordinates: Mapping[str, Array]
-) -> tuple[float, float]:
+def _where(name: str, data: Measurements, apart: Mapping[str, Array], point: Array) -> str:
+    """Return what messages call a dish: its file, and what tells it from others of the same output."""
+    pairs = zip(apart.items(), point, strict=True)
+    told = [f"{c} {value:.10g}" for (c, column), value in pairs if np.unique(column).size > 1]
+    file = f"{data.files[name]}: " if name in data.files else ""
+    return f"{file}{name}{' at ' * bool(told)}{', '.join(told)}"
+
+
+def _summary(where: str, counts: Array, sizes: Array) -> tuple[float, float]:
     """Return a dish's number and its standard deviation."""
-    seen = ~np.isnan(counts)
-    where = ", ".join(f"{c} {value:g}" for c, value in zip(coordinates, point, strict=True))
+    seen, hint = ~np.isnan(counts), 'law = "negative_binomial"'
     if seen.sum() < FEWEST:
-        given = f"{name} at {where}: {seen.sum()} cells"
-        raise DataError(explain(given, f"at least {FEWEST} for a pseudobulk", "negative_binomial"))
+        given = f"{where}: {seen.sum()} cells"
+        raise DataError(explain(given, f"at least {FEWEST} for a pseudobulk", hint))
     found = SequencedCells(counts[seen][:, None], sizes[seen]).pseudobulk()
     sd = float(np.sqrt(found.cov[0, 0]))
     if not sd > 0:
-        given = f"{name} at {where}: the cells do not scatter"
-        raise DataError(explain(given, "counts that tell how sure a pseudobulk is", "negative_binomial"))
+        given = f"{where}: the cells do not scatter"
+        raise DataError(explain(given, "counts that tell how sure a pseudobulk is", hint))
     return float(found.value[0]), sd

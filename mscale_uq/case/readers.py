@@ -124,11 +124,12 @@ def _counts(
 def _intensities(
     reader: ReaderSpec, files: Mapping[str, Path], system: System, given: dict[str, Any]
 ) -> tuple[Table, str]:
-    label, (path, labels, *more) = next(iter(files)), (*files.values(), *(Path(),) * (2 - len(files)))
-    if len(files) < 2 or len(more) > 1 or any(one.suffix != ".txt" for one in more):
+    if len(files) not in (2, 3) or any(one.suffix != ".txt" for one in list(files.values())[2:]):
         given_files = f"data = {list(files)} for 'ome-tiff'"
         allowed = "two files: the movie, and the labels of its cells; a third, man_track.txt, tells divisions"
         raise CaseError(explain(given_files, allowed))
+    label = next(iter(files))
+    path, labels, *more = files.values()
     interval = given.get("frame_interval", "1 s")  # who comes from whom is all that is read of these tracks
     lineage = [read_cell_tracking_challenge(one, one.name, frame_interval=interval) for one in more]
     tracks = read_ome_tiff(path, labels, label, lineage=lineage[0] if lineage else None, **given)

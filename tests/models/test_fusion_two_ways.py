@@ -169,7 +169,10 @@ def test_a_pseudobulk_that_cannot_be_is_refused(tmp_path):
         write(tmp_path, (COUNTS, '{ law = "pseudobulk", overdispersion = 0.1 }'))
     case = (COUNTS, '{ law = "pseudobulk" }')
     write(tmp_path, case)
-    for rows, wrong in ((["80,1,1,2", "80,1,1,0"], "2 cells"), (["80,1,1,2"] * 20, "do not scatter")):
+    few = r'dish\.csv: umi: 2 cells; .*hint: law = "negative_binomial"'
+    apart = r"dish\.csv: umi at dish 2: the cells do not scatter"
+    scattered = [f"80,1,1,{count}" for count in range(20)]
+    for rows, wrong in ((["80,1,1,2", "80,1,1,0"], few), ([*scattered, *["80,2,1,2"] * 20], apart)):
         (tmp_path / "dish.csv").write_text("\n".join([HEAD, *rows]) + "\n")
         with pytest.raises(DataError, match=wrong):
             read_case(tmp_path / "two_ways.toml")
