@@ -47,7 +47,7 @@ from mscale_uq.macro.lineage import by_place
 from mscale_uq.macro.linear_sde import LinearSDE, matrix
 from mscale_uq.macro.side_by_side import SideBySide
 from mscale_uq.observe.fluorescence import Fluorescence
-from mscale_uq.observe.followed import Individuals
+from mscale_uq.observe.individuals import Individuals
 from mscale_uq.observe.sequenced import ExpectedCounts
 
 LIGHT = (

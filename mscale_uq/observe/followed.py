@@ -18,7 +18,7 @@ import numpy as np
 
 from mscale_uq.core.law import Law, LawTerms
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Linearization, Named, Stage, Values
+from mscale_uq.core.stage import Named, Values
 from mscale_uq.errors import InputError, SolveFailed, explain
 from mscale_uq.observe.common_error import Passed, Path, together
 from mscale_uq.observe.fluorescence import Fluorescence
@@ -29,6 +29,7 @@ from mscale_uq.solve.followed_kernels import followed_adjoint
 
 DIVIDES = "a filter follows divisions: `mscale assimilate`; or read founders alone: reader.cells = [..]"
 PARTS = ("transition", "diffusion", "slope")
+MOST = 2000  # readings of which some are full in one matrix, which is solved at each draw
 
 
 @final
@@ -51,7 +52,8 @@ class Followed(Law):
     ------
     InputError
         If two readings are of one individual at one time. When used: if the model has another number of times
-        than the readings, or individuals divide.
+        than the readings, individuals divide, or more than `MOST` readings are tied by an error of the
+        background and some of them are full.
     SolveFailed
         When used: if readings vary so far beyond their noise that round-off leaves nothing of it, where some
         are full.
@@ -60,7 +62,8 @@ class Followed(Law):
     there, given the others (`observe.full_readings`): exact for one such reading of an individual.
     An error of the background ties the individuals of a frame; they are then filtered as one state
     (`observe.common_error`), which some ten of them allow. There must be a reading, or a missing one, at the
-    last of the T times.
+    last of the T times. Where some readings are full as well, all of them are one matrix, whose cost grows
+    with the cube of their number.
     """
 
     noise: Gaussian | Fluorescence
@@ -107,6 +110,7 @@ class Followed(Law):
         safe = np.where(precision > 0, precision, 1.0)
         density = np.where(precision > 0, -0.5 * (np.log(2 * np.pi / safe) + pull**2 / safe), 0.0)
         if full.any():
+            self._check_tied()
             groups = self.blocks(prediction, variance, values)
             with self._solving():
                 density += each_beyond(self._error(data, prediction), full, groups)
@@ -213,9 +217,18 @@ class Followed(Law):
         found = self._known(path, known, own)
         if not full.any():
             return found
+        self._check_tied()
         paths = PathCovariance(path)
         with self._solving():
             return beyond(found, self._error(data, prediction), full, self._groups(paths, own), paths, at)
+
+    def _check_tied(self) -> None:
+        """Refuse full readings among more than one matrix of all allows."""
+        count = len(self.time)
+        if self._common and count > MOST:
+            given = f"{self.quantity}: {count} readings with an error of the background, some at saturation"
+            hint = 'background_sd = 0, or filter: `mscale assimilate` with filter = "laplace"'
+            raise InputError(explain(given, f"{MOST} readings, or none at saturation", hint))
 
     @contextmanager
     def _solving(self) -> Iterator[None]:
@@ -240,56 +253,3 @@ class Followed(Law):
     def _error(self, data: Array, prediction: Array) -> Array:
         """Return reading minus expectation, of a full one its bound."""
         return np.where(self.censored(data), self._saturation, data) - prediction
-
-
-@final
-class Individuals(Stage):
-    """From what is expected at each time to readings of individuals, and the vector they are read through.
-
-    Reads ``<quantity>_at`` ``(T,)``, the expected reading, and ``<quantity>_per_unit`` ``(T,)``, its change
-    with the state's entry `place` of `size`; makes ``<quantity>`` ``(rows,)`` and ``<quantity>_slope``
-    ``(T, size)``. `time` ``(rows,)`` says which of the T times each reading stands at.
-    """
-
-    def __init__(self, quantity: str, time: np.ndarray, place: int, size: int) -> None:
-        self.name = f"readings of {quantity}"
-        self.inputs = (f"{quantity}_at", f"{quantity}_per_unit")
-        self.outputs = (quantity, f"{quantity}_slope")
-        self._time = np.asarray(time, dtype=int)
-        self._unit = np.eye(size)[place]
-
-    def value(self, values: Values) -> Named:
-        """Pick the rows and spread the slope."""
-        at, per_unit = (np.asarray(values.get(name, np.zeros(self._count))) for name in self.inputs)
-        return {self.outputs[0]: at[self._time], self.outputs[1]: per_unit[:, None] * self._unit}
-
-    def linearize(self, values: Values) -> tuple[Named, Linearization]:
-        """Return the same; the stage is linear."""
-        return self.value(values), IndividualsLinearization(self)
-
-    def back(self, cotangents: Values) -> Named:
-        """Carry sensitivities back."""
-        at = np.zeros(self._count)
-        np.add.at(at, self._time, cotangents.get(self.outputs[0], np.zeros(self._time.size)))
-        slope = cotangents.get(self.outputs[1], np.zeros((self._count, self._unit.size)))
-        return {self.inputs[0]: at, self.inputs[1]: np.asarray(slope) @ self._unit}
-
-    @property
-    def _count(self) -> int:
-        return int(self._time.max()) + 1
-
-
-@final
-@dataclass(frozen=True)
-class IndividualsLinearization(Linearization):
-    """Derivative of `Individuals`."""
-
-    stage: Individuals
-
-    def jvp(self, tangents: Values) -> Named:
-        """Pick and spread the changes."""
-        return self.stage.value(tangents)
-
-    def vjp(self, cotangents: Values) -> Named:
-        """Carry sensitivities back."""
-        return self.stage.back(cotangents)

@@ -163,3 +163,15 @@ def test_full_readings_whose_noise_is_lost_in_round_off_are_a_failure_that_names
     for density in (law.logpdf, law.held_out):
         with pytest.raises(SolveFailed, match=r"(?s)y.*covariance of full readings"):
             density(data, mean, np.zeros(N * T), values)
+
+
+def test_more_readings_than_one_matrix_allows_are_refused_where_one_of_them_is_full_and_tied(monkeypatch):
+    law, data, mean, values = scene(FULL[1])
+    monkeypatch.setattr("mscale_uq.observe.followed.MOST", N * T - 1)
+    for density in (law.logpdf, law.held_out):
+        with pytest.raises(InputError, match=r"y: 18 readings with .* at saturation; allowed: 17 readings"):
+            density(data, mean, np.zeros(N * T), values)
+    below = np.minimum(data, 0.9)
+    assert np.isfinite(law.logpdf(below, mean, np.zeros(N * T), values).total)
+    alone = replace(law, noise=FULL[0])
+    assert np.isfinite(alone.logpdf(data, mean, np.zeros(N * T), values).total)
