@@ -39,11 +39,9 @@ def scores(posterior: Posterior, values: Values) -> Named:
 
 def _beside(parent: Any, axes: int) -> Any:
     """Return a parent's values as they stand beside a child with so many axes: one for all of its entries."""
-    return (
-        np.reshape(parent, (*np.shape(parent), *[1] * (axes - np.ndim(parent))))
-        if np.ndim(parent)
-        else parent
-    )
+    if np.ndim(parent) == 0:
+        return parent
+    return np.reshape(parent, (*np.shape(parent), *[1] * (axes - np.ndim(parent))))
 
 
 def from_normal(posterior: Posterior, z: ArrayLike) -> Array:
