@@ -107,10 +107,10 @@ def _along(told: Told) -> Iterator[str]:
         yield f"keeps {shares[i]:.3f} of its prior sd: {_combination(told.names, vectors[:, i])}"
 
 
-def drawn(told: Told | None) -> list[str]:
-    """Return what draws tell of combinations of unknowns, line by line; nothing of one unknown alone."""
-    if told is None or len(told.names) < 2:
-        return []
+def drawn(told: Told | str) -> list[str]:
+    """Return what draws tell of combinations of unknowns, line by line, or why nothing is said."""
+    if isinstance(told, str):
+        return [told]
     return [*_along(told), _pair(worst_pair(told.names, told.correlation), "of the draws")]
 
 

@@ -14,7 +14,8 @@ from mscale_uq.core.stage import Values
 from mscale_uq.diagnose.normal_scores import scores
 from mscale_uq.stats.posterior import Posterior
 
-LEAST = 20  # draws per unknown: with fewer, directions are those of chance
+LEAST = 20  # effective draws per unknown: with fewer, directions are those of chance
+SILENT = "nothing is said of combinations of unknowns"
 
 
 @final
@@ -60,18 +61,23 @@ def worst_pair(names: tuple[str, ...], correlation: Array) -> tuple[str, str, fl
     return names[i], names[j], float(correlation[i, j])
 
 
-def told_by_draws(posterior: Posterior, draws: Values) -> Told | None:
-    """Return what draws tell; None if they are too few, or an unknown does not move.
+def told_by_draws(posterior: Posterior, draws: Values, ess: float) -> Told | str:
+    """Return what draws tell, or why they tell nothing: too few are effective, or an unknown does not move.
 
     Parameters
     ----------
     draws
         Unknown -> ``(chain, draw, *shape)``.
+    ess
+        The least bulk effective sample size of all entries; NaN if one does not move.
     """
     named = scores(posterior, draws)
     count = int(np.prod(next(iter(named.values())).shape[:2]))
     table = np.concatenate([named[name].reshape(count, -1) for name in posterior.variables], axis=1)
     table = table[np.isfinite(table).all(axis=1)]
-    if len(table) < LEAST * posterior.size or np.any(np.ptp(table, axis=0) == 0):
-        return None
+    effective, needed = min(ess, len(table)), LEAST * posterior.size
+    if np.isnan(ess) or np.any(np.ptp(table, axis=0) == 0):
+        return f"{SILENT}: the draws of an unknown do not move"
+    if effective < needed:
+        return f"{SILENT}: {effective:.0f} draws are effective, {posterior.size} unknowns need {needed}"
     return Told(posterior.names, np.atleast_2d(np.cov(table.T)))

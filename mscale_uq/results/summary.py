@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mscale_uq.core.stage import Values
 from mscale_uq.infer.ledger import PREDICTION
 
 LARGEST_RHAT = 1.01
@@ -113,6 +114,22 @@ def _convergence(draws: np.ndarray, largest: float) -> tuple[float, float, float
         return math.nan, math.nan, math.nan
     rhat = float(az.rhat(draws)) if chains > 1 else math.nan
     return rhat, float(az.ess(draws, method="bulk")), float(az.ess(draws, method="tail"))
+
+
+def least_ess(draws: Values) -> float:
+    """Return the least bulk ESS of all entries; NaN where one does not move, or draws are few.
+
+    Parameters
+    ----------
+    draws
+        Unknown -> ``(chain, draw, *shape)``.
+    """
+    entries = [
+        _convergence(array[(slice(None), slice(None), *index)], float(np.max(np.abs(array))))
+        for array in draws.values()
+        for index in np.ndindex(array.shape[2:])
+    ]
+    return float(np.min([ess for _, ess, _ in entries]))
 
 
 def diagnose(summary: pd.DataFrame, attrs: Mapping[str, Any], divergences: int) -> Diagnostics:

@@ -17,8 +17,6 @@ from mscale_uq.catalog import find_case, summaries
 from mscale_uq.core.map import Map
 from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.approximation_rounds import Round
-from mscale_uq.diagnose.identifiability_text import drawn
-from mscale_uq.diagnose.told import told_by_draws
 from mscale_uq.infer.ledger import PREDICTION, Failure
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.samples import Samples
@@ -44,6 +42,7 @@ from mscale_uq.run.model_error import (
     scale_facts,
 )
 from mscale_uq.run.surrogate import draw
+from mscale_uq.run.told import told_facts
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import Predictions, predict
 
@@ -187,8 +186,7 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     facts["model_error"] = sorted(case.discrepancies)
     facts["approximation"] = learned_facts(case, done.rounds)
     facts["scale"] = scale_facts(case, scale)
-    if not facts["single"]:
-        facts["told"] = drawn(told_by_draws(posterior, samples.draws))
+    facts |= told_facts(posterior, samples)
     facts["thinned"] = f"{len(thetas)} of {settings.chains * length} draws"
     facts["missed"] = [
         *counted(PREDICTION, predictions.missed, len(thetas)),

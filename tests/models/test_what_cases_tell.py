@@ -177,9 +177,11 @@ def told_by_weighed_draws(case, size, powers=(0.02, 0.1, 0.4, 1.0)):
         weight = np.exp(log - log.max())
         rows = rng.choice(size, size, p=weight / weight.sum())
         law = multivariate_normal(z[rows].mean(axis=0), 1.5 * np.cov(z[rows].T))
-    assert weight.sum() ** 2 / np.sum(weight**2) > 0.15 * size
+    effective = weight.sum() ** 2 / np.sum(weight**2)
+    assert effective > 0.15 * size
     kept = [posterior.split(thetas[row]) for row in rows]
-    return told_by_draws(posterior, {n: np.array([[one[n] for one in kept]]) for n in posterior.variables})
+    draws = {n: np.array([[one[n] for one in kept]]) for n in posterior.variables}
+    return told_by_draws(posterior, draws, effective)
 
 
 def test_free_flow_tells_the_free_speed_and_leaves_the_drivers_to_the_prior(changed, tmp_path):

@@ -1,0 +1,18 @@
+"""What a run says of combinations of its unknowns."""
+
+from typing import Any
+
+from mscale_uq.diagnose.identifiability_text import drawn
+from mscale_uq.diagnose.told import told_by_draws
+from mscale_uq.infer.methods import METHODS
+from mscale_uq.infer.samples import Samples
+from mscale_uq.results.summary import least_ess
+from mscale_uq.stats.posterior import Posterior
+
+
+def told_facts(posterior: Posterior, samples: Samples) -> dict[str, Any]:
+    """Return what the draws tell, in words; nothing of one unknown alone, nor of a point."""
+    if METHODS[samples.sampler].single or posterior.size < 2:
+        return {}
+    told = told_by_draws(posterior, samples.draws, least_ess(samples.draws))
+    return {"told": drawn(told)}
