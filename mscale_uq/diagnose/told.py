@@ -15,6 +15,7 @@ from mscale_uq.diagnose.normal_scores import scores
 from mscale_uq.stats.posterior import Posterior
 
 LEAST = 20  # effective draws per unknown: with fewer, directions are those of chance
+APART = 0.95  # correlation by size above which two unknowns are hardly told apart
 SILENT = "nothing is said of combinations of unknowns"
 
 
@@ -43,6 +44,13 @@ class Told:
     def correlation(self) -> Array:
         """Posterior correlation ``(n, n)``."""
         return self.cov / np.outer(self.kept, self.kept)
+
+    @property
+    def entangled(self) -> list[tuple[str, str, float]]:
+        """Pairs that are hardly told apart, and their correlation."""
+        pairs = zip(*np.triu_indices(len(self.names), 1), strict=True)
+        found = [(self.names[i], self.names[j], float(self.correlation[i, j])) for i, j in pairs]
+        return [pair for pair in found if abs(pair[2]) > APART]
 
     @property
     def directions(self) -> tuple[Array, Array]:

@@ -1,7 +1,7 @@
 """What a report says: the numbers of a run, chosen and put into words."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -131,8 +131,8 @@ def table_row(scalar: Scalar) -> dict[str, Any]:
     }
 
 
-def findings(scalars_: list[Scalar]) -> list[str]:
-    """Say in words what the data tell."""
+def findings(scalars_: list[Scalar], entangled: Iterable[tuple[str, str, float]] = ()) -> list[str]:
+    """Say in words what the data tell; `entangled`: pairs of labels and their correlation."""
     strong = [s.name for s in scalars_ if s.row["contraction"] > STRONG]
     weak = [s.name for s in scalars_ if s.row["contraction"] < WEAK]
     sentences = []
@@ -144,8 +144,9 @@ def findings(scalars_: list[Scalar]) -> list[str]:
         sentences.append(f"The data say little about {_listed(weak)}: the posterior is close to the prior.")
     elif any(np.isfinite(s.row["contraction"]) for s in scalars_):
         sentences.append("None of the unknowns is left to its prior.")
-    for one, other, strength in _entangled(scalars_):
-        sentences.append(f"{one} and {other} are hardly told apart (correlation {strength:+.2f}).")
+    for one, other, strength in entangled:
+        pair = f"{words(one)} and {words(other)}"
+        sentences.append(f"{pair} are hardly told apart (correlation {strength:+.2f}).")
     return [sentence[0].upper() + sentence[1:] for sentence in sentences]
 
 
@@ -225,15 +226,6 @@ def _comparison(scalar: Scalar) -> tuple[str, str, bool | None]:
     tolerance = expected["tolerance"]
     good = bool(abs(mean - wanted) <= tolerance)
     return f"{exact(wanted)} ± {exact(tolerance)}", f"mean {number(mean, sd)}", good
-
-
-def _entangled(scalars_: list[Scalar]) -> Iterator[tuple[str, str, float]]:
-    for position, one in enumerate(scalars_):
-        for other in scalars_[:position]:
-            if one.row["sd"] > 0 and other.row["sd"] > 0:
-                strength = float(np.corrcoef(one.draws.ravel(), other.draws.ravel())[0, 1])
-                if abs(strength) > 0.95:
-                    yield other.name, one.name, strength
 
 
 def _listed(names: list[str]) -> str:

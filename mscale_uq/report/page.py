@@ -57,7 +57,7 @@ def context(result: Result) -> dict[str, Any]:
             "title": result.facts["question"] or words(result.facts["case"]),
             "verdict": result.diagnostics,
             "failure_rate": share(result.diagnostics.failure_rate),
-            "findings": findings(scalars),
+            "findings": findings(scalars, result.facts.get("entangled", ())),
             "unknowns": [table_row(scalar) for scalar in scalars],
             "effective": [table_row(scalar) for scalar in made],
             "with_prior": any(scalar.prior is not None for scalar in made),

@@ -11,8 +11,8 @@ from mscale_uq.stats.posterior import Posterior
 
 
 def told_facts(posterior: Posterior, samples: Samples) -> dict[str, Any]:
-    """Return what the draws tell, in words; nothing of one unknown alone, nor of a point."""
+    """Return what the draws tell and which pairs they entangle; empty for one unknown, or a point."""
     if METHODS[samples.sampler].single or posterior.size < 2:
         return {}
     told = told_by_draws(posterior, samples.draws, least_ess(samples.draws))
-    return {"told": drawn(told)}
+    return {"told": drawn(told), "entangled": [] if isinstance(told, str) else told.entangled}

@@ -55,6 +55,11 @@ def test_a_product_that_is_known_leaves_the_quotient_to_the_prior():
     shares, vectors = told.directions
     assert shares == pytest.approx([0.01 * np.sqrt(2), 1, 1, 1], rel=0.03)
     assert np.abs(vectors[:2, 0]) == pytest.approx(2 * [np.sqrt(0.5)], abs=0.01)
+    ((one, other, strength),) = told.entangled
+    assert (one, other) == ("a", "b")
+    assert strength < -0.99
+    plain = np.corrcoef(*(draws_of(z)[name].ravel() for name in "ab"))[0, 1]
+    assert plain > -0.9  # what is a line in normal scores is bent in the units of the case
     said = drawn(told)
     assert said[0] in {f"keeps 0.014 of its prior sd: +0.71 {one} +0.71 {two}" for one, two in ("ab", "ba")}
     assert said[-1] in {f"worst correlated pair (of the draws): a, b: -{r}" for r in ("0.999", "1.000")}

@@ -121,6 +121,13 @@ def test_strong_data_are_said_to_be_strong(line_run):
     ]
 
 
+def test_of_whom_it_is_said_that_they_are_hardly_told_apart(line_run):
+    """Whom the draws entangle in normal scores, not in the units of a page."""
+    assert findings(unknowns(line_run), [("offset", "speed_of_line", -0.97)])[2:] == [
+        "Offset and speed of line are hardly told apart (correlation -0.97)."
+    ]
+
+
 def test_page_and_terminal_say_what_is_kept_of_combinations(line_run, page):
     """Known of the line: offset and speed of readings after zero trade off."""
     said = line_run.facts["told"]
