@@ -11,7 +11,8 @@ FILTERS: Mapping[str, str] = {
     "cubature": "the same with weights that are never negative: more states",
     "posterior_linearisation": "no derivatives, and readings that are counts or strongly curved",
     "laplace": "laws that are not normal: counts, outliers, saturated readings as bounds; wants derivatives",
-    "gaussian_sum": "learns parameters of a model that is linear given them, without linearising in them",
+    "gaussian_sum": "learns parameters of a model that is linear given them, without linearising in them; "
+    "saturated readings as bounds",
     "stochastic": "ensemble with perturbed readings: the most robust where laws are far from normal",
     "etkf": "ensemble of few members and small state, no sampling noise; with rotation over many cycles",
     "denkf": "ensemble, deterministic and cheap, needs hardly any inflation; localisation on covariances",
