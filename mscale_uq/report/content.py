@@ -18,6 +18,7 @@ from mscale_uq.results.result import Result
 from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, prior_derived, scalars
 
 STRONG, WEAK = 0.9, 0.2  # contraction above which data speak clearly, below which they hardly speak
+APART = 1.1  # R-hat above which chains have not met, so that their draws say nothing of the data
 
 
 @final
@@ -133,16 +134,20 @@ def table_row(scalar: Scalar) -> dict[str, Any]:
 
 def findings(scalars_: list[Scalar], entangled: Iterable[tuple[str, str, float]] = ()) -> list[str]:
     """Say in words what the data tell; `entangled`: pairs of labels and their correlation."""
-    strong = [s.name for s in scalars_ if s.row["contraction"] > STRONG]
-    weak = [s.name for s in scalars_ if s.row["contraction"] < WEAK]
+    apart = [s.name for s in scalars_ if s.row["R-hat"] > APART]
+    met = [s for s in scalars_ if s.name not in apart]
+    strong = [s.name for s in met if s.row["contraction"] > STRONG]
+    weak = [s.name for s in met if s.row["contraction"] < WEAK]
     sentences = []
+    if apart:
+        sentences.append(f"What the data say of {_listed(apart)} is not known yet: the chains have not met.")
     if strong:
         sentences.append(
             f"The data determine {_listed(strong)}: more than {share(STRONG)} of the prior variance is gone."
         )
     if weak:
         sentences.append(f"The data say little about {_listed(weak)}: the posterior is close to the prior.")
-    elif any(np.isfinite(s.row["contraction"]) for s in scalars_):
+    elif not apart and any(np.isfinite(s.row["contraction"]) for s in scalars_):
         sentences.append("None of the unknowns is left to its prior.")
     for one, other, strength in entangled:
         pair = f"{words(one)} and {words(other)}"

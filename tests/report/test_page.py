@@ -1,6 +1,7 @@
 """The page: one file without network, labels escaped, every number with its unit."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -118,6 +119,16 @@ def test_strong_data_are_said_to_be_strong(line_run):
     assert findings(unknowns(line_run)) == [
         "The data determine offset and speed: more than 90 % of the prior variance is gone.",
         "None of the unknowns is left to its prior.",
+    ]
+
+
+def test_nothing_is_said_of_an_unknown_whose_chains_have_not_met(line_run):
+    """Draws of chains that are apart are spread as chance has it, wider than the prior too."""
+    offset, speed = unknowns(line_run)
+    split = replace(speed, row={**speed.row, "R-hat": 2.8, "contraction": -0.5})
+    assert findings([offset, split]) == [
+        "What the data say of speed is not known yet: the chains have not met.",
+        "The data determine offset: more than 90 % of the prior variance is gone.",
     ]
 
 
