@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from known_line import CASE, write_case
@@ -283,7 +284,10 @@ def test_a_stopped_run_says_whether_it_can_be_gone_on_with(sampler, then, tmp_pa
 def test_an_interrupted_run_says_so_and_the_same_command_ends_it(tmp_path):
     command = [sys.executable, "-m", "mscale_uq", "fit", "biofilm_layers", "--out", "run", "--chains", "1"]
     command += ["--draws", "400", "--tune", "400", "--cores", "1"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as running:
+    # Shells ignore an interrupt for jobs in the background.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stderr": subprocess.PIPE, "text": True, "preexec_fn": heard}
+    with subprocess.Popen(command, cwd=tmp_path, **pipes) as running:
         progress = tmp_path / "run" / "progress.jsonl"
         while running.poll() is None and not (progress.is_file() and progress.stat().st_size):
             time.sleep(0.2)
