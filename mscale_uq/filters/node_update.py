@@ -20,7 +20,7 @@ from mscale_uq.filters.node_blocks import Blocks
 from mscale_uq.solve.node_blocks import newton, told
 
 STEPS, HALVINGS = 50, 30
-TOLERANCE = 1e-7  # of what another step would gain in the logarithm
+TOLERANCE = 1e-10  # of what another step would gain in the logarithm
 
 
 class Terms(NamedTuple):
