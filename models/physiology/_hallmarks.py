@@ -69,8 +69,7 @@ TISSUE_STATE = (
     Quantity("angiostatin", "kg/kg", "in the body"),
     Quantity("endostatin", "kg/kg", "in the body"),
 )
-NETWORK_STATE = (
-    *TISSUE_STATE,
+MODULES = (
     Quantity("effector", "1", "x_E, activity of the mitogenic pathway"),
     Quantity("suppressor", "1", "x_p, activity of the tumour suppressor"),
     Quantity("inflammation", "1", "I"),
@@ -80,6 +79,7 @@ NETWORK_STATE = (
     Quantity("drive_shift", "1", "logarithm of the factor on the angiogenic drive"),
     Quantity("mutations_expected", "1", "number found, expected"),
 )
+NETWORK_STATE = (*TISSUE_STATE, *MODULES)
 OF_TISSUE = ("stimulation", "inhibition", "angiostatin_effect", "endostatin_effect", "angiostatin_clearance",
           "endostatin_clearance")  # fmt: skip
 ALONE = (*OF_TISSUE, "growth_rate")

@@ -23,7 +23,7 @@ from functools import partial
 
 import numpy as np
 from mscale_uq.models.physiology._biopsy import LAWS, READINGS
-from mscale_uq.models.physiology._hallmarks import HALLMARKS, MODELS, SHARED, TISSUE, by_chance
+from mscale_uq.models.physiology._hallmarks import HALLMARKS, MODELS, MODULES, SHARED, TISSUE, by_chance
 from mscale_uq.models.physiology._spheroid import OXYGEN
 
 from mscale_uq.core.formula import Formula, PointwiseFormula
@@ -69,6 +69,11 @@ def logarithms(volume_initial, capacity_initial):
     return np.log(volume_initial), np.log(capacity_initial)
 
 
+def plateau(stimulation, inhibition):
+    """Return the volume at which the tissue alone comes to rest without drugs."""
+    return (stimulation / inhibition) ** 1.5
+
+
 def ode(o):
     """Return the equations of a model under a treatment that begins at once."""
     drugs, model = {"angiostatin": o.angiostatin, "endostatin": o.endostatin}, MODELS[o.model]
@@ -96,7 +101,8 @@ def forward(o, time=(4.0, 7.0, 10.0, 13.0, 16.0, 19.0)):
     """
     (first, zero), model = start(o), MODELS[o.model]
     readings = [PointwiseFormula(READINGS[name], name) for name in model.seen]
-    return ForwardModel([first, OdePath(ode(o), time), *readings], model.parameters, model.seen, zero)
+    rest = [Formula(plateau, "plateau")] if o.model == "tissue" else []
+    return ForwardModel([first, *rest, OdePath(ode(o), time), *readings], model.parameters, model.seen, zero)
 
 
 @takes(OPTIONS)
@@ -108,6 +114,12 @@ def space(o):
     sources = {n: ObservationOperator(n, LAWS[n], Formula(READINGS[n], n)) for n in model.seen}
     constants = {**zero, **UNSURE, "chance": o.chance}
     return StateSpace([first], dynamics, sources, model.parameters, constants)
+
+
+def _told(**parameters):
+    """Deviation of the volume, long after, from the plateau on the way."""
+    made = known(forward, time=[400.0], **parameters)
+    return abs(made["volume"][0] / made["plateau"] - 1)
 
 
 def _rest():
@@ -123,6 +135,7 @@ V, DAYS = "volume", (10.0, 30.0, 60.0, 90.0)
 LIMITS = (
     Limit("the tissue alone ends at V* = (b/d_i)^(3/2)", partial(
         off, forward, V, (5.85 / 0.00873) ** 1.5, time=[400.0]), 1e-8),
+    Limit("... which is told on the way", partial(_told, stimulation=8.0, inhibition=0.02), 1e-8),
     Limit("... which is as much as its vessels feed", partial(
         off, forward, "vessel_density", 1.0, time=[400.0]), 1e-8),
     Limit("... and grows as independent integrators say", partial(off, forward, V, (
@@ -146,6 +159,10 @@ SYSTEM = System(
     ),
     coordinates=(Quantity("time", "day", "since the first dose, or the first reading"),),
     options=OPTIONS,
+    effective=(
+        Quantity("plateau", "mm^3", "volume at which the tissue alone comes to rest without drugs"),
+        *MODULES,
+    ),
     smoothness="smooth",
     forward=forward,
     space=space,

@@ -213,7 +213,8 @@ def units_are_consistent(system: System, dimension: Dimension) -> str:
     seen = {quantity.name: quantity.unit for quantity in system.effective if quantity.name in own}
     for name, unit in {**seen, **{name: system.output(name).unit for name in here.outputs}}.items():
         expected = own[name] * factor(unit)
-        error = float(np.max(np.abs(other[name] - expected)) / np.max(np.abs(expected)))
+        largest = max(float(np.max(np.abs(expected))), np.finfo(float).tiny)  # zero in a mode of some models
+        error = float(np.max(np.abs(other[name] - expected))) / largest
         if not error < 1e-8:
             raise ContractBroken(
                 f"{system.name}: {name!r} [{unit}] is off by {error:.2g} when base units "

@@ -89,7 +89,7 @@ def _widths(found: Identifiability) -> Iterator[str]:
 
 def _pair(pair: tuple[str, str, float], how: str) -> str:
     a, b, r = pair
-    return f"worst correlated pair ({how}): {a}, {b}: {r:+.3f}"
+    return f"worst correlated pair ({how}): {a}, {b}: {signed(r, 3)}"
 
 
 def _directions(found: Identifiability) -> Iterator[str]:
@@ -129,7 +129,12 @@ def _readings(found: Identifiability) -> Iterator[str]:
 def _combination(names: tuple[str, ...], direction: Array) -> str:
     turned = direction * np.sign(direction[np.argmax(np.abs(direction))])
     order = [i for i in np.argsort(-np.abs(turned)) if abs(turned[i]) >= SMALL][:4]
-    return " ".join(f"{turned[i]:+.2f} {names[i]}" for i in order)
+    return " ".join(f"{signed(turned[i], 2)} {names[i]}" for i in order)
+
+
+def signed(value: float, digits: int) -> str:
+    """Return a number with its sign, a true minus if it is one."""
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _and(names: tuple[str, ...]) -> str:

@@ -9,15 +9,18 @@ import numpy as np
 import pandas as pd
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.diagnose.identifiability_text import signed
 from mscale_uq.io.units import convert
+from mscale_uq.report.band import Band
 from mscale_uq.report.density import smooth_density
-from mscale_uq.report.figures import Band
 from mscale_uq.report.shown import shown_density, shown_numbers, shown_unit, shown_values
 from mscale_uq.report.text import exact, interval, number, pretty_unit, share, words
 from mscale_uq.results.result import Result
 from mscale_uq.results.summary import LARGEST_RHAT, SMALLEST_ESS, derived, prior_derived, scalars
 
 STRONG, WEAK = 0.9, 0.2  # contraction above which data speak clearly, below which they hardly speak
+MOST_PAIRS_SAID = 5  # the rest is counted
+MOST_SERIES, SHORTEST_SERIES = 6, 5  # panels under each other, and readings that make a line
 APART = 1.1  # R-hat above which chains have not met, so that their draws say nothing of the data
 
 
@@ -73,6 +76,30 @@ class Measured:
     def varying(self) -> list[str]:
         """Coordinates that are not the same for all readings."""
         return [name for name, (values, _) in self.places.items() if np.ptp(values) > 0]
+
+    def place(self, row: int, names: Iterable[str]) -> str:
+        """Where a reading lies along some coordinates, as ``x 500 m, time 60 s``."""
+        parts = (
+            f"{words(name)} {exact(float(np.ravel(values)[row]))} {pretty_unit(unit)}".strip()
+            for name, (values, unit) in ((name, self.places[name]) for name in names)
+        )
+        return ", ".join(parts)
+
+    @property
+    def series(self) -> tuple[str, list[np.ndarray]] | None:
+        """The coordinate with most places, and the rows of each series along it; None if they are none.
+
+        Several readings along it belong to each of a few combinations of the other coordinates.
+        """
+        varying = self.varying
+        if len(varying) < 2:
+            return None
+        along = max(varying, key=lambda name: np.unique(self.places[name][0]).size)
+        others = np.stack([np.ravel(self.places[name][0]) for name in varying if name != along])
+        _, which = np.unique(others, axis=1, return_inverse=True)
+        rows = [np.flatnonzero(which.ravel() == number) for number in range(which.max() + 1)]
+        few = len(rows) <= MOST_SERIES and min(map(len, rows)) >= SHORTEST_SERIES
+        return (along, rows) if few else None
 
     @property
     def inside(self) -> str:
@@ -149,10 +176,17 @@ def findings(scalars_: list[Scalar], entangled: Iterable[tuple[str, str, float]]
         sentences.append(f"The data say little about {_listed(weak)}: the posterior is close to the prior.")
     elif not apart and any(np.isfinite(s.row["contraction"]) for s in scalars_):
         sentences.append("None of the unknowns is left to its prior.")
-    for one, other, strength in entangled:
-        pair = f"{words(one)} and {words(other)}"
-        sentences.append(f"{pair} are hardly told apart (correlation {strength:+.2f}).")
+    sentences += _entangled(sorted(entangled, key=lambda pair: -abs(pair[2])))
     return [sentence[0].upper() + sentence[1:] for sentence in sentences]
+
+
+def _entangled(pairs: list[tuple[str, str, float]]) -> Iterator[str]:
+    for one, other, strength in pairs[:MOST_PAIRS_SAID]:
+        pair = f"{words(one)} and {words(other)}"
+        yield f"{pair} are hardly told apart (correlation {signed(strength, 2)})."
+    more = len(pairs) - MOST_PAIRS_SAID
+    if more > 0:
+        yield f"so {'are' if more > 1 else 'is'} {more} more pair{'s' * (more > 1)}."
 
 
 def verdicts(scalars_: list[Scalar]) -> list[dict[str, str]]:

@@ -12,6 +12,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.diagnose.identifiability_text import signed
+from mscale_uq.report.band import Band
 from mscale_uq.report.text import axis_unit, scale, share
 
 POSTERIOR, PRIOR, DATA, TRUTH = "#1f5f8b", "#9a9a9a", "#111111", "#c8501e"
@@ -32,6 +34,8 @@ STYLE: Any = {
     "svg.hashsalt": "mscale_uq",  # the same drawing, the same text
 }
 PANEL = (3.9, 2.5)
+STACKED = 1.1  # height of one of several panels under each other
+CROWD = 40  # readings: broad bars of more would hide each other
 LONGEST_UPRIGHT = 24  # letters that fit along the side of a panel
 
 
@@ -65,44 +69,6 @@ class Axis:
         return np.asarray(values, dtype=float) / 10.0**self.power
 
 
-@final
-@dataclass(frozen=True)
-class Band:
-    """Predicted readings: replicated data and what the model says without noise, ``(draws, readings)``.
-
-    `observed` are the readings that were used, `held` those that were held out; NaN where there is none.
-    """
-
-    replicated: Array
-    predicted: Array
-    observed: Array
-    held: Array
-
-    def counts(self, readings: Array, share: float = 0.95) -> tuple[int, int]:
-        """Return how many readings lie in their central intervals, and how many there are."""
-        low, high = self.quantiles(share)
-        seen = np.isfinite(readings)
-        return int(np.sum(seen & (readings >= low) & (readings <= high))), int(seen.sum())
-
-    def quantiles(self, share: float) -> Array:
-        """Return lower and upper ends of the central interval of the replicated data, ``(2, readings)``."""
-        return _quantiles(self.replicated, [(1 - share) / 2, (1 + share) / 2])
-
-    @property
-    def middle(self) -> Array:
-        """Median prediction."""
-        middle: Array = _quantiles(self.predicted, [0.5])[0]
-        return middle
-
-
-def _quantiles(draws: Array, shares: list[float]) -> Array:
-    """Return quantiles ``(shares, readings)`` over the draws with a prediction; NaN where none has one."""
-    some = np.isfinite(draws).any(axis=0)
-    ends = np.full((len(shares), *some.shape), np.nan)
-    ends[:, some] = np.nanquantile(draws[:, some], shares, axis=0)
-    return ends
-
-
 def new_panel(width: float = PANEL[0], height: float = PANEL[1]) -> tuple[Figure, Any]:
     """Return a figure and its one set of axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -110,12 +76,29 @@ def new_panel(width: float = PANEL[0], height: float = PANEL[1]) -> tuple[Figure
     return figure, figure.subplots()
 
 
+def new_stack(count: int) -> Figure:
+    """Return a figure and panels under each other, which share both axes."""
+    figure = Figure(figsize=(PANEL[0], 0.7 + STACKED * count), layout="constrained")
+    FigureCanvasSVG(figure)
+    figure.subplots(count, 1, sharex=True, sharey=True)
+    return figure
+
+
 def legend(figure: Figure) -> None:
     """Put what is what above the panel, where it hides nothing; a single item needs no name."""
-    handles, _ = figure.axes[0].get_legend_handles_labels()
-    if len(handles) > 1:
+    drawn = [axes.get_legend_handles_labels() for axes in figure.axes]
+    known = {
+        label: handle for handles, labels in drawn for handle, label in zip(handles, labels, strict=True)
+    }
+    if len(known) > 1:
         figure.legend(
-            loc="outside upper left", ncols=len(handles), fontsize=7, handlelength=1.3, columnspacing=1
+            known.values(),
+            known,
+            loc="outside upper left",
+            ncols=len(known),
+            fontsize=7,
+            handlelength=1.3,
+            columnspacing=1,
         )
 
 
@@ -162,6 +145,18 @@ def profile(axes: Any, along: Array, x: Axis, y: Axis, band: Band) -> None:
     axes.set_ylabel(y.stacked)
 
 
+def profiles(
+    figure: Figure, along: Array, x: Axis, y: Axis, series: Sequence[tuple[str, np.ndarray, Band]]
+) -> None:
+    """Readings along one coordinate, a panel for each series: its name, its rows of `along`, its band."""
+    for axes, (name, rows, band) in zip(figure.axes, series, strict=True):
+        profile(axes, along[rows], x, y, band)
+        axes.set_title(name, loc="left", fontsize=8, pad=2)
+        axes.set_ylabel("")
+        axes.label_outer()
+    figure.supylabel(y.label, fontsize=9, color=STYLE["axes.labelcolor"])
+
+
 def _readings(axes: Any, places: Array, used: Array, held: Array) -> None:
     """Draw the readings that were used as dots, and those that were held out as open circles."""
     if np.isfinite(used).any():
@@ -175,8 +170,9 @@ def residuals(axes: Any, x: Axis, y: Axis, band: Band) -> None:
     middle = band.middle
     low, high = y(band.quantiles(0.95) - middle)
     places = x(middle)
+    width = 3 if places.size <= CROWD else 1
     axes.axhline(0, color=PRIOR, linewidth=0.8)
-    axes.vlines(places, low, high, color=POSTERIOR, alpha=0.35, linewidth=3, label="95 % expected")
+    axes.vlines(places, low, high, color=POSTERIOR, alpha=0.35, linewidth=width, label="95 % expected")
     _readings(axes, places, y(band.observed - middle), y(band.held - middle))
     axes.set_xlabel(f"predicted {x.label}")
     axes.set_ylabel(y.stacked)
@@ -270,7 +266,7 @@ def _pair(
     else:
         axes.set_axis_off()
         strength = float(np.corrcoef(across, up)[0, 1])
-        axes.text(0.5, 0.5, f"{strength:+.2f}", ha="center", va="center", transform=axes.transAxes,
+        axes.text(0.5, 0.5, signed(strength, 2), ha="center", va="center", transform=axes.transAxes,
                   fontsize=8 + 6 * abs(strength), color="#333333")  # fmt: skip
     axes.tick_params(labelsize=7, labelbottom=row == last, labelleft=column == 0 and row > 0)
     axes.locator_params(nbins=3)

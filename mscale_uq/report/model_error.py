@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mscale_uq.diagnose.identifiability_text import signed
 from mscale_uq.report.shown import shown_numbers
 from mscale_uq.report.text import interval, number, pretty_unit, words
 from mscale_uq.results.result import Result
@@ -54,7 +55,7 @@ def _rows(result: Result) -> Iterator[dict[str, str]]:
             "unit": pretty_unit(row["unit"]),
             "with": _numbers(row),
             "without": _numbers(without),
-            "shift": f"{(row['mean'] - without['mean']) / without['sd']:+.1f}".replace("-", "−"),
+            "shift": signed((row["mean"] - without["mean"]) / without["sd"], 1),
             "widening": f"{row['sd'] / without['sd']:.1f}",
         }
 

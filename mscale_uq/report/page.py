@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from mscale_uq.files import replace
 from mscale_uq.report import figures
@@ -97,9 +98,26 @@ def _experiments(result: Result, data: list[Measured]) -> Iterator[dict[str, Any
 
 
 def _measured(one: Measured, mark: str) -> Markup:
-    figure, axes = figures.new_panel()
     values = np.concatenate([one.band.observed.ravel(), one.band.held.ravel(), one.band.replicated.ravel()])
     y = Axis.of(words(one.quantity), one.unit, values)
+    figure = _series(one, *one.series, y) if one.series else _panel(one, y)
+    figures.legend(figure)
+    return Markup(figures.svg(figure, f"{one.experiment}: {words(one.quantity)}", mark))
+
+
+def _series(one: Measured, along: str, rows: list[np.ndarray], y: Axis) -> Figure:
+    """Draw readings at a few places, one panel under the other."""
+    figure = figures.new_stack(len(rows))
+    others = [name for name in one.varying if name != along]
+    series = [(one.place(found[0], others), found, one.band.of(found)) for found in rows]
+    values, unit = one.places[along]
+    figures.profiles(figure, values, Axis.of(words(along), unit, values), y, series)
+    return figure
+
+
+def _panel(one: Measured, y: Axis) -> Figure:
+    """Draw readings that are one number, lie along one coordinate, or have no order."""
+    figure, axes = figures.new_panel()
     if one.band.observed.ndim == 0:
         figures.one_number(axes, y, one.band)
     elif len(one.varying) == 1:
@@ -112,8 +130,7 @@ def _measured(one: Measured, mark: str) -> Markup:
             np.ravel([one.band.observed - one.band.middle, one.band.held - one.band.middle]),
         )
         figures.residuals(axes, y, left, one.band)
-    figures.legend(figure)
-    return Markup(figures.svg(figure, f"{one.experiment}: {words(one.quantity)}", mark))
+    return figure
 
 
 def _panels(

@@ -41,9 +41,5 @@ def _of(one: Measured) -> Iterator[str]:
 
 
 def _reading(one: Measured, observed: Array, row: int) -> str:
-    places = [
-        f"{words(name)} {exact(float(np.ravel(one.places[name][0])[row]))} {pretty_unit(one.places[name][1])}"
-        for name in one.varying
-    ]
-    at = f" at {', '.join(places)}" if places else ""
+    at = f" at {one.place(row, one.varying)}" if one.varying else ""
     return f"{exact(float(observed[row]))} {pretty_unit(one.unit)}{at}".replace("  ", " ")

@@ -53,7 +53,9 @@ def _derived(
     case: Case, made: Table, sampled: Mapping[str, np.ndarray], slug: Mapping[str, str]
 ) -> xr.Dataset:
     """Return the quantities on the way, with a dimension for the experiments where they differ."""
-    declared = {quantity.name: quantity for quantity in case.system.effective}
+    system = case.system
+    declared = {quantity.name: quantity for quantity in (*system.outputs, *system.effective)}
+    effective = {quantity.name for quantity in system.effective}
     variables, coordinates = {}, dict[str, Any](sampled)
     lengths = [len(values) for values in sampled.values()]
     for name in dict.fromkeys(name for _, name in made):
@@ -67,7 +69,7 @@ def _derived(
                 coordinates[dims[0]] = np.array(experiments)
             attrs: dict[str, Any] = {
                 "derived": 1,
-                "effective": int(name in declared),
+                "effective": int(name in effective),
                 **expected(case, name),
             }
             if name in declared:

@@ -17,7 +17,6 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from mscale_uq.case.channels import labels
 from mscale_uq.case.model import Plan
 from mscale_uq.case.priors import Unknown
 from mscale_uq.case.read import Case
@@ -25,6 +24,7 @@ from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.system import System
 from mscale_uq.infer.samples import Samples
 from mscale_uq.results.derived import derived_groups, expected
+from mscale_uq.results.entries import axes
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.predictive import Predictions, Table
 
@@ -106,12 +106,8 @@ def _unknowns(case: Case, draws: Mapping[str, Array], prior: Array, posterior: P
     prior_draws = _split(posterior, prior)
     for name, array in draws.items():
         unknown = case.unknowns[name]
-        dims = [f"{name}_{axis}" for axis in range(len(unknown.shape))]
-        coordinates |= {dim: np.arange(size) for dim, size in zip(dims, unknown.shape, strict=True)}
-        if unknown.per:
-            coordinates[dims[0]] = np.array(unknown.per)
-        elif unknown.channels:
-            coordinates[dims[0]] = np.array(labels(unknown.along, unknown.channels, case.system))
+        dims = axes(case, unknown, name)
+        coordinates |= dims
         attrs = _about(unknown, prior_draws[name][0]) | expected(case, name)
         variables[name] = (["chain", "draw", *dims], array, attrs)
     chains, length = next(iter(draws.values())).shape[:2]

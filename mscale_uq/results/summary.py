@@ -12,6 +12,7 @@ import xarray as xr
 
 from mscale_uq.core.stage import Values
 from mscale_uq.infer.ledger import PREDICTION
+from mscale_uq.results.entries import label
 
 LARGEST_RHAT = 1.01
 SMALLEST_ESS = 400
@@ -81,7 +82,6 @@ def scalars(group: Any) -> Iterator[tuple[str, np.ndarray, Mapping[str, Any]]]:
         table = array.transpose("chain", "draw", *inner).to_numpy()
         for index in np.ndindex(table.shape[2:]):
             words = [str(array.coords[d].to_numpy()[i]) for d, i in zip(inner, index, strict=True)]
-            label = f"{name}[{', '.join(words)}]" if words else str(name)
             attrs = {
                 **array.attrs,
                 "largest": float(np.max(np.abs(table), initial=0.0, where=np.isfinite(table))),
@@ -90,7 +90,7 @@ def scalars(group: Any) -> Iterator[tuple[str, np.ndarray, Mapping[str, Any]]]:
                 known = np.asarray(attrs["prior_sd"], dtype=float)  # files keep arrays flat
                 shaped = known.reshape(table.shape[2:]) if known.size > 1 else known.reshape(())
                 attrs["prior_sd"] = np.broadcast_to(shaped, table.shape[2:])[index]
-            yield label, table[(slice(None), slice(None), *index)], attrs
+            yield label(str(name), words), table[(slice(None), slice(None), *index)], attrs
 
 
 def _row(draws: np.ndarray, attrs: Mapping[str, Any]) -> list[Any]:

@@ -186,7 +186,7 @@ def _finish(folder: Path, case: Case, settings: Settings, done: Sampled, limit: 
     facts["model_error"] = sorted(case.discrepancies)
     facts["approximation"] = learned_facts(case, done.rounds)
     facts["scale"] = scale_facts(case, scale)
-    facts |= told_facts(posterior, samples)
+    facts |= told_facts(case, posterior, samples)
     facts["thinned"] = f"{len(thetas)} of {settings.chains * length} draws"
     facts["missed"] = [
         *counted(PREDICTION, predictions.missed, len(thetas)),

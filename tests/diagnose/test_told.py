@@ -62,7 +62,7 @@ def test_a_product_that_is_known_leaves_the_quotient_to_the_prior():
     assert plain > -0.9  # what is a line in normal scores is bent in the units of the case
     said = drawn(told)
     assert said[0] in {f"keeps 0.014 of its prior sd: +0.71 {one} +0.71 {two}" for one, two in ("ab", "ba")}
-    assert said[-1] in {f"worst correlated pair (of the draws): a, b: -{r}" for r in ("0.999", "1.000")}
+    assert said[-1] in {f"worst correlated pair (of the draws): a, b: −{r}" for r in ("0.999", "1.000")}
 
 
 def test_draws_of_a_prior_that_hangs_on_another_unknown_tell_nothing():

@@ -6,11 +6,15 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from known_line import CASE, write_case
 
 from mscale_uq.cli.fit import verdict_lines
 from mscale_uq.report.content import effective, findings, measured, unknowns, verdicts
 from mscale_uq.report.page import render, write_report
+from mscale_uq.results.summary import derived
+from mscale_uq.run.calibrate import fit
 
+OWN = 'offset = { dist = "normal", mean = 0, sd = 1, shape = "experiments" }'
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
@@ -86,6 +90,13 @@ def test_every_axis_says_what_and_in_which_unit(page):
         assert label in text, label
 
 
+def test_what_is_made_beside_the_data_has_its_unit(line_run):
+    """The length at the end is an output; one of two experiments reads it."""
+    units = {name: array.attrs.get("unit") for name, array in derived(line_run.idata).data_vars.items()}
+    assert units["end"] == "m"
+    assert units["doubled_speed"] == "m/s"
+
+
 def test_no_number_has_more_digits_than_a_person_can_use(page):
     shown = [word for word in page.text if not word.lstrip().startswith("system =")]
     assert not re.search(r"\d\.\d{7,}", " ".join(shown))
@@ -135,17 +146,33 @@ def test_nothing_is_said_of_an_unknown_whose_chains_have_not_met(line_run):
 def test_of_whom_it_is_said_that_they_are_hardly_told_apart(line_run):
     """Whom the draws entangle in normal scores, not in the units of a page."""
     assert findings(unknowns(line_run), [("offset", "speed_of_line", -0.97)])[2:] == [
-        "Offset and speed of line are hardly told apart (correlation -0.97)."
+        "Offset and speed of line are hardly told apart (correlation −0.97)."
     ]
+    many = [("offset", f"speed[{i}]", (-1) ** i * (0.93 + i / 100)) for i in range(7)]
+    said = findings(unknowns(line_run), many)[2:]
+    assert [sentence[-6:-2] for sentence in said[:-1]] == ["0.99", "0.98", "0.97", "0.96", "0.95"]
+    assert said[0] == "Offset and speed[6] are hardly told apart (correlation +0.99)."
+    assert said[-1] == "So are 2 more pairs."
 
 
 def test_page_and_terminal_say_what_is_kept_of_combinations(line_run, page):
     """Known of the line: offset and speed of readings after zero trade off."""
     said = line_run.facts["told"]
     assert [line.partition(" of its")[0].partition(" ")[0] for line in said] == ["keeps", "keeps", "worst"]
-    assert said[-1].startswith("worst correlated pair (of the draws): offset, speed: -0.")
+    assert said[-1].startswith("worst correlated pair (of the draws): offset, speed: −0.")
     assert set(said) <= set(page.text)
     assert set(said) <= set(verdict_lines(line_run))
+
+
+def test_combinations_name_entries_as_the_table_does(toys, tmp_path):
+    """By experiment, where each has an entry of its own."""
+    own = CASE.replace('offset = { dist = "normal", mean = 0, sd = 1 }', OWN)
+    result = fit(write_case(tmp_path, own), out=tmp_path / "run")
+    assert "offset[fast]" in result.summary.index
+    told = " ".join(result.facts["told"])
+    assert "offset[10 % <slow>]" in told
+    assert "offset[fast]" in told
+    assert "offset[0]" not in told
 
 
 def test_a_method_is_not_told_what_it_does_not_do(page):

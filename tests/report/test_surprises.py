@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
+from mscale_uq.report.band import Band
 from mscale_uq.report.content import Measured
-from mscale_uq.report.figures import Band
 from mscale_uq.report.surprises import surprises
 
 PLACES = np.linspace(0.0, 19.0, 20)
