@@ -12,8 +12,8 @@ from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.solve.kernel import kernel
 
 HOST = (
-    Parameter("expression", "1/h", 2.0, lower=0, meaning="k_t, protein made per energy and time"),
-    Parameter("cost", "1", 1.0, lower=0, meaning="c, energy spent per protein made"),
+    Parameter("expression", "1/h", 2.0, lower=0, closed=True, meaning="k_t, protein made per energy, time"),
+    Parameter("cost", "1", 1.0, lower=0, closed=True, meaning="c, energy spent per protein made"),
     Parameter("growth_constant", "1/h", 0.5, lower=0, meaning="k_g, growth rate per energy"),
     Parameter("maintenance", "1/h", 1.0, lower=0, meaning="k_b, share of the energy spent per time"),
     Parameter("degradation", "1/h", 0.05, lower=0, meaning="delta, of the protein"),

@@ -50,6 +50,22 @@ def rates_at_rest(variant, **values):
     return np.sort(np.log(np.linalg.eigvals(flow)).real) / 0.05, float(known["energy_at_rest"])
 
 
+def test_the_host_alone_follows_riccati_in_closed_form_and_makes_no_protein():
+    """dE/dt = u - k_b E - k_g E^2 between its two roots; what was inoculated is diluted."""
+    u, k_b, k_g, start, time = 10.0, 1.0, 0.5, 0.5, np.array([0.05, 0.2, 1.0, 4.0])
+    root = np.sqrt(k_b**2 + 4 * k_g * u)
+    high, low = (-k_b + root) / (2 * k_g), (-k_b - root) / (2 * k_g)
+    gone = (start - high) / (start - low) * np.exp(-root * time)
+    energy = (high - low * gone) / (1 - gone)
+    # The integral of growth is that of a logarithm's derivative: k_g E = u'/u of Riccati's linear equation.
+    grown = k_g * high * time + np.log((1 - gone) / (1 - (start - high) / (start - low)))
+    model = forward(time=time)
+    host = {"growth_constant": k_g, "maintenance": k_b, "supply": u, "energy_initial": start}
+    known = model.trace(model.theta(expression=0.0, cost=0.0, **host))
+    assert known["growth"] == pytest.approx(k_g * energy, rel=1e-8)
+    assert known["protein"] == pytest.approx(0.1 * np.exp(-grown - 0.05 * time), rel=1e-7, abs=1e-10)
+
+
 def test_rest_is_a_stable_node_whatever_the_parameters():
     """Eigenvalues -(k_b + c k_t + 2 k_g E) and -(k_g E + delta)."""
     rng = np.random.default_rng(5)

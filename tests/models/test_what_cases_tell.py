@@ -130,6 +130,15 @@ def test_growth_alone_tells_the_product_of_cost_and_expression_and_light_tells_e
     assert both.correlation("supply", "maintenance") > 0.5
 
 
+def test_the_host_alone_tells_maintenance_from_what_the_weakest_construct_costs(posterior):
+    """Without it growth knows their sum: one is traded for the other, in proportion to what each is."""
+    case = posterior("host_circuit")
+    constructs = [f"construct {number}" for number in range(1, 6)]
+    with_it, without = Told(case), Told(seeing(case, *constructs))
+    assert without.left("maintenance") > 1.5 * with_it.left("maintenance")
+    assert without.correlation("maintenance", "cost[0]") < with_it.correlation("maintenance", "cost[0]")
+
+
 def test_a_bent_panel_tells_the_matrix_well_and_its_stiff_layers_weakly(posterior):
     told = Told(posterior("fe2_composite"))
     assert told.left("inclusion_modulus") > 3 * told.left("matrix_modulus")
