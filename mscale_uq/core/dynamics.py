@@ -77,6 +77,10 @@ class Dynamics(ABC):
         """Return the covariance ``(n, n)`` that a step from ``(n,)`` adds: `noise`, unless stated."""
         return self.noise(start, stop, values)
 
+    def initial_covariance(self, variance: Array, values: Values) -> Array:
+        """Return the covariance ``(n, n)`` that the state begins with, of entries that have `variance`."""
+        return np.diag(variance)
+
     @property
     def size(self) -> int:
         """Number of scalars in the state."""

@@ -142,7 +142,7 @@ class StateSpace:
         variance = self.dynamics.pack(
             {name: zero[name] + values.get(f"{initial_name(name)}_var", 0.0) for name in names}
         )
-        return mean, np.diag(variance)
+        return mean, self.dynamics.initial_covariance(variance, values)
 
     def step(
         self, states: Array, start: float, stop: float, values: Values, rng: np.random.Generator

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from mscale_uq.core.dynamics import Dynamics
+from mscale_uq.core.dynamics import Dynamics, initial_name
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.filters.dependents import Dependents, DependentsLinearization
@@ -62,6 +62,31 @@ class AugmentedDynamics(Dynamics):
         """Return the noise at a state ``(n,)`` and its parameters, drift added."""
         inner = partial(self.inner.noise_at, state[: self.inner.size])
         return self._noise(self.split(state), start, stop, values, inner)
+
+    def initial_covariance(self, variance: Array, values: Values) -> Array:
+        """Return the covariance where first values that the parameters make are as unsure as these are.
+
+        To first order, at the parameters that the state begins with.
+        """
+        n = self.inner.size
+        total = np.zeros((self.size, self.size))
+        total[:n, :n] = self.inner.initial_covariance(variance[:n], values)
+        entries = np.vstack([self._first_slopes(values), np.eye(self.size - n)]) * np.sqrt(variance[n:])
+        return total + entries @ entries.T
+
+    def _first_slopes(self, values: Values) -> Array:
+        """Return the slopes ``(n, p)`` of the inner state's first values along the coordinates' entries."""
+        d, n = self.dependents, self.inner.size
+        names = {v.name: initial_name(v.name) for v in self.inner.state}
+        if d.names.isdisjoint(names.values()):
+            return np.zeros((n, self.size - n))
+        _, dependence = d.linearize({c.name: values[initial_name(c.name)] for c in d.coordinates}, values)
+        columns = []
+        for unit in np.eye(self.size)[n:]:
+            moved = dependence.jvp({c.name: self.split(unit)[c.name] for c in d.coordinates})
+            first = {v.name: np.zeros(v.shape) + moved.get(names[v.name], 0.0) for v in self.inner.state}
+            columns.append(self.inner.pack(first))
+        return np.stack(columns, axis=1)
 
     def _noise(
         self, named: Values, start: float, stop: float, values: Values, inner: Callable[..., Array]

@@ -1,6 +1,6 @@
 """`Dependents`: what of a model depends on parameters that have become state."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -89,3 +89,13 @@ class DependentsLinearization(Linearization):
         }
         passed = {name: w for name, w in cotangents.items() if name not in self.dependents.names}
         return {**passed, **{name: back[name] for name in self.dependents.outside}, **coordinates}
+
+
+def leading_to(stages: Sequence[Stage], names: Collection[str]) -> list[Stage]:
+    """Return those of the stages that `names` are made from, in their order."""
+    needed, kept = set(names), []
+    for stage in reversed(stages):
+        if needed.intersection(stage.outputs):
+            needed.update(stage.inputs)
+            kept.append(stage)
+    return kept[::-1]

@@ -14,11 +14,13 @@ from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.errors import InputError, ParameterError, WiringError
 from mscale_uq.filters.augment import Unknown, augment, unknown_values
 from mscale_uq.filters.coordinate import Coordinate
+from mscale_uq.filters.ensemble import EnsembleKalman
 from mscale_uq.filters.extended import ExtendedKalman
 from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.loop import prepared, run, start
 from mscale_uq.filters.sigma_point import SigmaPointKalman
 from mscale_uq.filters.sigma_rules import Cubature
+from mscale_uq.filters.square_root import SquareRootKalman
 from mscale_uq.macro.linear_sde import LinearSDE, matrix
 from mscale_uq.observe.laws import Gaussian
 
@@ -46,6 +48,48 @@ def test_a_filter_learns_a_linear_parameter_as_the_batch_regression_does(filter)
     assert state.mean[2] == pytest.approx(mean[0], abs=1e-10)
     assert state.cov[2, 2] == pytest.approx(cov[0, 0], abs=1e-10)
     assert unknown_values(space, state.mean)["inflow"] == state.mean[2]
+
+
+def rested(inflow):
+    """The first compartment begins at rest."""
+    return inflow / 0.3
+
+
+def from_rest():
+    """The tracer, whose first compartment begins with what a known inflow leaves there."""
+    plain = linear_gaussian.space(start_sd=0.0)
+    constants = {**plain.constants, "y_initial_var": 0.7**2}
+    parameters = [p for p in plain.parameters if p.name != "x_initial"]
+    stages = [Formula(rested, "x_initial")]
+    return StateSpace(stages, plain.dynamics, plain.observations, parameters, constants)
+
+
+@pytest.mark.parametrize("filter", [Kalman(), ExtendedKalman(), SigmaPointKalman(), SquareRootKalman()])
+def test_first_values_that_a_learned_parameter_makes_are_learned_with_it(filter):
+    """As by linear regression on the inflow, which moves the readings also by where it lets them begin."""
+    space = augment(from_rest(), {"inflow": Unknown(1.5, 0.8)})
+    state, _ = list(run(filter, space, {"y_initial": 1.0}, STREAM))[-1]
+    model = from_rest().forward(TIMES)
+    base = model.value([0.0, 0.0])
+    design = np.stack([model.value(unit) - base for unit in np.eye(2)], axis=1)
+    mean, precision = np.array([1.5, 1.0]), np.diag([0.8**-2, 0.7**-2])
+    total = precision + design.T @ design / 0.5**2
+    exact = np.linalg.solve(total, precision @ mean + design.T @ (READINGS - base) / 0.5**2)
+    assert state.mean[2] == pytest.approx(exact[0], abs=1e-9)
+    cov = state.cov if hasattr(state, "cov") else state.factor @ state.factor.T
+    assert cov[2, 2] == pytest.approx(np.linalg.inv(total)[0, 0], abs=1e-9)
+
+
+def test_members_begin_where_their_own_parameters_say():
+    space = augment(from_rest(), {"inflow": Unknown(1.5, 0.8)})
+    members = start(EnsembleKalman(size=40), space, {"y_initial": 1.0}).state.members
+    assert members[:, 0] == pytest.approx(members[:, 2] / 0.3, abs=1e-12)
+    assert np.std(members[:, 2]) > 0.4
+
+
+def test_the_model_whose_first_values_are_made_from_state_is_still_one_for_samplers():
+    model = augment(from_rest(), {"inflow": Unknown(1.5, 0.8)}).forward(TIMES)
+    assert model.value([1.0]) == pytest.approx(from_rest().forward(TIMES).value([1.5, 1.0]), rel=1e-14)
 
 
 def test_a_drift_widens_what_is_known_of_a_parameter():
