@@ -151,6 +151,29 @@ def test_counts_of_cells_arrive_with_their_times(tmp_path):
     assert said.startswith("3 cells at 0, 1 day, counts of 1 genes from X")
 
 
+GONE = {
+    "h5ad": ('["one.h5ad", "gone.h5ad"]', '"1"', "gone.h5ad"),
+    "h5ad alone": ('"gone.h5ad"', '"1"', "gone.h5ad"),
+    "ome-tiff": ('["gone.tif", "gone_labels.tif"]', '"TOTAL_INTENSITY"', "gone_labels.tif"),
+    "ome-tiff without its labels": ('["one.h5ad", "gone.tif"]', '"TOTAL_INTENSITY"', "gone.tif"),
+}
+
+
+@pytest.mark.parametrize("kind", GONE)
+def test_a_misspelt_name_among_files_that_are_read_together_is_one_mistake(tmp_path, kind):
+    data, column, missing = GONE[kind]
+    time = ', time_unit = "h"' if "h5ad" in kind else ""
+    reader = f'reader = {{ format = "{kind.split()[0]}", columns = {{ length = {column} }}{time} }}'
+    path = case(tmp_path, reader)
+    path.write_text(path.read_text().replace('data = "spots.csv"', f"data = {data}"))
+    (tmp_path / "one.h5ad").write_text("it is there")
+    told = CliRunner().invoke(app, ["check", str(path)])
+    assert told.exit_code == 3
+    text = " ".join(told.output.split())
+    assert f"movie.data: no file '{missing}'" in text
+    assert text.count("allowed:") == data.count("gone")
+
+
 def test_a_movie_and_its_labels_are_one_table(tmp_path):
     tifffile = pytest.importorskip("tifffile")
     movie, labels = np.full((2, 4, 5), 7, np.uint16), np.zeros((2, 4, 5), np.uint16)
@@ -218,24 +241,43 @@ def test_a_system_along_cells_gets_their_numbers(tmp_path):
     assert {column.name: column.values.tolist() for column in table.columns}["cell"] == [0, 0, 1]
 
 
-@pytest.mark.parametrize(
-    ("batches", "numbers"),
-    [(("2", "10"), [2, 2, 10, 10]), (("dish b", "dish a"), [1, 1, 0, 0]), ((None, None), [0, 0, 1, 1])],
-)
-def test_dishes_in_files_of_their_own_are_one_table(tmp_path, batches, numbers):
+def written(folder, **files):
+    """Write h5ad files of two cells each; name -> times of both, and their batches, if they have any."""
     anndata, pandas = pytest.importorskip("anndata"), pytest.importorskip("pandas")
-    files = {}
-    for name, batch in zip(("one", "two"), batches, strict=True):
-        obs = pandas.DataFrame({"time": [1.0, 1.0]}, index=["a", "b"])
-        if batch is not None:
-            obs["batch"] = batch
-        data = anndata.AnnData(np.array([[1.0, 3.0], [2.0, 6.0]]), obs)
-        files[f"{name}.h5ad"] = tmp_path / f"{name}.h5ad"
-        data.write_h5ad(files[f"{name}.h5ad"])
-    reader = ReaderSpec(format="h5ad", columns={"counted": "1"}, time_unit="h")
-    (table,) = stacked([table for table, _ in read_with(reader, files, WELLS)])
+    for name, (times, batches) in files.items():
+        obs = pandas.DataFrame({"time": times}, index=["a", "b"])
+        if batches is not None:
+            obs["batch"] = batches
+        anndata.AnnData(np.array([[1.0, 3.0], [2.0, 6.0]]), obs).write_h5ad(folder / f"{name}.h5ad")
+    return {f"{name}.h5ad": folder / f"{name}.h5ad" for name in files}
+
+
+COUNTED = ReaderSpec(format="h5ad", columns={"counted": "1"}, time_unit="h")
+
+
+def column(tables, name):
+    return [{column.name: column.values.tolist() for column in table.columns}[name] for table, _ in tables]
+
+
+@pytest.mark.parametrize("batches", [("2", "10"), ("dish b", "dish a"), (None, None), ("0", "1"), ("1", "1")])
+def test_dishes_in_files_of_their_own_are_one_table(tmp_path, batches):
+    """The batches of two files say nothing of each other, also where their names are alike."""
+    one, two = ([1.0, 1.0], batches[0]), ([1.0, 1.0], batches[1])
+    (table,) = stacked([table for table, _ in read_with(COUNTED, written(tmp_path, one=one, two=two), WELLS)])
     found = {column.name: column.values.tolist() for column in table.columns}
-    assert found["dish"] == numbers
+    assert found["dish"] == [1, 1, 2, 2]
     assert found["counted"] == [3, 6, 3, 6]
     assert np.allclose(found["size_factor"], [2 / 3, 4 / 3] * 2)
     assert "cell" not in found
+
+
+def test_a_batch_is_a_dish_of_its_own_at_each_time_whether_the_files_are_there_or_come(tmp_path):
+    files = written(
+        tmp_path, b=([6.0, 1.0], "A"), a=([1.0, 1.0], ["A", "B"]), c=([1.0, 6.0], None), d=([2.0, 2.0], None)
+    )
+    numbers = column(read_with(COUNTED, files, WELLS), "dish")
+    assert numbers == [[1, 2], [3, 4], [5, 6], [7, 7]]  # in the order in which they come
+    come = [read_with(COUNTED, {name: path}, WELLS, growing=True) for name, path in files.items()]
+    apart = np.concatenate([column(tables, "dish")[0] for tables in come])
+    assert apart[-1] == apart[-2]
+    assert len(set(apart.tolist())) == 7

@@ -309,6 +309,15 @@ def test_a_half_written_dish_waits_and_a_broken_one_is_told_with_its_reason(tmp_
     assert source.read(0) == []  # told once
 
 
+def test_a_dish_without_cells_is_told_when_it_comes(tmp_path):
+    anndata = pytest.importorskip("anndata")
+    anndata.read_h5ad(DISH)[:0].write_h5ad(tmp_path / "dish.h5ad")
+    os.utime(tmp_path / "dish.h5ad", (0, 0))
+    (one,) = dishes(tmp_path).read(0)
+    assert one.message is None
+    assert "dish.h5ad: no cells" in one.reason
+
+
 def test_a_dish_of_normalised_counts_is_a_dead_letter_and_the_movie_goes_on(tmp_path):
     case, out = lab(tmp_path), tmp_path / "run"
     write(tmp_path, "".join(movie()[: HEADER + 8]))

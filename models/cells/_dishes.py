@@ -1,8 +1,11 @@
 """Dishes of sequenced cells: what is counted in a cell, where the expression of a dish is off by a factor.
 
-A dish need not be known before it comes; its number only tells up to four dishes of one time apart. Their
-offsets are drawn anew at each time, with the mean and variance that the prior of `dish_offset` has.
+A fit knows all dishes, and each has its entry of `dish_offset`. To a filter a dish need not be known before
+it comes; its number only tells dishes of one time apart, of which the state has `AT_ONCE`. Their offsets are
+drawn anew at each time, with the mean and variance that the prior of `dish_offset` has.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,24 +16,25 @@ from mscale_uq.errors import InputError, explain
 from mscale_uq.macro.redrawn import Redrawn
 from mscale_uq.observe.counts import poisson
 
-DISHES = 4
+AT_ONCE = 4  # dishes of one time that a filter tells apart
+MOST = 1000  # dishes of a fit
 CAPTURE = Parameter("capture", "1", 0.1, lower=0, upper=1, meaning="probability that an mRNA is counted")
 OFFSETS = Parameter(
     "dish_offset",
     "1",
-    (0.0,) * DISHES,
-    shape=(DISHES,),
+    (0.0,),
+    shape=(1,),
     meaning="logarithm of a dish's expression over that of the others",
     dims=("dish",),
 )
-SLOTS = tuple(f"dish_offset_{number}" for number in range(1, DISHES + 1))  # the dishes of one time
+SLOTS = tuple(f"dish_offset_{number}" for number in range(1, AT_ONCE + 1))
 AT_FIRST = tuple(f"{name}_initial{kind}" for kind in ("", "_var") for name in SLOTS)
 LAW_OF_OFFSETS = "dish_offset_prior_mean", "dish_offset_prior_var"
 
 
 def first_offsets(dish_offset_prior_mean, dish_offset_prior_var):
     """Dishes of the first time have the offsets that any have."""
-    return (dish_offset_prior_mean,) * DISHES + (dish_offset_prior_var,) * DISHES
+    return (dish_offset_prior_mean,) * AT_ONCE + (dish_offset_prior_var,) * AT_ONCE
 
 
 def offsets():
@@ -51,12 +55,19 @@ def sequencer():
     """Return how a sequencer sees cells of dishes, which it destroys."""
     stage = PointwiseFormula(counted, "umi", choice=("dish", SLOTS))
     stage = stage.moved_by([name for name in stage.inputs if name != "dish"])
-    return ObservationOperator("umi", poisson(), stage, destructive=True, apart={"dish": DISHES})
+    return ObservationOperator("umi", poisson(), stage, destructive=True, apart={"dish": AT_ONCE})
 
 
 def dish_numbers(dish, cells):
     """Return each cell's dish, counted from 0."""
     numbers = np.ones(cells) if dish is None else np.asarray(dish, dtype=float)
-    if not np.all(np.isin(numbers, np.arange(1, DISHES + 1))):
-        raise InputError(explain(f"dishes {np.unique(numbers)}", f"1 to {DISHES}"))
+    wrong = ~np.isin(numbers, np.arange(1, MOST + 1))
+    if np.any(wrong):
+        raise InputError(explain(f"dish = {numbers[wrong][0]:g}", f"1, 2, .. up to {MOST}"))
     return numbers.astype(int) - 1
+
+
+def one_for_each(dish):
+    """Return the offsets of all dishes, whose numbers count from 0, as a parameter."""
+    count = int(np.max(dish)) + 1
+    return replace(OFFSETS, default=OFFSETS.default * count, shape=(count,))

@@ -29,6 +29,7 @@ from mscale_uq.models.cells._dishes import (
     dish_numbers,
     first_offsets,
     offsets,
+    one_for_each,
     sequencer,
 )
 from mscale_uq.models.cells._expression import RATES, burst, fano, population, resting
@@ -82,9 +83,10 @@ def forward(time=TIMES, cell=CELLS, dish=None, size_factor=None, parent=None, bo
     times, row = np.unique(time, return_inverse=True)
     named = [Formula(resting, "mrna_at_rest"), Formula(burst, "proteins_per_mrna")]
     if size_factor is not None:
-        counts = ExpectedCounts(size_factor, row, dish_numbers(dish, row.size))
+        number = dish_numbers(dish, row.size)
+        counts = ExpectedCounts(size_factor, row, number)
         stages = [MomentPath(population(), times, "F", "Q"), Formula(counts, "umi"), *named]
-        return ForwardModel(stages, (*RATES, CAPTURE, OFFSETS), ["umi"])
+        return ForwardModel(stages, (*RATES, CAPTURE, one_for_each(number)), ["umi"])
     if row.size != np.size(cell):
         raise InputError(explain(f"{row.size} times, {np.size(cell)} cells", "a cell for every time"))
     outputs = "intensity_at", "intensity_per_unit"
@@ -101,8 +103,8 @@ def space(cell=(1.0, 2.0), dish=None, size_factor=None, parent=None, born=None, 
     """Return the state space of the population, the tracked cells, the dish at hand and the lamp.
 
     `parent` is the number of each cell's mother, or its own; `born` the time of the division. Each count
-    brings the size factor of its cell along, and its dish. Offsets of dishes have the mean and variance of
-    the prior of `dish_offset` in a case, and else the standard deviation `dish_sd`.
+    brings the size factor of its cell along, and its dish, four of one time at most. Offsets of dishes have
+    the mean and variance of the prior of `dish_offset` in a case, and else the standard deviation `dish_sd`.
     """
     people, past = population(), {} if parent is None else by_place(cell, parent, born)
     tracked = (DividingCells if past else FollowedCells)(people, np.size(cell))

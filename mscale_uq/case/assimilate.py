@@ -19,8 +19,10 @@ from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, InputError, explain, near_match
 from mscale_uq.filters import augment
+from mscale_uq.filters.apart import numbered
 from mscale_uq.filters.filter import Filter
 from mscale_uq.filters.free import Free
+from mscale_uq.filters.loop import simultaneous
 from mscale_uq.filters.screen import Screen
 from mscale_uq.filters.whole import WholeStream
 from mscale_uq.io.measurements import Measurements
@@ -96,6 +98,7 @@ def plan_assimilation(
         stream = stream_of(system, plan, plain)
         stream = stream.screened(_screen(spec, stream))
         _check_start(plain, stream)
+        _check_apart(plain, stream)
         filter = build_filter(spec, space)
         settings = spec.model_dump(exclude_none=True, exclude_defaults=True)
         lag = spec.lag if spec.filter != "ienks" else None
@@ -255,3 +258,9 @@ def _check_start(space: StateSpace, stream: Stream) -> None:
         unit, name = stream.time.unit, stream.time.name
         given = f"first reading at {name} = {first:g} {unit}, the model starts at {space.start:g} {unit}"
         raise CaseError(explain(given, "readings from the start on"))
+
+
+def _check_apart(space: StateSpace, stream: Stream) -> None:
+    """Refuse more dishes of one time, say, than the state has room for."""
+    for together in simultaneous(stream.observations):
+        numbered(space, {}, together)

@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
-from mscale_uq.case.readers import number_of
+from mscale_uq.case.dishes import number_of
 from mscale_uq.case.stream import Stream
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Array, Quantity

@@ -72,9 +72,7 @@ def read_data(
         If a file is not whole, or does not fit the system.
     """
     read, wrong = [], Several()
-    # A movie and its labels, or dishes that are numbered together.
-    together = reader is not None and reader.format in ("ome-tiff", "h5ad")
-    for group in [files] if together else [[file] for file in files]:
+    for group in [files] if read_together(reader) else [[file] for file in files]:
         with wrong.noted():
             if reader is None:
                 read += [(read_table(file.path, file.given), _open_end(file.path)) for file in group]
@@ -84,6 +82,11 @@ def read_data(
     tables = [table for table, _ in read] if reader is None else stacked([table for table, _ in read])
     said = tuple(f"{table.label}: {line}" for table, line in read if line)
     return measurements(tables, system.outputs, system.coordinates, not_needed(system)), said
+
+
+def read_together(reader: ReaderSpec | None) -> bool:
+    """Whether files are nothing one by one: a movie and its labels, or dishes that are numbered together."""
+    return reader is not None and reader.format in ("ome-tiff", "h5ad")
 
 
 def _open_end(path: Path) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mscale_uq.case.awaited import Awaited, awaited
-from mscale_uq.case.data import DataFile, find_data, read_data
+from mscale_uq.case.data import DataFile, find_data, read_data, read_together
 from mscale_uq.case.form import UNTOLD
 from mscale_uq.case.schema import ExperimentSpec
 from mscale_uq.core.system import System
@@ -26,6 +26,8 @@ def measured(one: ExperimentSpec, system: System, folder: Path, mistakes: Mistak
     for given in one.data:
         with mistakes.in_data(f"experiment.{one.name}.data"):
             files.append(find_data(given, folder))
+    if len(files) < len(one.data) and (not files or read_together(one.reader)):
+        return tuple(files), None, (), None
     data, said = None, tuple[str, ...]()
     with mistakes.in_data(f"experiment.{one.name}.data"):
         data, said = read_data(files, system, one.reader)

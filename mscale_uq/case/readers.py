@@ -3,11 +3,10 @@
 A row of tracks is a cell in a frame, a row of counts is a cell that was sequenced. The time takes the name of
 the system's coordinate with a unit of time. Where an output lies along them, these coordinates are filled in:
 ``cell`` for tracks, with ``parent`` and ``born`` where a format knows who divides; ``dish`` and
-``size_factor`` for counts. A dish is a batch, or a file without batches.
-Names that are no numbers become their places in the order of names. Files of equal columns are one table.
+``size_factor`` for counts; `case.dishes` says what a dish is. Cells whose names
+are no numbers become their places in the order of names. Files of equal columns are one table.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mscale_uq.case.births import Birth, births_of, check_founders, knows_parents
+from mscale_uq.case.dishes import dishes_of
 from mscale_uq.case.schema import ReaderSpec
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.system import System
@@ -107,17 +107,9 @@ def _counts(
             raise CaseError(explain(wrong, "an output of the population"))
     genes = list(dict.fromkeys(reader.columns.values()))
     found = [read_h5ad(path, label, genes=genes, **given) for label, path in files.items()]
-    names = [
-        np.full(len(counts.cells), label) if counts.batches is None else counts.batches
-        for label, counts in zip(files, found, strict=True)
-    ]
-    if growing:  # files that are read one by one know nothing of each other's dishes
-        dishes = [_by_name(label, one) for label, one in zip(files, names, strict=True)]
-    else:
-        dishes = np.split(numbered(np.concatenate(names)), np.cumsum([len(one) for one in names])[:-1])
     return [
         (_count_table(counts, dish, reader, system), counts.summary())
-        for counts, dish in zip(found, dishes, strict=True)
+        for counts, dish in zip(found, dishes_of(found, growing), strict=True)
     ]
 
 
@@ -209,17 +201,6 @@ def numbered(names: np.ndarray) -> Array:
     if np.isfinite(numbers).all() and np.unique(numbers).size == np.unique(names.astype(str)).size:
         return np.asarray(numbers)  # "1.1" and "1.10" are two names
     return np.unique(names.astype(str), return_inverse=True)[1].astype(float)
-
-
-def number_of(name: str) -> float:
-    """Return a number for a name; two names have the same once in billions of pairs."""
-    return float(zlib.crc32(name.encode("utf-8", "backslashreplace")))
-
-
-def _by_name(label: str, names: np.ndarray) -> Array:
-    """Return numbers of dishes that no dish of another file has."""
-    found, place = np.unique(names.astype(str), return_inverse=True)
-    return np.array([number_of(f"{label}/{name}") for name in found])[place]
 
 
 def time_name(system: System) -> str:

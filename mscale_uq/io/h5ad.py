@@ -66,13 +66,15 @@ def read_h5ad(
     Raises
     ------
     DataError
-        If the file is cut, damaged or too large, holds no counts, or a key is not there; the message gives
-        the key, what is allowed and what usually helps.
+        If the file is cut, damaged or too large, holds no cells or no counts, or a key is not there; the
+        message gives the key, what is allowed and what usually helps.
     """
     label = label or path.name
     check_time_unit(time_unit, label)
     with hdf5.opened(path, label) as file:
         obs = annotations(file, "obs", MOST_CELLS, label)
+        if not obs.index.size:
+            raise DataError(explain(f"{label}: no cells", "at least one", "leave the file out"))
         place, found, owner = _find(file, layer, label)
         var = annotations(owner, "var", MOST_GENES, label)
         chosen = _positions(var, genes)

@@ -294,6 +294,13 @@ def test_a_matrix_of_too_many_entries_is_refused_unread(tmp_path):
         read_h5ad(path, time_unit="h")
 
 
+def test_a_file_without_cells_is_refused(tmp_path):
+    data, counts = made()
+    data.X = counts
+    with pytest.raises(DataError, match=r"cells\.h5ad: no cells; allowed: at least one"):
+        read_h5ad(saved(tmp_path, data[:0]), time_unit="h", time="day")
+
+
 def test_a_file_that_is_none_is_refused(tmp_path):
     path = tmp_path / "cells.h5ad"
     with pytest.raises(DataError, match="no such file"):

@@ -81,13 +81,12 @@ def integrated(posterior, centre, sd):
     points, weights = np.polynomial.hermite_e.hermegauss(6)
     here = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     logs = np.empty((len(here), points.size))
-    none = np.log(np.prod([1 / (0.1 * np.sqrt(2 * np.pi))] * 3))  # the other dishes' offsets, at zero
     for k, (rate, gain) in enumerate(here):
         for j, z in enumerate(points):
             named = {"transcription_rate": np.exp(rate), "gain": np.exp(gain)}
-            theta = posterior.pack({**named, "dish_offset": np.array([0.1 * z, 0.0, 0.0, 0.0])})
+            theta = posterior.pack({**named, "dish_offset": np.array([0.1 * z])})
             # The density of the logarithms; weights are those of exp(-z^2/2).
-            logs[k, j] = posterior.logpdf(theta) + rate + gain + z**2 / 2 + np.log(0.1 * weights[j]) - none
+            logs[k, j] = posterior.logpdf(theta) + rate + gain + z**2 / 2 + np.log(0.1 * weights[j])
     top = logs.max()
     mass = np.exp(logs - top).sum(axis=1)
     mean = mass @ here / mass.sum()
@@ -120,7 +119,7 @@ def test_an_error_of_the_background_is_fitted_with_exact_slopes_and_without_it_i
         filter = 'filter = "gaussian_sum"\nmembers = 1024', 'filter = "laplace"'
         case = write(tmp_path, ('{ law = "fluorescence", sd = 40 }', law), filter)
         posterior = case.posterior()
-        named = {"transcription_rate": 2.0, "gain": 1.5, "dish_offset": np.zeros(4)}
+        named = {"transcription_rate": 2.0, "gain": 1.5, "dish_offset": np.zeros(1)}
         theta, h = posterior.pack(named), 1e-5
         density, slope = posterior.logpdf_gradient(theta)
         rows = [
@@ -150,7 +149,7 @@ def test_a_dish_read_as_pseudobulk_is_one_normal_reading_of_a_usual_cell(tmp_pat
     posterior, mrna = case.posterior(), 14.4269504 * -np.expm1(-80 * 0.138629) / 0.138629 * np.log(2) / 5
 
     def density(offset):
-        named = {"transcription_rate": 2.0, "gain": 1.5, "dish_offset": np.array([offset, 0, 0, 0])}
+        named = {"transcription_rate": 2.0, "gain": 1.5, "dish_offset": np.array([offset])}
         return posterior.logpdf(posterior.pack(named)) - norm.logpdf(offset, 0, 0.1)
 
     for offset in (-0.2, 0.1):
@@ -213,9 +212,9 @@ def test_two_dishes_of_one_time_have_an_offset_each_of_the_prior_in_the_fit_and_
     def density(rate):
         """Given the rate the dishes know nothing of each other, so that each offset is integrated alone."""
         total = 0.0
-        base = at(rate, np.full(4, 0.05))
+        base = at(rate, np.full(2, 0.05))
         for place in (0, 1):
-            rows = [at(rate, 0.05 + np.eye(4)[place] * (one - 0.05)) for one in fine]
+            rows = [at(rate, 0.05 + np.eye(2)[place] * (one - 0.05)) for one in fine]
             total += np.log(np.exp(np.array(rows) - base).sum())
         return base + total + rate  # of the logarithm
 
