@@ -10,7 +10,8 @@ Source: J. R. R. A. Martins, P. Sturdza, J. J. Alonso, ACM Trans. Math. Softw. 2
 doi:10.1145/838250.838251.
 """
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Never, final
@@ -50,6 +51,21 @@ def comparisons() -> Iterator[list[bool]]:
         _heard.reset(token)
 
 
+def _direct(operation: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return an operator from the left and from the right, without NumPy's way round by `__array_ufunc__`.
+
+    A formula of numbers consists of little else, and takes a third of the time.
+    """
+
+    def left(self: "GuardedArray", other: Any) -> "GuardedArray":
+        return GuardedArray(operation(self._z, _open(other)))
+
+    def right(self: "GuardedArray", other: Any) -> "GuardedArray":
+        return GuardedArray(operation(_open(other), self._z))
+
+    return left, right
+
+
 @final
 class GuardedArray(NDArrayOperatorsMixin):
     """A complex array on which only analytic functions act."""
@@ -62,15 +78,17 @@ class GuardedArray(NDArrayOperatorsMixin):
     @staticmethod
     def step(value: np.ndarray, direction: np.ndarray) -> "GuardedArray":
         """Return value + i direction."""
-        return GuardedArray(value + 1j * direction)
+        z = np.array(value, dtype=complex)
+        z.imag = direction
+        return GuardedArray(z)
 
-    def parts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the real and imaginary parts, for the differentiator only."""
-        return np.real(self._z), np.imag(self._z)
+    def unguarded(self) -> np.ndarray:
+        """Return the complex array, for the differentiator only."""
+        return self._z
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method == "__call__" and ufunc.__name__ in ANALYTIC_UFUNCS and not options:  # nearly always
-            return GuardedArray(ufunc(*(_open(item) for item in inputs)))
+            return GuardedArray(ufunc(*map(_open, inputs)))
         if ufunc.__name__ in COMPARISONS and method == "__call__":
             _tell(*inputs)
         if ufunc.__name__ in COMPARISONS | QUESTIONS and method == "__call__":
@@ -92,6 +110,11 @@ class GuardedArray(NDArrayOperatorsMixin):
         _refuse("float() or a math.* function")
 
     __int__ = __index__ = __complex__ = __float__
+    __add__, __radd__ = _direct(operator.add)
+    __sub__, __rsub__ = _direct(operator.sub)
+    __mul__, __rmul__ = _direct(operator.mul)
+    __truediv__, __rtruediv__ = _direct(operator.truediv)
+    __pow__, __rpow__ = _direct(operator.pow)
 
     def __abs__(self) -> Never:
         _refuse("abs")

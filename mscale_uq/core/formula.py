@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
+from functools import cache
 from typing import Any, final
 
 import numpy as np
@@ -69,7 +70,7 @@ class Formula(Stage):
         """Return the result and its exact derivative, one complex evaluation per scalar input."""
         point = {name: np.asarray(values[name], dtype=float) for name in self.inputs}
         made = self._plain(list(point.values()))
-        directions = [(name, entry) for name in self._moved for entry in np.ndindex(point[name].shape)]
+        directions = [(name, entry) for name in self._moved for entry in _entries(point[name].shape)]
         tables = slopes(self._plain, point, made, directions)
         shapes = {name: point[name].shape for name in self._moved}
         blocks, first = {}, 0
@@ -184,6 +185,12 @@ class PointwiseFormula(PointwiseStage):
                 given = f"formula {self.name!r}: points depend on {name!r}, where {by!r} is not {number}"
                 raise WiringError(explain(given, "what they chose"))
         self._seen_apart.append(True)
+
+
+@cache
+def _entries(shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """Return the indices of an array's entries, row by row."""
+    return tuple(np.ndindex(shape))
 
 
 def arguments(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -210,9 +210,13 @@ class MatrixLinearization(Linearization):
 
     def vjp(self, cotangents: Values) -> Named:
         """Multiply by the transposed stored matrices."""
-        result = {name: np.zeros(shape) for name, shape in self.input_shapes.items()}
+        result: Named = {}
         for (output, name), block in self.jacobians.items():
             if output in cotangents:
                 weight = np.ravel(cotangents[output])
-                result[name] += (weight @ block.reshape(weight.size, -1)).reshape(result[name].shape)
+                part = (weight @ block.reshape(weight.size, -1)).reshape(self.input_shapes[name])
+                result[name] = result[name] + part if name in result else part
+        for name, shape in self.input_shapes.items():
+            if name not in result:
+                result[name] = np.zeros(shape)
         return result
