@@ -16,9 +16,10 @@ from lab import DISH, HEADER, MINUTES, believed, came, follow, lab, movie, short
 from typer.testing import CliRunner
 
 from mscale_uq.case.awaited import Awaited
+from mscale_uq.case.pooled import FEWEST
 from mscale_uq.case.read import read_case
 from mscale_uq.case.readers import read_with
-from mscale_uq.case.schema import ReaderSpec
+from mscale_uq.case.schema import LawSpec, ReaderSpec
 from mscale_uq.catalog import load_system
 from mscale_uq.cli.commands import app
 from mscale_uq.errors import CaseError, DataError, InputError, RunError
@@ -64,18 +65,25 @@ def test_live_and_at_once_a_movie_and_its_dish_say_the_same_to_the_last_bit(in_o
         assert np.array_equal(getattr(live, part), getattr(state, part))
 
 
-def test_a_dish_that_comes_later_is_one_reading_where_the_case_pools_it(tmp_path):
+POOLED = {
+    '{ law = "pseudobulk" }': 1,
+    '{ law = "factorial_moments", overdispersion = 0.05 }': 2,
+}
+
+
+@pytest.mark.parametrize("law", POOLED)
+def test_a_dish_that_comes_later_is_one_reading_or_two_where_the_case_pools_it(law, tmp_path):
     """As in the case on the same files that does not follow them."""
     counts = 'umi = { law = "negative_binomial", overdispersion = 0.05 }'
     case = lab(tmp_path)
-    case.write_text(case.read_text().replace(counts, 'umi = { law = "pseudobulk" }'))
+    case.write_text(case.read_text().replace(counts, f"umi = {law}"))
     lines = [line for line in movie() if line in movie()[:HEADER] or float(line.split(",")[7]) <= 65.0]
     write(tmp_path, "".join(lines))
     before = follow(case, tmp_path / "run")
     came(DISH, tmp_path / "lab")
     after = follow(case, tmp_path / "run")
-    assert (after.late, after.received) == (1, before.received + 1)
-    text = shortened("cell_state_fusion").replace(counts, 'umi = { law = "pseudobulk" }')
+    assert (after.late, after.received) == (POOLED[law], before.received + POOLED[law])
+    text = shortened("cell_state_fusion").replace(counts, f"umi = {law}")
     dishes = "".join(f'    "lab/dish_{k}.h5ad",\n' for k in (1, 2, 3, 4))
     (tmp_path / "whole.toml").write_text(text.replace(dishes, '    "lab/dish_1.h5ad",\n'))
     whole = read_case(tmp_path / "whole.toml")
@@ -280,9 +288,9 @@ def test_dishes_of_one_name_in_two_folders_are_two_dishes(tmp_path):
 def test_a_dish_that_the_run_cannot_pool_is_told_as_such_and_by_its_file(tmp_path, monkeypatch):
     came(DISH, tmp_path)
     reader = ReaderSpec(format="h5ad", columns={"umi": "reporter"}, time_unit="h")
-    files = Awaited("dishes", (tmp_path / "*.h5ad",), reader, FUSION, frozenset({"umi"}))
+    files = Awaited("dishes", (tmp_path / "*.h5ad",), reader, FUSION, {"umi": LawSpec(law="pseudobulk")})
     assert [good for good, _ in files.there()] == [True]
-    monkeypatch.setattr("mscale_uq.case.pooled.FEWEST", 201)
+    monkeypatch.setitem(FEWEST, "pseudobulk", 201)
     ((good, said),) = files.there()
     assert not good
     assert said.startswith("dish_1.h5ad: umi: 200 cells; allowed: at least 201")

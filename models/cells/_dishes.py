@@ -15,6 +15,8 @@ from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.errors import InputError, explain
 from mscale_uq.macro.redrawn import Redrawn
 from mscale_uq.observe.counts import poisson
+from mscale_uq.observe.laws import Gaussian
+from mscale_uq.observe.sequenced import pairs_counted
 
 AT_ONCE = 4  # dishes of one time that a filter tells apart
 MOST = 1000  # dishes of a fit
@@ -46,16 +48,37 @@ def counted(
     mrna_mean, dish_offset_1, dish_offset_2, dish_offset_3, dish_offset_4, capture, size_factor, dish
 ):
     """Counts expected of each cell, with the offset of its own dish among those of the time."""
-    slots = enumerate((dish_offset_1, dish_offset_2, dish_offset_3, dish_offset_4), start=1)
-    offset = sum(np.where(dish == number, one, 0.0) for number, one in slots)
+    offset = _own(dish, (dish_offset_1, dish_offset_2, dish_offset_3, dish_offset_4))
     return size_factor * capture * mrna_mean * np.exp(offset)
+
+
+def paired(
+    mrna_mean, mrna_var, dish_offset_1, dish_offset_2, dish_offset_3, dish_offset_4, capture, size_factor,
+    dish, mean_weight,
+):  # fmt: skip
+    """Pairs of molecules expected to be counted in each cell, less some of its count."""
+    offset = _own(dish, (dish_offset_1, dish_offset_2, dish_offset_3, dish_offset_4))
+    return pairs_counted(size_factor * capture * np.exp(offset), mrna_mean, mrna_var, mean_weight)
+
+
+def _own(dish, offsets):
+    return sum(np.where(dish == number, one, 0.0) for number, one in enumerate(offsets, start=1))
 
 
 def sequencer():
     """Return how a sequencer sees cells of dishes, which it destroys."""
-    stage = PointwiseFormula(counted, "umi", choice=("dish", SLOTS))
-    stage = stage.moved_by([name for name in stage.inputs if name != "dish"])
-    return ObservationOperator("umi", poisson(), stage, destructive=True, apart={"dish": AT_ONCE})
+    return _dish_reading("umi", poisson(), counted)
+
+
+def pair_counter():
+    """Return what it tells of pairs of molecules; each reading states its own standard deviation."""
+    return _dish_reading("umi_pairs", Gaussian(1.0), paired)
+
+
+def _dish_reading(quantity, law, formula):
+    stage = PointwiseFormula(formula, quantity, choice=("dish", SLOTS))
+    stage = stage.moved_by([name for name in stage.inputs if name not in ("dish", "mean_weight")])
+    return ObservationOperator(quantity, law, stage, destructive=True, apart={"dish": AT_ONCE})
 
 
 def dish_numbers(dish, cells):

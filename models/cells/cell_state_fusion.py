@@ -10,6 +10,9 @@ Observed   intensity = background + gain exp(-bleaching t) p, of each tracked ce
            together, so they are fitted by the likelihood of a Kalman filter with the exact moments
 Observed   umi ~ counts of mean size_factor capture E(m) exp(dish_offset), of cells of a dish that are gone:
            they say something of the population and of the rates, never of a tracked cell
+Observed   umi_pairs, the second factorial moment E(umi (umi - 1)) = chance^2 (Var(m) - E(m) + E(m)^2) of a
+           dish, chance = size_factor capture exp(dish_offset), less mean_weight E(umi), as law
+           `factorial_moments` has it: whether m is as noisy as the model says
 Division   a tracked cell may divide: each molecule goes to either daughter by a fair coin, and these go on
            from what their mother was; followed by filters. Dishes are read as of cells that do not divide,
            whose mRNA, halved at a division, is back after a few of its lives
@@ -30,6 +33,7 @@ from mscale_uq.models.cells._dishes import (
     first_offsets,
     offsets,
     one_for_each,
+    pair_counter,
     sequencer,
 )
 from mscale_uq.models.cells._expression import RATES, burst, fano, population, resting
@@ -49,7 +53,7 @@ from mscale_uq.macro.linear_sde import LinearSDE, matrix
 from mscale_uq.macro.side_by_side import SideBySide
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.individuals import Individuals
-from mscale_uq.observe.sequenced import ExpectedCounts
+from mscale_uq.observe.sequenced import ExpectedCounts, ExpectedPairs
 
 LIGHT = (
     Parameter("gain", "1", 1.5, lower=0, meaning="camera counts per protein"),
@@ -75,7 +79,7 @@ def fading(bleaching):
     return matrix([[-bleaching]]), 0 * matrix([[bleaching]])[0], np.zeros((1, 1))
 
 
-def forward(time=TIMES, cell=CELLS, dish=None, size_factor=None, parent=None, born=None):  # noqa: ARG001
+def forward(time=TIMES, cell=CELLS, dish=None, size_factor=None, mean_weight=None, parent=None, born=None):  # noqa: ARG001
     """Return the intensities of tracked cells at times, or, where there are size factors, counts.
 
     Those of daughters are not what their mother makes them: the law of the readings says so when it is used.
@@ -85,8 +89,10 @@ def forward(time=TIMES, cell=CELLS, dish=None, size_factor=None, parent=None, bo
     if size_factor is not None:
         number = dish_numbers(dish, row.size)
         counts = ExpectedCounts(size_factor, row, number)
-        stages = [MomentPath(population(), times, "F", "Q"), Formula(counts, "umi"), *named]
-        return ForwardModel(stages, (*RATES, CAPTURE, one_for_each(number)), ["umi"])
+        pairs = ExpectedPairs(size_factor, row, number, mean_weight)
+        read = Formula(counts, "umi"), Formula(pairs, "umi_pairs")
+        stages = [MomentPath(population(), times, "F", "Q"), *read, *named]
+        return ForwardModel(stages, (*RATES, CAPTURE, one_for_each(number)), ["umi", "umi_pairs"])
     if row.size != np.size(cell):
         raise InputError(explain(f"{row.size} times, {np.size(cell)} cells", "a cell for every time"))
     outputs = "intensity_at", "intensity_per_unit"
@@ -99,7 +105,9 @@ def forward(time=TIMES, cell=CELLS, dish=None, size_factor=None, parent=None, bo
     return ForwardModel(stages, (*RATES, *LIGHT), ["intensity"], {"frame": times})
 
 
-def space(cell=(1.0, 2.0), dish=None, size_factor=None, parent=None, born=None, dish_sd=0.1):
+def space(
+    cell=(1.0, 2.0), dish=None, size_factor=None, mean_weight=None, parent=None, born=None, dish_sd=0.1
+):
     """Return the state space of the population, the tracked cells, the dish at hand and the lamp.
 
     `parent` is the number of each cell's mother, or its own; `born` the time of the division. Each count
@@ -118,6 +126,9 @@ def space(cell=(1.0, 2.0), dish=None, size_factor=None, parent=None, born=None, 
         sources["sequencer"], parameters = sequencer(), (*parameters, CAPTURE)
         constants["size_factor"] = np.asarray(size_factor, dtype=float)
         constants["dish"] = 1.0 if dish is None else np.asarray(dish, dtype=float)
+    if mean_weight is not None:
+        sources["pair counter"] = pair_counter()
+        constants["mean_weight"] = np.asarray(mean_weight, dtype=float)
     dynamics = SideBySide([people.moments(), tracked, offsets(), lamp])
     return StateSpace([Formula(first_offsets, AT_FIRST)], dynamics, sources, parameters, constants)
 
@@ -140,8 +151,15 @@ def _confounded():
     return off(forward, "intensity", known(forward)["intensity"], translation_rate=2.0, gain=3.0)
 
 
+def _pairs():
+    """Largest deviation of pairs over the squared count from one, that of Poisson counts."""
+    made = known(forward, time=[1.0, 10.0, 1000.0], size_factor=np.array([0.7, 1.0, 1.4]))
+    return np.abs(made["umi_pairs"] / made["umi"] ** 2 - 1).max()
+
+
 LIMITS = (
     Limit("mRNA of induced cells is Poisson", _poisson, 1e-12),
+    Limit("counts of Poisson mRNA are Poisson: pairs are the squared count", _pairs, 1e-12),
     Limit("protein at rest has the exact Fano factor", _fano, 1e-10),
     Limit("the mean of a movie knows gain times translation only", _confounded, 1e-13),
 )
@@ -153,6 +171,8 @@ SYSTEM = System(
         Quantity("intensity", "1", "mean camera counts of a tracked cell", ("time", "cell", "parent", "born"),
                  tracked=True),
         Quantity("umi", "1", "molecules counted in a sequenced cell", ("time", "dish", "size_factor")),
+        Quantity("umi_pairs", "1", "pairs of molecules counted in a sequenced cell, umi (umi - 1), less "
+                 "mean_weight times umi", ("time", "dish", "size_factor", "mean_weight")),
     ),
     coordinates=(
         Quantity("time", "min", "since the gene was switched on"),
@@ -162,6 +182,7 @@ SYSTEM = System(
         Quantity("dish", "1", "number of the dish that was taken away, from 1", carried=True),
         Quantity("size_factor", "1", "how much of the cell was captured, against a usual one", lower=1e-6,
                  carried=True),
+        Quantity("mean_weight", "1", "how many times the count is taken off the pairs", carried=True),
     ),
     effective=(
         Quantity("mrna_at_rest", "1", "mean mRNA of a cell at rest"),
@@ -172,6 +193,7 @@ SYSTEM = System(
     space=space,
     limits=LIMITS,
     examples=(
-        {"time": (30.0, 30.0, 90.0), "cell": None, "dish": (1.0, 1.0, 2.0), "size_factor": (0.8, 1.3, 1.0)},
+        {"time": (30.0, 30.0, 90.0), "cell": None, "dish": (1.0, 1.0, 2.0), "size_factor": (0.8, 1.3, 1.0),
+         "mean_weight": (0.0, 1.0, 2.5)},
     ),
 )  # fmt: skip

@@ -5,16 +5,16 @@ so that models, laws and priors are what they will be. Then each row of tracks i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
 from mscale_uq.case.births import knows_parents
-from mscale_uq.case.pooled import pooled_table
+from mscale_uq.case.pooled import pooled_table, read_as
 from mscale_uq.case.readers import TRACKS, check_keys, numbered, read_with, time_name
-from mscale_uq.case.schema import ExperimentSpec, ReaderSpec
+from mscale_uq.case.schema import ExperimentSpec, LawSpec, ReaderSpec
 from mscale_uq.catalog import data_root
 from mscale_uq.core.parameter import Array, Quantity
 from mscale_uq.core.system import System
@@ -42,14 +42,14 @@ class Awaited:
     reader, system
         How they are read, and whose outputs they hold.
     pools
-        The outputs of which each dish is one reading.
+        The outputs whose cells are read as a few numbers of their dish -> their laws.
     """
 
     name: str
     patterns: tuple[Path, ...]
     reader: ReaderSpec
     system: System
-    pools: frozenset[str] = frozenset()
+    pools: Mapping[str, LawSpec] = field(default_factory=dict)
 
     def section(self) -> dict[str, Any]:
         """Return what a resolved case says of them."""
@@ -112,7 +112,8 @@ class Awaited:
             sds: dict[str, Array] = {}
             if self.pools:
                 table, sds = pooled_table(table, self.pools)
-            for output in _outputs(self.reader, self.system):
+            names = [part for name, law in self.pools.items() for part in read_as(name, law)]
+            for output in map(self.system.output, names) if names else _outputs(self.reader, self.system):
                 made += _rows(self.name, table, output, self.system, sds.get(output.name))
         return made
 

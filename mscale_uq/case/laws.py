@@ -30,6 +30,7 @@ LAWS = {
     "fluorescence": Fluorescence,
     "negative_binomial": NegativeBinomial,
     "pseudobulk": Gaussian,
+    "factorial_moments": Gaussian,
     "lognormal": Lognormal,
 }
 # law -> what may be said of it, beside `law` and `per`
@@ -39,6 +40,7 @@ LEVELS = {
     "fluorescence": ("sd", "relative", "shot", "background", "background_sd", "saturation"),
     "negative_binomial": ("overdispersion",),
     "pseudobulk": (),
+    "factorial_moments": ("overdispersion",),
     "lognormal": ("relative", "detection_limit"),
 }
 
@@ -118,7 +120,7 @@ def _law(spec: LawSpec, output: Quantity, readings: Array) -> Law:
         return _lognormal(given, output, readings)
     if spec.law == "fluorescence":
         return _fluorescence(given, output)
-    if spec.law == "pseudobulk":
+    if spec.law in ("pseudobulk", "factorial_moments"):
         return Gaussian(1.0)  # until the cells have told it: `case.pooled`
     sd: Any = 0.0
     if isinstance(spec.sd, list):

@@ -28,7 +28,7 @@ from mscale_uq.case.laws import (
     noise_operators,
 )
 from mscale_uq.case.measured import measured
-from mscale_uq.case.pooled import pooled
+from mscale_uq.case.pooled import Pooled, of_parts, pooled
 from mscale_uq.case.schema import CaseSpec, ExperimentSpec, LawSpec
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
@@ -70,7 +70,7 @@ class Plan:
     awaited
         The files that come or grow while the case is assimilated, if those are its data.
     pooled
-        The outputs that are read as one number for each dish.
+        The outputs that are numbers of a dish -> their laws in the case.
     complete
         Whether every law and every binding is known, so that what is linked to is all that is.
     """
@@ -92,7 +92,7 @@ class Plan:
     sure: bool = True
     complete: bool = True
     awaited: Awaited | None = None
-    pooled: frozenset[str] = frozenset()
+    pooled: Mapping[str, LawSpec] = field(default_factory=dict)
 
     def other_model(self, system: System, changes: Mapping[str, Any]) -> ForwardModel:
         """Return the model of the same readings with some options changed."""
@@ -143,17 +143,17 @@ def _plan(
     here, laws = f"experiment.{one.name}", {**spec.law, **one.law}
     options, knows_options = _options(spec.options, one, system, mistakes)
     files, read, said, waits = measured(one, system, folder, mistakes)
-    before, pools = len(mistakes), dict[str, ObservationOperator]()
-    data = read or _as_if(laws, system)
+    before, pools = len(mistakes), Pooled(read or _as_if(laws, system), {}, {})
     with mistakes.in_data(f"{here}.law"):
-        data, pools = pooled(laws, data, system, read is not None, waits is not None)
+        pools = pooled(laws, pools.data, system, read is not None, waits is not None)
+    data, laws = pools.data, {**laws, **of_parts(pools.laws)}
     images = _images(system, options, here, folder, mistakes)
     if not knows_options or len(mistakes) > before:
         return None  # nobody can know which parameters there are
     model = _model(system, with_images(options, images), data, here if read else "", mistakes)
     if model is None:
         return None
-    operators = {**noise_operators(laws, one, data, system, mistakes), **pools}
+    operators = {**noise_operators(laws, one, data, system, mistakes), **pools.operators}
     channels = noise_channels(laws, one, data, system, mistakes) if read else {}
     targets = {parameter.name: parameter for parameter in model.parameters}
     for quantity, operator in operators.items():
@@ -179,7 +179,7 @@ def _plan(
     return Plan(
         one.name, options, files, data, model, operators, targets, levels, bindings, reader, said,
         images, held, channels, sure=read is not None and has_laws, complete=complete,
-        awaited=waits and replace(waits, pools=frozenset(pools)), pooled=frozenset(pools),
+        awaited=waits and replace(waits, pools=pools.laws), pooled=pools.laws,
     )  # fmt: skip
 
 

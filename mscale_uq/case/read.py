@@ -24,6 +24,7 @@ from mscale_uq.case.in_time import plan_in_time
 from mscale_uq.case.laws import LAWS, plain_law
 from mscale_uq.case.live import Live
 from mscale_uq.case.model import Plan, plan_experiments
+from mscale_uq.case.pooled import of_parts
 from mscale_uq.case.priors import Unknown, bindings, unknowns
 from mscale_uq.case.schema import CaseSpec, MethodSpec
 from mscale_uq.case.system import system_of
@@ -172,10 +173,7 @@ class Case:
             "options": {**plan.options, **_beside(plan, data_folder)},
             "fixed": {name: np.asarray(value).tolist() for name, value in numbers.items()},
             "bind": {name: _link_text(link) for name, link in links.items()},
-            "law": {
-                q: {"law": "pseudobulk"} if q in plan.pooled else _law(operator.law, plan)
-                for q, operator in plan.operators.items()
-            },
+            "law": _laws(plan),
             **({"hold_out": section(plan.held)} if plan.held else {}),
         }
 
@@ -272,6 +270,12 @@ def _link_text(link: Link) -> str:
     return link.name if link.index is None else f"{link.name}[{link.index}]"
 
 
+def _laws(plan: Plan) -> dict[str, dict[str, Any]]:
+    dishes = of_parts(plan.pooled)
+    own = {q: _law(one.law, plan) for q, one in plan.operators.items() if q not in dishes}
+    return own | {q: spec.model_dump(exclude_none=True) for q, spec in plan.pooled.items()}
+
+
 def _law(law: Law, plan: Plan) -> dict[str, Any]:
     # What a model misses stands in `_model_error`.
     law = plain_law(law.noise if isinstance(law, GaussianCorrelated) else law)
@@ -289,8 +293,7 @@ def _prior(unknown: Unknown) -> dict[str, Any]:
 
 def _filled(record: Any) -> dict[str, Any]:
     """Return the fields of a record that are not None."""
-    pairs = ((field.name, getattr(record, field.name)) for field in fields(record))
-    return {name: value for name, value in pairs if value is not None}
+    return {f.name: getattr(record, f.name) for f in fields(record) if getattr(record, f.name) is not None}
 
 
 def _hash(content: Any) -> str:

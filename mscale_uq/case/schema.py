@@ -40,12 +40,20 @@ class Section(BaseModel):
 class LawSpec(Section):
     """The noise law of one output; a level is a number in the output's unit, or the name of an unknown.
 
-    With `per`, an unknown level has one entry for each place along these coordinates.
+    With `per`, an unknown level has one entry for each place along these coordinates. Of sequenced cells,
+    ``pseudobulk`` reads one number of each dish, its mean count, and ``factorial_moments`` two, the mean of
+    count (count - 1) beside it, freed of `overdispersion` (a number); both as sure as the cells scatter.
     """
 
-    law: Literal["gaussian", "student_t", "fluorescence", "negative_binomial", "pseudobulk", "lognormal"] = (
-        "gaussian"
-    )
+    law: Literal[
+        "gaussian",
+        "student_t",
+        "fluorescence",
+        "negative_binomial",
+        "pseudobulk",
+        "factorial_moments",
+        "lognormal",
+    ] = "gaussian"
     sd: Numbers | None = None
     relative: Number | None = None
     df: Number | None = None

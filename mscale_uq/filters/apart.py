@@ -1,4 +1,4 @@
-"""Covariates that only tell readings of one time apart, as their dishes: numbered over a whole source."""
+"""Covariates that only tell readings of one time apart, as their dishes: numbered over all readings."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,10 +15,11 @@ from mscale_uq.errors import DataError, explain
 def numbered(
     space: StateSpace, values: Values, observations: Sequence[Observation]
 ) -> tuple[Observation, ...]:
-    """Return observations of one time with what tells those of a source apart numbered 1, 2, .. in order.
+    """Return observations of one time with what tells them apart numbered 1, 2, .. in order.
 
     Where one of them brings such a covariate, the model's own value is that of the others. Numbers that are
-    1, 2, .. already stay.
+    1, 2, .. already stay. What is told apart has one number for all sources: two that read the same dish
+    read the same state.
 
     Raises
     ------
@@ -26,14 +27,15 @@ def numbered(
         If there are more than the operator tells apart, or one has no value.
     """
     made = list(observations)
-    for source, operator in space.observations.items():
-        mine = [place for place, one in enumerate(made) if one.source == source]
-        for name, most in operator.apart.items():
-            if not any(name in made[place].covariates for place in mine):
-                continue
-            given = [_given(made[place], name, values) for place in mine]
-            for place, own in zip(mine, _ranks(given, name, most, made[mine[0]]), strict=True):
-                made[place] = replace(made[place], covariates={**made[place].covariates, name: own})
+    limits = {name: most for operator in space.observations.values() for name, most in operator.apart.items()}
+    for name, most in limits.items():
+        sources = {source for source, operator in space.observations.items() if name in operator.apart}
+        mine = [place for place, one in enumerate(made) if one.source in sources]
+        if not any(name in made[place].covariates for place in mine):
+            continue
+        given = [_given(made[place], name, values) for place in mine]
+        for place, own in zip(mine, _ranks(given, name, most, made[mine[0]]), strict=True):
+            made[place] = replace(made[place], covariates={**made[place].covariates, name: own})
     return tuple(made)
 
 

@@ -97,6 +97,24 @@ class SequencedCells:
         among = np.asarray(variation, dtype=float) * (self.size_factors**2).sum() / total**2
         return Summary(np.log(counts / total), np.diag(1 / counts + among))
 
+    def factorial_moments(self) -> Summary:
+        """Return the sample means of y/s, and of y (y - 1)/s^2 and y_g y_h/s^2 of a cell's counts y.
+
+        The second ones are the lower triangle over the genes row by row. They estimate mu, and C + mu mu'.
+
+        Raises
+        ------
+        DataError
+            If there are fewer than three cells.
+        """
+        self._check_enough("factorial moments")
+        cells, genes = self.counts.shape
+        rows, columns = np.tril_indices(genes)
+        y, one = self.counts / self.size_factors[:, None], 1 / self.size_factors[:, None]
+        others = (self.counts[:, columns] - (rows == columns)) * one  # no pair of a molecule with itself
+        each = np.concatenate([y, y[:, rows] * others], axis=1)
+        return Summary(each.mean(axis=0), np.cov(each, rowvar=False) / cells)
+
     def moments(self) -> Summary:
         """Return estimates of mu and of C, its lower triangle row by row, one behind the other.
 
@@ -107,15 +125,8 @@ class SequencedCells:
         DataError
             If there are fewer than three cells.
         """
-        self._check_enough("factorial moments")
-        cells, genes = self.counts.shape
-        rows, columns = np.tril_indices(genes)
-        y = self.counts / self.size_factors[:, None]
-        pairs = y[:, rows] * y[:, columns]
-        pairs[:, rows == columns] -= (y / self.size_factors[:, None])[:, rows[rows == columns]]
-        each = np.concatenate([y, pairs], axis=1)
-        mean = each.mean(axis=0)
-        cov = np.cov(each, rowvar=False) / cells
+        found, genes = self.factorial_moments(), self.counts.shape[1]
+        mean, cov, (rows, columns) = found.value, found.cov, np.tril_indices(genes)
         m, V = mean[:genes], cov[:genes, :genes]
         value = np.concatenate([m, mean[genes:] - (m[rows] * m[columns] - V[rows, columns])])
         slope = np.eye(len(mean))
@@ -159,3 +170,45 @@ class ExpectedCounts:
         mean = mrna_mean if self.row is None else mrna_mean[self.row]
         offset = dish_offset if self.dish is None else dish_offset[self.dish]
         return self.size_factor * capture * mean * np.exp(offset)
+
+
+@final
+class ExpectedPairs:
+    """Plain function for a `Formula`: the pairs of molecules that cells are expected to give.
+
+    Of n molecules in a cell each is counted by the same chance, so that a cell's count y has the second
+    factorial moment E y (y - 1) = chance^2 E n (n - 1), with chance = size_factor capture exp(dish_offset).
+    From it is taken `mean_weight` times the expected count, as law `factorial_moments` has it.
+
+    Parameters
+    ----------
+    size_factor, row, dish
+        As in `ExpectedCounts`.
+    mean_weight
+        ``(cells,)``; None takes nothing off.
+    """
+
+    __name__ = "expected pairs"
+
+    def __init__(
+        self,
+        size_factor: ArrayLike,
+        row: np.ndarray | None = None,
+        dish: np.ndarray | None = None,
+        mean_weight: ArrayLike | None = None,
+    ) -> None:
+        self.size_factor = np.asarray(size_factor, dtype=float)
+        self.row, self.dish = row, dish
+        self.mean_weight = 0.0 if mean_weight is None else np.asarray(mean_weight, dtype=float)
+
+    def __call__(self, mrna_mean: Any, mrna_var: Any, dish_offset: Any, capture: Any) -> Any:
+        """Return the expected pairs ``(cells,)``."""
+        mean, var = (one if self.row is None else one[self.row] for one in (mrna_mean, mrna_var))
+        offset = dish_offset if self.dish is None else dish_offset[self.dish]
+        chance = self.size_factor * capture * np.exp(offset)
+        return pairs_counted(chance, mean, var, self.mean_weight)
+
+
+def pairs_counted(chance: Any, mean: Any, var: Any, mean_weight: Any) -> Any:
+    """Return E y (y - 1) - mean_weight E y of the molecules y of a cell that are counted by chance."""
+    return chance**2 * (var - mean + mean**2) - mean_weight * chance * mean
