@@ -1,6 +1,7 @@
 """The section ``[assimilate]``: which model, numbers, stream and filter it means."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -9,7 +10,7 @@ import scipy
 
 from mscale_uq.case.begun import begun, starts
 from mscale_uq.case.binding import Link, fixed
-from mscale_uq.case.filters import build_filter, check_name
+from mscale_uq.case.filters import build_filter, check_model, check_name
 from mscale_uq.case.model import Plan
 from mscale_uq.case.priors import Unknown
 from mscale_uq.case.schema import AssimilateSpec
@@ -17,7 +18,7 @@ from mscale_uq.case.stream import Stream, joined, state_space, stream_of
 from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import System
-from mscale_uq.errors import CaseError, InputError, explain, near_match
+from mscale_uq.errors import CaseError, ForwardFailure, InputError, explain, near_match
 from mscale_uq.filters import augment
 from mscale_uq.filters.apart import numbered
 from mscale_uq.filters.filter import Filter
@@ -100,6 +101,8 @@ def plan_assimilation(
         _check_start(plain, stream)
         _check_apart(plain, stream)
         filter = build_filter(spec, space)
+        with suppress(ForwardFailure):  # at these numbers: the run will say so
+            check_model(filter, space, theta, stream.observations)
         settings = spec.model_dump(exclude_none=True, exclude_defaults=True)
         lag = spec.lag if spec.filter != "ienks" else None
         made.append(

@@ -1,10 +1,14 @@
 """The filters a case may name, and which of its settings each of them has."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mscale_uq.case.filter_names import FILTERS
 from mscale_uq.case.schema import AssimilateSpec
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CaseError, explain, near_match
 from mscale_uq.filters.analysis import Analysis
@@ -20,16 +24,19 @@ from mscale_uq.filters.kalman import Kalman
 from mscale_uq.filters.laplace import LaplaceKalman
 from mscale_uq.filters.letkf import LETKF
 from mscale_uq.filters.localisation import Localisation
+from mscale_uq.filters.loop import prepared, start
 from mscale_uq.filters.node_sum import GaussianSum, check
 from mscale_uq.filters.particle import ParticleFilter
+from mscale_uq.filters.records import EnsembleState
 from mscale_uq.filters.serial import Serial
 from mscale_uq.filters.sigma_point import SigmaPointKalman
 from mscale_uq.filters.sigma_rules import Cubature, Unscented
 from mscale_uq.filters.square_root import SquareRootKalman
 from mscale_uq.filters.stochastic import Stochastic
-from mscale_uq.filters.whole import WholeStream
+from mscale_uq.filters.whole import WholeStream, refuse_noise
 from mscale_uq.io.units import to_unit
 
+Given = Mapping[str, Any]  # the settings that a case names
 PASSES = 20  # of the iterated filters
 GAUSSIAN: Mapping[str, Callable[..., Filter]] = {
     "kalman": Kalman,
@@ -92,23 +99,81 @@ def build_filter(spec: AssimilateSpec, space: StateSpace) -> Filter | WholeStrea
         raise CaseError(explain(f"smooth: {spec.filter!r} does not look back", allowed))
     if "lag" in given and spec.filter in ANALYSES and not spec.smooth:
         raise CaseError(explain("lag: nothing looks back", "smooth = true", "or leave it out"))
-    members = {"size": given["members"]} if "members" in given else {}
-    rest = {name: given[name] for name in ("rotation", "outlier_sd", "most_lost", "jitter") if name in given}
-    if spec.filter in GAUSSIAN:
-        return GAUSSIAN[spec.filter](**rest)
-    if spec.filter == "gaussian_sum":
+    if spec.filter in MAKERS:
+        return MAKERS[spec.filter](given)
+    rest = _some(given, "rotation", "outlier_sd", "most_lost")
+    return EnsembleKalman(_analysis(spec, space), inflation=_inflation(given), **_size(given), **rest)
+
+
+def check_model(
+    filter: Filter | WholeStream, space: StateSpace, theta: Values, observations: Sequence[Observation]
+) -> None:
+    """Refuse a model that the filter cannot run, as far as one step from its start and its sources tell.
+
+    Filters that take any model are not asked; what the model fails at is told by the run.
+
+    Raises
+    ------
+    InputError
+        Saying what stands in the way.
+    """
+    if isinstance(filter, GaussianSum):
         check(space)
-        return GaussianSum(**members)
-    if spec.filter == "particle":
-        return ParticleFilter(**members, **rest)
-    if spec.filter == "esmda":
-        alphas = {"alphas": tuple(given["alphas"])} if "alphas" in given else {}
-        return WholeStream(ESMDA(**alphas, analysis=ETKF()), **members)
-    inflation = Inflation(**{ours: given[name] for name, ours in WIDENING.items() if name in given})
-    if spec.filter == "ienks":
-        lag = {"lag": given["lag"]} if "lag" in given else {}
-        return IEnKS(**members, **lag, **rest, inflation=inflation)
-    return EnsembleKalman(_analysis(spec, space), inflation=inflation, **members, **rest)
+    later = [one for one in observations if one.time > space.start]
+    if not later or not isinstance(filter, Kalman | SquareRootKalman | IEnKS | WholeStream):
+        return
+    time = later[0].time
+    if isinstance(filter, Kalman | SquareRootKalman):
+        of_each = {one.source: replace(one, time=time) for one in reversed(later)}
+        start(filter, space, theta).update(*of_each.values())
+        return
+    values = prepared(space, theta)
+    begin = EnsembleState(space.start, space.initial(values)[0][None])
+    name = "ienks" if isinstance(filter, IEnKS) else "esmda"
+    refuse_noise(space, values, begin, time, name, 'an ensemble filter, "etkf" say')
+
+
+def _gaussian(make: Callable[..., Filter], given: Given) -> Filter:
+    return make(**_some(given, "outlier_sd"))
+
+
+def _gaussian_sum(given: Given) -> Filter:
+    return GaussianSum(**_size(given))
+
+
+def _particle(given: Given) -> Filter:
+    return ParticleFilter(**_size(given), **_some(given, "jitter"))
+
+
+def _esmda(given: Given) -> WholeStream:
+    alphas = {"alphas": tuple(given["alphas"])} if "alphas" in given else {}
+    return WholeStream(ESMDA(**alphas, analysis=ETKF()), **_size(given))
+
+
+def _ienks(given: Given) -> Filter:
+    return IEnKS(**_size(given), **_some(given, "lag", "rotation"), inflation=_inflation(given))
+
+
+# filter -> how it is made of its settings; those of `ANALYSES` need the model's places, too
+MAKERS: Mapping[str, Callable[[Given], Filter | WholeStream]] = {
+    **{name: partial(_gaussian, make) for name, make in GAUSSIAN.items()},
+    "gaussian_sum": _gaussian_sum,
+    "particle": _particle,
+    "esmda": _esmda,
+    "ienks": _ienks,
+}
+
+
+def _some(given: Given, *names: str) -> dict[str, Any]:
+    return {name: given[name] for name in names if name in given}
+
+
+def _size(given: Given) -> dict[str, Any]:
+    return {"size": given["members"]} if "members" in given else {}
+
+
+def _inflation(given: Given) -> Inflation:
+    return Inflation(**{ours: given[name] for name, ours in WIDENING.items() if name in given})
 
 
 def check_name(name: str) -> None:

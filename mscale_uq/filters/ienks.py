@@ -19,6 +19,7 @@ from mscale_uq.filters.innovation import Innovation, divide_noise, innovation, n
 from mscale_uq.filters.records import EnsembleState, Purpose, StepInfo, interval
 from mscale_uq.filters.rotation import rotated
 from mscale_uq.filters.sight import Sight, look
+from mscale_uq.filters.whole import refuse_noise
 
 PLAIN = EnsembleKalman()  # moves members; its analysis is not used
 
@@ -96,11 +97,8 @@ class IEnKS(Filter):
         self, space: StateSpace, values: Values, state: WindowState, time: float, key: int = 0
     ) -> WindowState:
         """Return the members at `time`; the window's origin stays."""
-        if time > state.time and np.any(
-            space.dynamics.noise_at(state.members.mean(axis=0), state.time, time, values)
-        ):
-            raise InputError(explain("ienks: the dynamics states noise", "none", "use enks"))
         here = EnsembleState(state.time, state.members)
+        refuse_noise(space, values, here, time, "ienks", "use enks")
         there = PLAIN.forecast(space, values, here, time, key)
         return WindowState(time, there.members, state.origin, state.between, there.lost)
 

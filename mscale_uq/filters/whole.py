@@ -147,10 +147,7 @@ def fly(space: StateSpace, values: Values, origin: EnsembleState, groups: Groups
     now, sights, paths, readings = origin, [], [], []
     for together in groups:
         time = together[0].time
-        if time > now.time and np.any(
-            space.dynamics.noise_at(now.members.mean(axis=0), now.time, time, values)
-        ):
-            raise InputError(explain("esmda: the dynamics states noise", "none", "an ensemble filter"))
+        refuse_noise(space, values, now, time, "esmda", "an ensemble filter")
         sight = look(space, values, sorted(together, key=attrgetter("source")), time).uncensored()
         there, predicted = _arrive(space, values, now, sight, time, key)
         now = EnsembleState(time, there)
@@ -160,6 +157,14 @@ def fly(space: StateSpace, values: Values, origin: EnsembleState, groups: Groups
     return Flight(
         tuple(s.observations[0].time for s in sights), tuple(sights), tuple(paths), np.hstack(readings)
     )
+
+
+def refuse_noise(
+    space: StateSpace, values: Values, now: EnsembleState, time: float, name: str, instead: str
+) -> None:
+    """Refuse dynamics that state noise on the way to `time`, which a smoother of the start leaves out."""
+    if time > now.time and np.any(space.dynamics.noise_at(now.members.mean(axis=0), now.time, time, values)):
+        raise InputError(explain(f"{name}: the dynamics states noise", "none", instead))
 
 
 def _arrive(

@@ -160,6 +160,20 @@ def test_a_dish_read_as_pseudobulk_is_one_normal_reading_of_a_usual_cell(tmp_pat
     assert [float(o.noise.item()) for o in readings] == pytest.approx([sd])
 
 
+@pytest.mark.parametrize(
+    ("filter", "said"),
+    [
+        ("esmda", "esmda: the dynamics states noise"),
+        ("ienks", "ienks: the dynamics states noise"),
+        ("kalman", "affine in the state"),
+        ("square_root", "affine in the state"),
+    ],
+)
+def test_a_filter_that_cannot_run_the_model_is_refused_when_the_case_is_read(filter, said, tmp_path):
+    with pytest.raises(CaseError, match=f"assimilate: .*{said}"):
+        write(tmp_path, ('filter = "gaussian_sum"\nmembers = 1024', f'filter = "{filter}"'))
+
+
 def test_a_pseudobulk_that_cannot_be_is_refused(tmp_path):
     movie = ('intensity = { law = "fluorescence", sd = 40 }', 'intensity = { law = "pseudobulk" }')
     with pytest.raises(CaseError, match="no size_factor"):
