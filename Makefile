@@ -6,7 +6,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 	if $$python $(NEW_ENOUGH) 2>/dev/null; then echo $$python; break; fi; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# Each worker begins with one half, in order: what a module prepares is prepared once.
+# Each worker begins with one half, in order: what a module prepares is prepared once. Long ones stand at the head of
+# each half (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 LOCK_TOOL := .cache/lock-tool
 # What the tests need is locked; `peers` and `umbridge` are not.

@@ -9,6 +9,13 @@ import pytest
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache"
 
+# Files whose slow tests take minutes. xdist gives each of two workers one half of all tests, and lets the one
+# that is through steal from the other: long ones at the head of both halves leave no worker alone at the end.
+LONG = (
+    ("test_notebooks.py", "test_twin_fusion.py", "test_sinoatrial_cell.py"),
+    ("test_kill.py", "test_planted_defects.py", "test_calibration_of_a_case.py"),
+)
+
 # Tests run in parallel processes; threads inside them would only fight for the same cores.
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[threads] = "1"
@@ -16,6 +23,15 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "N
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE / "numba"))
 os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={CACHE / 'pytensor'}")
+
+
+@pytest.hookimpl(trylast=True)  # after those that are not asked for are left out
+def pytest_collection_modifyitems(items):
+    """Let each worker begin with long ones; what a module prepares stays together."""
+    heads = [[item for name in names for item in items if item.path.name == name] for names in LONG]
+    rest = [item for item in items if item.path.name not in {name for names in LONG for name in names}]
+    cut = max(0, len(items) // 2 - len(heads[0]))
+    items[:] = [*heads[0], *rest[:cut], *heads[1], *rest[cut:]]
 
 
 def toy_systems():
