@@ -27,6 +27,7 @@ from mscale_uq.case.laws import (
     noise_levels,
     noise_operators,
 )
+from mscale_uq.case.light import above_background
 from mscale_uq.case.measured import measured
 from mscale_uq.case.pooled import Pooled, of_parts, pooled
 from mscale_uq.case.schema import CaseSpec, ExperimentSpec, LawSpec
@@ -174,6 +175,10 @@ def _plan(
         held = held_out(one.hold_out, data) if read else {}
     reader = one.reader.model_dump(exclude_unset=True) if one.reader else {}
     bindings = bindings_of(spec, one, targets, mistakes)
+    for quantity in laws.keys() & operators.keys():
+        with mistakes.at(law_key(quantity, one)):
+            of, output = operators[quantity], system.output(quantity)
+            operators[quantity] = above_background(of, laws[quantity], output, targets, bindings)
     has_laws = all(law_of(name, laws, data.outputs) for name in operators)
     complete = has_laws and links_are_known(one, targets)
     return Plan(

@@ -160,6 +160,25 @@ def test_a_dish_read_as_pseudobulk_is_one_normal_reading_of_a_usual_cell(tmp_pat
     assert [float(o.noise.item()) for o in readings] == pytest.approx([sd])
 
 
+PLAIN = '{ law = "fluorescence", sd = 40 }'
+SHOT = '{ law = "fluorescence", sd = 40, shot = 0.5, background = %s }'
+LAPLACE = 'filter = "gaussian_sum"\nmembers = 1024', 'filter = "laplace"'
+
+
+def test_noise_grows_with_the_light_above_the_one_background_of_model_and_law(tmp_path):
+    fixed, unknown = "background = 100\n", 'background = { dist = "normal", mean = 100, sd = 5 }\n'
+    silent = PLAIN, SHOT.replace(", background = %s", "")
+    case = write(tmp_path, silent, LAPLACE)
+    sources = case.assimilating.space.observations
+    for law in (case.plans[0].operators["intensity"].law.noise, sources["microscope"].law):
+        assert law.own(np.array([100.0, 300.0]), np.zeros(2), {}).tolist() == [1600.0, 1600.0 + 0.5 * 200]
+    with pytest.raises(CaseError, match=r"law.intensity: background = 0, .* fixed at 100; allowed: one"):
+        write(tmp_path, (PLAIN, SHOT % 0), LAPLACE)
+    learned = fixed, "", "[prior]\n", f"[prior]\n{unknown}"
+    with pytest.raises(CaseError, match=r"law.intensity: no background, where the parameter is unknown"):
+        write(tmp_path, silent, learned[:2], learned[2:], LAPLACE)
+
+
 @pytest.mark.parametrize(
     ("filter", "said"),
     [
