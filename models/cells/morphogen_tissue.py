@@ -4,10 +4,11 @@ A few cells at one end make the morphogen; it hops between neighbours and is deg
 A profile at rest shows its reach sqrt(D/k) and its height alone; profiles in time tell all three rates, and
 without a known brightness all but the influx. Chance is played in patches of cells, one for each cell of the
 macroscopic mesh, with the same random numbers at every parameter value; what it leaves uncertain is part of
-the variance of every reading.
+the variance of every reading. Molecules move independently, so that the kinetics are linear: no macroscopic
+state is lifted. Every patch begins in the same fixed numbers, steep and many, and two factors come back.
 
 Cell      hops to either neighbour at the rate D/a^2, degradation at the rate k, by chance: in a burst,
-          patches of cells of width a give flux and loss, each with its error
+          patches of cells of width a give flux over slope and loss over number, each with its error
 Macro     dc/dt = d/dx (D* dc/dx) - k* c, influx j at x = 0, nothing through the far end
 Observed  fluorescence(time, x) = brightness c + background
 Limits    c = j/sqrt(D k) exp(-x/L) at rest, L = sqrt(D/k); from an empty tissue times

@@ -1,7 +1,7 @@
 """A composite panel bent in its plane: image correlation sees displacements, two scales explain them (FE2).
 
 At every quadrature point of the panel the strain drives a periodic cell of matrix and inclusions, which
-hands back mean stress and tangent. Stiff inclusions hardly show how stiff they are once the matrix carries
+hands back mean stress and tangent; one cell serves all points where matrix and inclusions are linear. Stiff inclusions hardly show how stiff they are once the matrix carries
 the strain; layers along the span do, since they are stretched. Share and modulus of the inclusions trade off.
 
 Cell      div sigma = 0, periodic fluctuation around the strain E: sigma = kappa tr(eps) I + 2 mu(e) dev(eps),

@@ -113,7 +113,8 @@ class Implicit(Stage):
     def solutions(self, values: Values, low: float = -np.inf, high: float = np.inf) -> tuple[Point, ...]:
         """Return every solution on the branch, in its order, through all folds, stable and not.
 
-        The branch ends where what it goes along leaves (low, high). Stability is that of du/dt = residual.
+        The branch ends where what it goes along leaves (low, high). Solutions that no fold connects to its
+        beginning (isolas, other sides of a pitchfork) are not found. Stability is that of du/dt = residual.
 
         Raises
         ------
