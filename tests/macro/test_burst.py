@@ -25,19 +25,24 @@ def tissue(cells, ends="closed"):
     return CellRow("tissue", LIGAND, DECAY, {"ligand": "hop"}, cells, ends)
 
 
-def walkers(level, slope, cells, faces, hop, time, free):
-    """Mean and variance of the net flux, meant over middle faces, of independent walkers that start Poisson.
-
-    Places -1 and `cells` are outside. A walker crosses a face once more to the right than to the left if it
-    ends on its right and began on its left, whatever it did between.
-    """
+def moved(cells, hop, time, free):
+    """Where a walker is after a time, by where it began ``(cells, cells + 2)``: the ends are outside."""
     Q = np.zeros((cells + 2, cells + 2))
     for i in range(1, cells + 1):
         for j in (i - 1, i + 1):
             if free or 1 <= j <= cells:
                 Q[i, j] += hop
                 Q[i, i] -= hop
-    P = expm(time * Q)[1:-1]
+    return expm(time * Q)[1:-1]
+
+
+def walkers(level, slope, cells, faces, hop, time, free):
+    """Mean and variance of the net flux, meant over middle faces, of independent walkers that start Poisson.
+
+    Places -1 and `cells` are outside. A walker crosses a face once more to the right than to the left if it
+    ends on its right and began on its left, whatever it did between.
+    """
+    P = moved(cells, hop, time, free)
     start, end = np.arange(cells)[:, None], np.arange(-1, cells + 1)[None, :]
     first = cells // 2 - 1 - (faces - 1) // 2
     crossed = sum(
@@ -173,9 +178,14 @@ def test_the_variance_of_a_flux_through_one_face_is_that_of_brownian_walkers():
 
 
 def test_fluxes_meant_over_the_core_scatter_less_than_displacements_of_those_that_start_in_it():
-    """Over a core of width 1 the latter have variance 2 D C / (w t) = 400."""
-    cells, width = 120, 0.1
-    assert walkers(200 * width, 0.0, cells, 11, 1 / width**2, 1.0, free=False)[1] < 226 < 400
+    """Sum of displacements over w t: their mean square is 2 D t, so that its variance is 2 D C / (w t) = 400."""
+    cells, width, core = 120, 0.1, 10  # w = 1, C = 200, D = t = 1
+    place = width * np.arange(-1, cells + 1)
+    start = np.arange((cells - core) // 2, (cells + core) // 2)
+    P = moved(cells, 1 / width**2, 1.0, free=False)[start]
+    displaced = 200 * width * np.sum(P * (place - place[start + 1][:, None]) ** 2)
+    assert displaced == pytest.approx(400, rel=1e-3)
+    assert walkers(200 * width, 0.0, cells, 11, 1 / width**2, 1.0, free=False)[1] < 226
 
 
 @pytest.mark.parametrize("reading", ["counts", "rates"])

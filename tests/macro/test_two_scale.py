@@ -131,7 +131,7 @@ def test_newtons_method_is_quadratic_with_the_consistent_tangent_and_with_no_oth
     soft = Composite(Laminate(), ("E_m", "nu_m", "e_0", "m"), ("E_i", "nu_i"), "f")
     consistent, r = exponents(ElasticCell(soft))
     clear = r[2:] > r[0] + np.log(1e-12)  # the last residual is round-off
-    assert consistent[clear].max() >= 1.8
+    assert consistent[clear][-1] == pytest.approx(2.0, abs=0.2)  # those before it are of the way there
     assert len(r) <= 9
     secant, r = exponents(Secant(ElasticCell(soft)))
     assert secant[1:].max() < 1.1
