@@ -35,8 +35,8 @@ from mscale_uq.errors import ParameterError, explain
 from mscale_uq.macro.boundary import Dirichlet, Robin, Source
 from mscale_uq.macro.coefficient import Coefficient
 from mscale_uq.macro.diffusion import DiffusionProblem
+from mscale_uq.macro.heater import Heater
 from mscale_uq.macro.mesh import aligned_nodes, tensor_mesh
-from mscale_uq.macro.patch import Patch
 from mscale_uq.macro.steady import SteadyDiffusion
 from mscale_uq.macro.transient import TransientDiffusion
 from mscale_uq.observe.laws import Gaussian
@@ -102,7 +102,7 @@ def plate(basis, side, storage=None):
         basis,
         conductivity=Coefficient("K_eff", "tensor"),
         storage=storage,
-        sources=Source("heater_power", Patch(*(side * np.array([HEATER_X, HEATER_Y]).T))),
+        sources=Source("heater_power", Heater(*(side * np.array([HEATER_X, HEATER_Y]).T))),
         boundaries={"left": Dirichlet("cold_temperature"), "right": air, "bottom": air, "top": air},
         fluxes={"cold_side_inflow": "left"},
         name="heat in the plate",

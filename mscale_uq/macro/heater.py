@@ -1,4 +1,4 @@
-"""`Patch`: one unit of a source, spread evenly over a box."""
+"""`Heater`: one unit of a source, spread evenly over a box."""
 
 from dataclasses import dataclass
 from typing import final
@@ -11,7 +11,7 @@ from mscale_uq.errors import InputError, explain
 
 @final
 @dataclass(frozen=True)
-class Patch:
+class Heater:
     """A source profile whose integral is one, constant inside a box and zero outside.
 
     With it, the strength of a `Source` is the whole amount: the power of a heater, not its density. Element
@@ -34,7 +34,7 @@ class Patch:
     def __post_init__(self) -> None:
         if len(self.lower) != len(self.upper) or not np.all(np.less(self.lower, self.upper)):
             raise InputError(
-                explain(f"a patch from {self.lower} to {self.upper}", "lower < upper, everywhere")
+                explain(f"a heater from {self.lower} to {self.upper}", "lower < upper, everywhere")
             )
 
     def __call__(self, points: Array) -> Array:

@@ -7,18 +7,18 @@ from skfem import Basis, ElementQuad1
 from mscale_uq.errors import InputError
 from mscale_uq.macro.boundary import Dirichlet, Source
 from mscale_uq.macro.diffusion import DiffusionProblem
+from mscale_uq.macro.heater import Heater
 from mscale_uq.macro.mesh import tensor_mesh
-from mscale_uq.macro.patch import Patch
 from mscale_uq.macro.steady import SteadyDiffusion
 
 
-def test_a_patch_pours_out_exactly_its_strength():
-    """What a patch feeds in leaves through the held sides, to round-off."""
+def test_a_heater_pours_out_exactly_its_strength():
+    """What a heater feeds in leaves through the held sides, to round-off."""
     nodes = np.linspace(0, 1, 9)
     problem = DiffusionProblem(
         Basis(tensor_mesh(nodes, nodes), ElementQuad1()),
         conductivity=1.0,
-        sources=Source("power", Patch((0.25, 0.5), (0.5, 0.875))),
+        sources=Source("power", Heater((0.25, 0.5), (0.5, 0.875))),
         boundaries={"left": Dirichlet(0.0)},
         fluxes={"inflow": "left"},
     )
@@ -29,11 +29,11 @@ def test_a_patch_pours_out_exactly_its_strength():
 @pytest.mark.parametrize(
     ("lower", "upper"), [((0.0, 0.5), (1.0, 0.5)), ((0.0,), (1.0, 1.0)), ((1.0,), (0.0,))]
 )
-def test_an_empty_patch_is_refused(lower, upper):
+def test_an_empty_heater_is_refused(lower, upper):
     with pytest.raises(InputError, match="lower < upper"):
-        Patch(lower, upper)
+        Heater(lower, upper)
 
 
-def test_a_patch_pickles():
-    patch = Patch((0.0,), (0.5,))
-    assert pickle.loads(pickle.dumps(patch)) == patch
+def test_a_heater_pickles():
+    heater = Heater((0.0,), (0.5,))
+    assert pickle.loads(pickle.dumps(heater)) == heater
