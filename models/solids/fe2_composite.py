@@ -1,8 +1,9 @@
 """A composite panel bent in its plane: image correlation sees displacements, two scales explain them (FE2).
 
 At every quadrature point of the panel the strain drives a periodic cell of matrix and inclusions, which
-hands back mean stress and tangent; one cell serves all points where matrix and inclusions are linear. Stiff inclusions hardly show how stiff they are once the matrix carries
-the strain; layers along the span do, since they are stretched. Share and modulus of the inclusions trade off.
+hands back mean stress and tangent; one cell serves all points where both are linear. Stiff inclusions hardly
+show how stiff they are once the matrix carries the strain; layers along the span do, since they are
+stretched. Share and modulus of the inclusions trade off.
 
 Cell      div sigma = 0, periodic fluctuation around the strain E: sigma = kappa tr(eps) I + 2 mu(e) dev(eps),
           mu(e) = mu_0 (1 + (e/e_0)^2)^((m-1)/2) in a softening matrix; layers with their normal along y, or a
