@@ -26,12 +26,14 @@ OVERHEATING = 10.0  # K, about how far a body heats itself until it runs away
 NAMES = (*LOADS, *HOPPING, *LOSSES, *BODY)  # the order of p in the rates
 
 
-@kernel(error_model="python")
-def hopping(T, ref, Em, s, kB, T_ref):
-    """Conductivity at T, given that at T_ref."""
-    barrier = Em / kB * (1 / T - 1 / T_ref)
-    scatter = (s / kB) ** 2 / 2 * (1 / T**2 - 1 / T_ref**2)
-    return ref * T_ref / T * np.exp(-barrier - scatter)
+def conductivity(temperature, conductivity_ref, migration_energy, disorder, boltzmann, reference):
+    """By Arrhenius with 1/T, bent by the scatter of the barriers, from that at the reference temperature."""
+    u = (1 / temperature - 1 / reference) / boltzmann
+    v = (1 / temperature**2 - 1 / reference**2) / boltzmann**2
+    return conductivity_ref * reference / temperature * np.exp(-migration_energy * u - disorder**2 / 2 * v)
+
+
+hopping = kernel(error_model="python")(conductivity)  # the same law in the rates
 
 
 @kernel(error_model="python")
@@ -76,13 +78,6 @@ def driven(t, y, p, dy):  # noqa: ARG001
 
 
 RATES = {"along": along, "across": across, "driven": driven}
-
-
-def conductivity(temperature, conductivity_ref, migration_energy, disorder, boltzmann, reference):
-    """The same law as a formula: Arrhenius with 1/T, bent by the scatter of the barriers."""
-    u = (1 / temperature - 1 / reference) / boltzmann
-    v = (1 / temperature**2 - 1 / reference**2) / boltzmann**2
-    return conductivity_ref * reference / temperature * np.exp(-migration_energy * u - disorder**2 / 2 * v)
 
 
 def settings(o, supply):

@@ -100,45 +100,60 @@ PORTS = {
     "drive_shift": "angiogenic_drive",
 }
 MOVED = tuple(NETWORK.index(parameter) for parameter in PORTS.values())
-# Places in the state, in its order.
+# Places in the state, in its order, and those of the parameters, as `NETWORK` and OXYGEN have them.
 V, K, A, E, X_E, X_P, INFLAMED, G, LOG_ALPHA, LOG_S, LOG_KAPPA, FOUND = range(len(NETWORK_STATE))
+(
+    STIMULATION, INHIBITION, ANGIOSTATIN_EFFECT, ENDOSTATIN_EFFECT, ANGIOSTATIN_CLEARANCE,
+    ENDOSTATIN_CLEARANCE, DRIVE,
+    MITOGEN, INDEPENDENCE, INFLAMED_GROWTH, EFFECTOR_LOSS, SUPPRESSOR_EFFECT,
+    FUNCTION, TURNOVER, DAMAGE_RESPONSE,
+    DIVISION_RATE, BASAL_DEATH, SUPPRESSED_DEATH,
+    INFLAMMATION_RATE, INFLAMING_VOLUME, INFLAMMATION_LOSS,
+    MUTAGENESIS, INFLAMED_MUTAGENESIS, REPAIR,
+    INDEPENDENCE_DRIFT, FUNCTION_DRIFT, DRIVE_DRIFT, MUTATION_RATE,
+    OXYGEN_DIFFUSIVITY, OXYGEN_DEMAND,
+) = range(len(NETWORK) + len(OXYGEN))  # fmt: skip
+GROWTH_RATE = ALONE.index("growth_rate")
+# Activities at which effector and suppressor act at half of their strength.
+HALF_EFFECTOR, HALF_SUPPRESSOR = 0.3, 0.5
 
 
 @kernel(error_model="python")
 def tissue(y, p, growth, death, drive, dy):
     """Volume follows capacity (Gompertz); the tumour drives vessels, its surface and drugs inhibit them."""
-    b, d, e_A, e_E, clearance_A, clearance_E = p[0], p[1], p[2], p[3], p[4], p[5]
-    lost = d * np.exp(2 * y[V] / 3) + e_A * y[A] + e_E * y[E]
+    by_drugs = p[ANGIOSTATIN_EFFECT] * y[A] + p[ENDOSTATIN_EFFECT] * y[E]
+    lost = p[INHIBITION] * np.exp(2 * y[V] / 3) + by_drugs
     dy[V] = growth * (y[K] - y[V]) - death
-    dy[K] = b * drive * np.exp(y[V] - y[K]) - lost
-    dy[A], dy[E] = -clearance_A * y[A], -clearance_E * y[E]
+    dy[K] = p[STIMULATION] * drive * np.exp(y[V] - y[K]) - lost
+    dy[A], dy[E] = -p[ANGIOSTATIN_CLEARANCE] * y[A], -p[ENDOSTATIN_CLEARANCE] * y[E]
 
 
 @kernel(error_model="python")
 def molecular(y, p, dy):
     """Mitogens and inflammation drive the effector, which the suppressor holds, as damage makes it."""
-    g, alpha, inflamed, loss, effect = p[7], p[8], p[9], p[10], p[11]
-    s, turnover, damage = p[12], p[13], p[14]
-    dy[X_E] = (g + alpha + inflamed * y[INFLAMED]) * (1 - y[X_E]) - loss * y[X_E] - effect * y[X_P] * y[X_E]
-    dy[X_P] = turnover * (s * (1 + damage * y[G]) * (1 - y[X_P]) - y[X_P])
+    signal = p[MITOGEN] + p[INDEPENDENCE] + p[INFLAMED_GROWTH] * y[INFLAMED]
+    dy[X_E] = signal * (1 - y[X_E]) - p[EFFECTOR_LOSS] * y[X_E] - p[SUPPRESSOR_EFFECT] * y[X_P] * y[X_E]
+    made = p[FUNCTION] * (1 + p[DAMAGE_RESPONSE] * y[G])
+    dy[X_P] = p[TURNOVER] * (made * (1 - y[X_P]) - y[X_P])
 
 
 @kernel(error_model="python")
-def cellular(y, p):
+def cellular(effector, suppressor, division_rate, basal_death, suppressed_death):
     """Rates at which cells divide and die, as effector and suppressor say."""
-    most, basal, suppressed = p[15], p[16], p[17]
-    division = most * y[X_E] ** 2 / (0.09 + y[X_E] ** 2) / (1 + (y[X_P] / 0.5) ** 2)
-    return division, basal + suppressed * y[X_P] ** 2 / (0.25 + y[X_P] ** 2)
+    driven = effector**2 / (HALF_EFFECTOR**2 + effector**2)
+    held = (suppressor / HALF_SUPPRESSOR) ** 2
+    return division_rate * driven / (1 + held), basal_death + suppressed_death * held / (1 + held)
 
 
 @kernel(error_model="python")
 def meta(y, p, dy):
     """A large tumour inflames; this, and chance, damage the genome; parameters drift with the damage."""
-    rate, half, loss, chance, inflamed, repair = p[18], p[19], p[20], p[21], p[22], p[23]
-    dy[INFLAMED] = rate / (1 + half * np.exp(-y[V])) - loss * y[INFLAMED]
-    dy[G] = (chance + inflamed * y[INFLAMED]) * (1 - y[G]) - repair * y[G]
-    dy[LOG_ALPHA], dy[LOG_S], dy[LOG_KAPPA] = p[24] * y[G], -p[25] * y[G], p[26] * y[G]
-    dy[FOUND] = p[27] * y[G]
+    inflaming = p[INFLAMMATION_RATE] / (1 + p[INFLAMING_VOLUME] * np.exp(-y[V]))
+    dy[INFLAMED] = inflaming - p[INFLAMMATION_LOSS] * y[INFLAMED]
+    damage = p[MUTAGENESIS] + p[INFLAMED_MUTAGENESIS] * y[INFLAMED]
+    dy[G] = damage * (1 - y[G]) - p[REPAIR] * y[G]
+    dy[LOG_ALPHA], dy[LOG_S] = p[INDEPENDENCE_DRIFT] * y[G], -p[FUNCTION_DRIFT] * y[G]
+    dy[LOG_KAPPA], dy[FOUND] = p[DRIVE_DRIFT] * y[G], p[MUTATION_RATE] * y[G]
 
 
 @kernel(error_model="python")
@@ -160,24 +175,24 @@ def by_chance(t, y, p, g):  # noqa: ARG001
 
 def alone(t, y, p, dy):  # noqa: ARG001  (autonomous)
     """The tissue, whose cells divide at a constant rate and do not die."""
-    tissue(y, p, p[6], 0.0, 1.0, dy)
+    tissue(y, p, p[GROWTH_RATE], 0.0, 1.0, dy)
 
 
 def network(t, y, p, dy):  # noqa: ARG001
     """All modules; `tissue` reads its drive through a port as well."""
     q = through_ports(y, p)
     molecular(y, q, dy)
-    growth, death = cellular(y, q)
-    tissue(y, q, growth, death, q[6], dy)
+    growth, death = cellular(y[X_E], y[X_P], q[DIVISION_RATE], q[BASAL_DEATH], q[SUPPRESSED_DEATH])
+    tissue(y, q, growth, death, q[DRIVE], dy)
     meta(y, q, dy)
 
 
 def avascular(t, y, p, dy):  # noqa: ARG001
-    """The same modules around a spheroid: cells divide where oxygen reaches them, p[28:] says how far."""
+    """The same modules around a spheroid: cells divide where oxygen reaches them."""
     q = through_ports(y, p)
     molecular(y, q, dy)
-    growth, death = cellular(y, q)
-    dy[V] = growth * living_share(y[V], q[28], q[29]) - death
+    growth, death = cellular(y[X_E], y[X_P], q[DIVISION_RATE], q[BASAL_DEATH], q[SUPPRESSED_DEATH])
+    dy[V] = growth * living_share(y[V], q[OXYGEN_DIFFUSIVITY], q[OXYGEN_DEMAND]) - death
     dy[K] = dy[A] = dy[E] = 0 * y[V]
     meta(y, q, dy)
 

@@ -21,20 +21,31 @@ OXYGEN = (
 )
 
 
-@kernel
-def living_share(log_volume, diffusivity, demand):
-    """Share of the volume that oxygen reaches; the cubic's root by Vieta, 1 where it reaches the middle."""
+def oxygen_reach(log_volume, oxygen_diffusivity, oxygen_demand):
+    """r_l^2/r_o^2, at least 1 where oxygen reaches the middle."""
     radius = (3 * np.exp(log_volume) / (4 * np.pi)) ** (1 / 3)
-    reach = 6 * diffusivity / demand / radius**2
-    if reach.real >= 1:
-        return 1.0 + 0 * reach
+    return 6 * oxygen_diffusivity / oxygen_demand / radius**2
+
+
+def around_a_core(reach):
+    """Share of the volume that oxygen reaches where it ends before the middle: the cubic's root by Vieta."""
     return 1 - (0.5 + np.cos((np.arccos(2 * reach - 1) + 4 * np.pi) / 3)) ** 3
 
 
+REACH, AROUND = kernel(oxygen_reach), kernel(around_a_core)
+
+
+@kernel
+def living_share(log_volume, diffusivity, demand):
+    """Share of the volume that oxygen reaches, in the rates."""
+    reach = REACH(log_volume, diffusivity, demand)
+    if reach.real >= 1:
+        return 1.0 + 0 * reach
+    return AROUND(reach)
+
+
 def viable_fraction(log_volume, oxygen_diffusivity, oxygen_demand):
-    """The same as a formula: what a section shows."""
-    radius = (3 * np.exp(log_volume) / (4 * np.pi)) ** (1 / 3)
-    reach = 6 * oxygen_diffusivity / oxygen_demand / radius**2
+    """The same share as a formula: what a section shows."""
+    reach = oxygen_reach(log_volume, oxygen_diffusivity, oxygen_demand)
     reached = reach >= 1
-    angle = np.arccos(2 * np.where(reached, 0.5, reach) - 1)
-    return np.where(reached, 1.0, 1 - (0.5 + np.cos((angle + 4 * np.pi) / 3)) ** 3)
+    return np.where(reached, 1.0, around_a_core(np.where(reached, 0.5, reach)))

@@ -23,7 +23,15 @@ from functools import partial
 
 import numpy as np
 from mscale_uq.models.physiology._biopsy import LAWS, READINGS
-from mscale_uq.models.physiology._hallmarks import HALLMARKS, MODELS, MODULES, SHARED, TISSUE, by_chance
+from mscale_uq.models.physiology._hallmarks import (
+    HALLMARKS,
+    MODELS,
+    MODULES,
+    SHARED,
+    TISSUE,
+    by_chance,
+    cellular,
+)
 from mscale_uq.models.physiology._spheroid import OXYGEN
 
 from mscale_uq.core.formula import Formula, PointwiseFormula
@@ -125,9 +133,7 @@ def _told(**parameters):
 def _rest():
     """Deviation of V/K, long after, from exp(-death/division), where the genome is stable."""
     made = known(forward, time=[900.0], model="frozen")
-    x, p = made["effector"][0], made["suppressor"][0]
-    division = x**2 / (0.09 + x**2) / (1 + (p / 0.5) ** 2)
-    death = 0.01 + 0.04 * p**2 / (0.25 + p**2)
+    division, death = cellular.py_func(made["effector"][0], made["suppressor"][0], 1.0, 0.01, 0.04)
     return abs(made["vessel_density"][0] / np.exp(death / division) - 1)
 
 
