@@ -178,7 +178,7 @@ def test_the_variance_of_a_flux_through_one_face_is_that_of_brownian_walkers():
 
 
 def test_fluxes_meant_over_the_core_scatter_less_than_displacements_of_those_that_start_in_it():
-    """Sum of displacements over w t: their mean square is 2 D t, so that its variance is 2 D C / (w t) = 400."""
+    """Displacements over w t: their mean square is 2 D t, so that the variance is 2 D C / (w t) = 400."""
     cells, width, core = 120, 0.1, 10  # w = 1, C = 200, D = t = 1
     place = width * np.arange(-1, cells + 1)
     start = np.arange((cells - core) // 2, (cells + core) // 2)
