@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import log_ndtr
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.solve.log_phi import log_phi
 
 
 class Bound(NamedTuple):
@@ -24,9 +24,8 @@ def at_least(above: Array, R: Array, slope: Array | float) -> Bound:
 
     `slope` is that of the variance R to the expectation.
     """
-    z = above / np.sqrt(R)
-    density = log_ndtr(z)
-    pull = np.exp(-0.5 * (z**2 + np.log(2 * np.pi)) - density) / np.sqrt(R)
+    density, ratio = log_phi(above / np.sqrt(R))
+    pull = ratio / np.sqrt(R)
     return Bound(density, pull * (1 - 0.5 * above * slope / R), information(pull, above / R))
 
 

@@ -11,18 +11,21 @@ Source of the law of a pixel: R. Heintzmann, P. K. Relich, R. P. J. Nieuwenhuize
 Calibrating photon counts from a single image (2016), arXiv:1611.05654.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import numpy as np
-from scipy.special import log_ndtr
+from scipy.special import logsumexp
 
 from mscale_uq.core.law import Law, LawTerms
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.observe.laws import Level, check_level, look_up, named_slopes
+from mscale_uq.solve.log_phi import LOG_2PI, log_phi
 
-LOG_2PI = float(np.log(2 * np.pi))
+NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
+LOG_WEIGHTS = np.log(_WEIGHTS / _WEIGHTS.sum())
 
 
 class Frame(NamedTuple):
@@ -104,13 +107,15 @@ class Fluorescence(Law):
         return LawTerms(pointwise, to_light - to_error, to_total, named_slopes(self, slopes, values))
 
     def held_out(self, data: Array, prediction: Array, variance: Array, values: Values) -> Array:
-        """Return each reading's log-density given all the others of the frame."""
+        """Return each reading's log-density given all the others of the frame, saturated ones as bounds."""
         f = self._frame(data, prediction, variance, values)
         w = f.weight[f.known]
         precision = w - w**2 * f.spread
         pull = w * (f.error[f.known] - f.shift)
         result = self.logpdf(data, prediction, variance, values).pointwise
         result[f.known] = -0.5 * (LOG_2PI - np.log(precision) + pull**2 / precision)
+        if self.background_sd and f.full.any():  # else no reading tells of another
+            self._add_bounds(f, prediction, result)
         return result
 
     def mean(self, prediction: Array, values: Values) -> Array:
@@ -163,6 +168,27 @@ class Fluorescence(Law):
         spread = 1 / w + 1 / precision
         return -0.5 * (LOG_2PI + np.log(spread) + (e - shift) ** 2 / spread)
 
+    def _add_bounds(self, f: Frame, prediction: Array, result: Array) -> None:
+        """Let saturated readings count as others, by quadrature over the background's error; in place."""
+        above = [
+            ((p - self.saturation), np.sqrt(R))
+            for p, R in zip(prediction[f.full], f.total[f.full], strict=True)
+        ]
+
+        def each_full(shift: Array, spread: Array) -> Iterator[Array]:
+            at = shift[..., None] + np.sqrt(spread)[..., None] * NODES
+            return (log_phi((over + at) / sd)[0] for over, sd in above)
+
+        each = np.array(list(each_full(np.array(f.shift), np.array(f.spread))))
+        of_all = each.sum(axis=0)
+        whole = logsumexp(of_all + LOG_WEIGHTS)
+        result[f.full] = whole - logsumexp(of_all - each + LOG_WEIGHTS, axis=1)
+        w, e = f.weight[f.known], f.error[f.known]
+        spread = 1 / (1 / f.spread - w)  # of the background's error without the reading
+        shift = spread * (f.shift / f.spread - w * e)
+        of_others = np.sum(list(each_full(shift, spread)), axis=0)
+        result[f.known] += whole - logsumexp(of_others + LOG_WEIGHTS, axis=1)
+
     def _known_slopes(self, f: Frame) -> tuple[Array, Array]:
         """Return the derivative of the known readings' log-density to each error and own variance."""
         left = f.error - f.shift
@@ -173,8 +199,7 @@ class Fluorescence(Law):
         """Return the saturated readings' log-density given the known ones; add its slopes in place."""
         spread = f.total[f.full] + f.spread
         z = (prediction[f.full] + f.shift - self.saturation) / np.sqrt(spread)
-        density = log_ndtr(z)
-        ratio = np.exp(-0.5 * (LOG_2PI + z**2) - density)
+        density, ratio = log_phi(z)
         to_shift, to_spread = ratio / np.sqrt(spread), -0.5 * ratio * z / spread
         to_error[f.full] -= to_shift
         to_total[f.full] += to_spread

@@ -22,7 +22,7 @@ from mscale_uq.core.stage import Named, Values
 from mscale_uq.errors import InputError, SolveFailed, explain
 from mscale_uq.observe.common_error import Passed, Path, together
 from mscale_uq.observe.fluorescence import Fluorescence
-from mscale_uq.observe.full_readings import beyond, each_beyond
+from mscale_uq.observe.full_readings import beyond, each_given_others
 from mscale_uq.observe.laws import Gaussian, look_up, named_slopes
 from mscale_uq.observe.path_covariance import PathCovariance
 from mscale_uq.solve.followed_kernels import followed_adjoint
@@ -99,10 +99,7 @@ class Followed(Law):
         return LawTerms(pass_.logs, by_noise - to_error, to_total, slopes)
 
     def held_out(self, data: Array, prediction: Array, variance: Array, values: Values) -> Array:
-        """Return each reading's log-density given all the others, shaped like the data.
-
-        Full readings are no more than bounds: here they do not count as others.
-        """
+        """Return each reading's log-density given all others, full ones as bounds; shaped like the data."""
         full = self.censored(data)
         own = np.broadcast_to(self.noise.own(prediction, variance, values), np.shape(data))
         known = self._known(self._model(values), np.where(full, np.nan, data) - prediction, own)
@@ -113,7 +110,8 @@ class Followed(Law):
             self._check_tied()
             groups = self.blocks(prediction, variance, values)
             with self._solving():
-                density += each_beyond(self._error(data, prediction), full, groups)
+                for rows, logs in each_given_others(self._error(data, prediction), full, groups):
+                    density[rows] = logs
         return density
 
     def censored(self, data: Array) -> np.ndarray:

@@ -5,16 +5,18 @@ other readings: full ones of one individual are one event, whose probability giv
 saturation is that of normal numbers above limits (`solve.orthant`), with the covariance of the readings.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import log_ndtr
+from scipy.linalg import solve_triangular
+from scipy.special import logsumexp
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.observe.common_error import Passed
 from mscale_uq.observe.path_covariance import PathCovariance
-from mscale_uq.solve.orthant import log_orthant
+from mscale_uq.solve.log_phi import LOG_2PI, log_phi
+from mscale_uq.solve.orthant import above, log_orthant
 
 
 class Given(NamedTuple):
@@ -80,19 +82,31 @@ def beyond(
     return Passed(logs, known.precision, to_error, to_own, type(known.path)(*(a + b for a, b in back)))
 
 
-def each_beyond(error: Array, full: np.ndarray, groups: Iterable[tuple[np.ndarray, Array]]) -> Array:
-    """Return the log-probability ``(rows,)`` of each full reading given the known ones; 0 for others.
+def each_given_others(
+    error: Array, full: np.ndarray, groups: Iterable[tuple[np.ndarray, Array]]
+) -> Iterator[tuple[np.ndarray, Array]]:
+    """Yield, of groups with full readings, the places of all that are there, and their log-densities.
 
-    Raises as `beyond`.
+    Each reading's is given all others of its group, full ones as the bounds that they are. With z the full
+    readings, drawn given all the data, 1/p(y | others) is the mean of 1/p(y | other known ones, z), and the
+    same holds for the probability of a full one given z of the others. Raises as `beyond`.
     """
-    logs = np.zeros(error.shape)
     for rows, S in groups:
-        f, k = full[rows], ~np.isnan(error[rows]) & ~full[rows]
-        if f.any():
-            given = _given(S, error[rows], f, k)
-            L = np.linalg.cholesky(given.cov)  # whose rows have each one's standard deviation as length
-            logs[rows[f]] = log_ndtr((given.mean - error[rows][f]) / np.linalg.norm(L, axis=1))
-    return logs
+        f, there = full[rows], ~np.isnan(error[rows])
+        if not f.any():
+            continue
+        given = _given(S, error[rows], f, there & ~f)
+        z, weights = above(error[rows][f] - given.mean, given.cov)
+        limit, is_full = error[rows][there, None], f[there]
+        e = np.repeat(limit, len(weights), axis=1)
+        e[is_full] = given.mean[:, None] + z
+        inverse = solve_triangular(np.linalg.cholesky(S[np.ix_(there, there)]), np.eye(len(e)), lower=True)
+        P = inverse.T @ inverse
+        root = np.sqrt(np.diag(P))[:, None]
+        off = P @ e / root**2  # from what the others let expect
+        known = np.log(root) - 0.5 * (LOG_2PI + (root * off) ** 2)
+        logs = np.where(is_full[:, None], log_phi((e - off - limit) * root)[0], known)
+        yield rows[there], -logsumexp(weights - logs, axis=1)
 
 
 def _given(S: Array, error: Array, f: np.ndarray, k: np.ndarray) -> Given:

@@ -8,7 +8,9 @@ For a Student-t law with df degrees of freedom and squared scale s, F_ab = (df +
 + df/(df + 3) ds_a ds_b / (2 s^2), reading by reading. A lognormal law counts on the logarithm, less what its
 detection limit is expected to hide. A law without a formula of its own counts as the normal law of the same
 covariance, whose information on the mean is the least that any law of this covariance has. So do followed
-individuals: what their scatter tells is not counted.
+individuals: what their scatter tells is not counted. Where a camera saturates, a reading's noise counts as so
+much larger that it tells what is left of it below saturation, expected over its light: exact where readings
+are independent.
 """
 
 from collections.abc import Iterator
@@ -24,9 +26,15 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import NoGradient
 from mscale_uq.observe.correlated import GaussianCorrelated
+from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.followed import Followed
 from mscale_uq.observe.laws import Gaussian, StudentT, look_up
 from mscale_uq.observe.lognormal import Lognormal
+from mscale_uq.solve.log_phi import left_below
+
+NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
+WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+LEAST = 1e-12  # of a reading that is full beyond doubt this is left
 
 
 @final
@@ -140,7 +148,10 @@ def _(law: Law, at: Sensitivity, seen: np.ndarray) -> Array:
 
 
 def squared_distance(law: Law, at: Sensitivity, seen: np.ndarray, miss: Array) -> float:
-    """Return r' S^-1 r of an error r ``(n,)``, S the law's covariance (of a Student-t law, its scale)."""
+    """Return r' S^-1 r of an error r ``(n,)``, S the law's covariance (of a Student-t law, its scale).
+
+    Of readings that a camera may be too full for, S is what their information counts.
+    """
     if isinstance(law, Gaussian | StudentT):
         return float(np.sum(miss[seen] ** 2 / _variance(law, at)[seen]))
     total = 0.0
@@ -173,7 +184,7 @@ def _independent(slope: Array, total: Array, d_total: Array, on_mean: float, on_
 
 def _groups(law: Law, seen: np.ndarray) -> list[np.ndarray]:
     """Return the places of the readings that may hang together, group by group."""
-    if isinstance(law, Followed):
+    if isinstance(law, Followed) and not (isinstance(law.noise, Fluorescence) and law.noise.background_sd):
         who = np.array(law.individual)
         return [np.flatnonzero(who == one) for one in np.unique(who)]
     return [np.arange(seen.size)]
@@ -183,9 +194,23 @@ def _covs(law: Law, at: Sensitivity, seen: np.ndarray) -> Iterator[Array]:
     """Yield the covariance of the readings of each group that are seen."""
     if isinstance(law, Followed):
         for rows, cov in law.blocks(at.prediction, at.variance, at.values):
-            yield cov[np.ix_(seen[rows], seen[rows])]
+            hidden = _hidden(law.noise, at, rows, np.diag(cov))
+            yield (cov + np.diag(hidden))[np.ix_(seen[rows], seen[rows])]
     else:
-        yield law.cov(at.prediction, at.variance, at.values)[np.ix_(seen, seen)]
+        cov = law.cov(at.prediction, at.variance, at.values)
+        hidden = _hidden(law, at, np.arange(seen.size), np.diag(cov))
+        yield (cov + np.diag(hidden))[np.ix_(seen, seen)]
+
+
+def _hidden(law: Law, at: Sensitivity, rows: np.ndarray, total: Array) -> Array:
+    """Return by how much saturation makes the noise of some readings larger; `total` is their variance."""
+    if not isinstance(law, Fluorescence) or law.saturation is None:
+        return np.zeros(rows.size)
+    own = np.broadcast_to(law.own(at.prediction, at.variance, at.values), np.shape(at.prediction))
+    own, expected = np.ravel(own)[rows, None], np.ravel(at.prediction)[rows, None]
+    light = expected + np.sqrt(np.maximum(total[:, None] - own, 0.0)) * NODES
+    left = left_below((law.saturation - light) / np.sqrt(own)) @ WEIGHTS
+    return np.asarray(own[:, 0] * (1 / np.maximum(left, LEAST) - 1))
 
 
 def _blocks(law: Law, at: Sensitivity, seen: np.ndarray) -> Iterator[tuple[Array, Array]]:

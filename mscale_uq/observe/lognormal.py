@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr
+from scipy.special import ndtr
 
 from mscale_uq.core.law import Law, LawTerms
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.errors import DataError, ParameterError, explain
 from mscale_uq.observe.laws import Level, check_level, look_up, named_slopes
-
-LOG_2PI = float(np.log(2 * np.pi))
+from mscale_uq.solve.log_phi import LOG_2PI, log_phi
 
 
 @final
@@ -78,8 +77,7 @@ class Lognormal(Law):
         error = np.log(np.where(cut, self.detection_limit or 1.0, y) / m)
         z = error / np.sqrt(total)
         known = -np.log(y) - 0.5 * (LOG_2PI + np.log(total) + z**2)
-        below = log_ndtr(z)
-        ratio = np.exp(-0.5 * (LOG_2PI + z**2) - below)  # phi/Phi
+        below, ratio = log_phi(z)
         to_log = np.where(cut, -ratio / np.sqrt(total), error / total)
         to_total = np.where(cut, -0.5 * ratio * z, 0.5 * (z**2 - 1)) / total
         used = seen & possible
@@ -124,7 +122,7 @@ class Lognormal(Law):
             return np.ones_like(prediction), np.full_like(prediction, 2.0), np.zeros_like(prediction)
         z = np.log(self.detection_limit / prediction) / np.sqrt(log_variance)
         phi = np.exp(-0.5 * (LOG_2PI + z**2))
-        lost = phi * np.exp(-0.5 * (LOG_2PI + z**2) - log_ndtr(z))  # phi^2/Phi
+        lost = phi * log_phi(z)[1]
         above = ndtr(-z)
         on_median, on_sd = above + z * phi + lost, 2 * above + (z**3 + z) * phi + z**2 * lost
         return on_median, on_sd, (z**2 + 1) * phi + z * lost

@@ -38,17 +38,38 @@ def log_orthant(h: np.ndarray, C: np.ndarray) -> tuple[float, np.ndarray, np.nda
     """
     L, k = np.linalg.cholesky(C), len(h)
     log_u = _points(k - 1)
-    a, y, logs = np.zeros((3, k, log_u.shape[1]))
-    for i in range(k):
-        a[i] = (h[i] - L[i, :i] @ y[:i]) / L[i, i]
-        logs[i] = log_ndtr(-a[i])
-        if i < k - 1:
-            y[i] = -ndtri_exp(log_u[i] + logs[i])
+    a, y, logs = _cut_off(h, L, log_u)
     of_draw = logs.sum(axis=0)
     total = float(logsumexp(of_draw))
     to_a = -np.exp(of_draw - total - 0.5 * a**2 - LOG_ROOT_2PI - logs)
     to_h, to_L = _back(L, a, y, log_u, to_a)
     return total - float(np.log(log_u.shape[1])), to_h, _to_square(L, to_L)
+
+
+def above(h: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return draws ``(k, draws)`` of the numbers given that all lie above their limits, with log-weights.
+
+    Arguments and errors as in `log_orthant`; the mean of a function of the numbers is that over the draws
+    with weights that add up to one.
+    """
+    L = np.linalg.cholesky(C)
+    _, y, logs = _cut_off(h, L, _points(len(h)))
+    weights = logs.sum(axis=0)
+    return L @ y, weights - float(logsumexp(weights))
+
+
+def _cut_off(h: np.ndarray, L: np.ndarray, log_u: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return limits, draws and the logarithm of what is left above, ``(k, draws)``, each given those before.
+
+    In units of what L has on its diagonal; the last one is not drawn if there are no points for it.
+    """
+    a, y, logs = np.zeros((3, len(h), log_u.shape[1]))
+    for i in range(len(h)):
+        a[i] = (h[i] - L[i, :i] @ y[:i]) / L[i, i]
+        logs[i] = log_ndtr(-a[i])
+        if i < len(log_u):
+            y[i] = -ndtri_exp(log_u[i] + logs[i])
+    return a, y, logs
 
 
 def _back(

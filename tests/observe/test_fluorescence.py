@@ -89,6 +89,24 @@ def test_one_saturated_reading_counts_with_the_probability_of_saturation_given_t
     assert law.logpdf(data, MEAN, NONE, {}).total == pytest.approx(exact, rel=1e-9)
 
 
+def test_a_reading_is_told_by_its_saturated_neighbours_as_by_bounds():
+    """Each given all others: two densities, integrated over the background's error that the frame shares."""
+    law = Fluorescence(3.0, background_sd=5.0, saturation=90.0, **CAMERA)
+    data = np.array([33.0, 90.0, 90.0, 15.0])
+    sd = np.sqrt(law.own(MEAN, NONE, {}))
+
+    def joint(there):
+        def at(b):
+            each = np.where(data == 90.0, norm.sf(90.0, MEAN + b, sd), norm.pdf(data, MEAN + b, sd))
+            return norm.pdf(b, 0.0, 5.0) * np.prod(each[there])
+
+        return np.log(quad(at, -30.0, 30.0, epsabs=0, epsrel=1e-11, limit=200)[0])
+
+    everyone = np.ones(4, dtype=bool)
+    exact = [joint(everyone) - joint(np.arange(4) != k) for k in range(4)]
+    assert law.held_out(data, MEAN, NONE, {}) == pytest.approx(exact, rel=1e-7)
+
+
 @pytest.mark.parametrize("background_sd", [0.0, 5.0])
 @pytest.mark.parametrize("saturation", [None, 90.0])
 def test_the_slopes_of_the_density_are_its_differences(background_sd, saturation):

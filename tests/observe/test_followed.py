@@ -136,6 +136,30 @@ def test_several_full_readings_count_with_the_probability_that_all_of_them_are_f
     assert law.logpdf(data, mean, np.zeros(N * T), values).total == pytest.approx(exact, abs=0.01)
 
 
+def probability(law, data, mean, values, there):
+    """The log-density of those readings that are there, full ones as bounds, by dense algebra."""
+    full = law.censored(data) & there
+    some = np.where(there, data, np.nan)
+    density, centre, left = dense(law, some, mean, values, full)
+    if not full.any():
+        return density
+    tail = multivariate_normal(np.zeros(full.sum()), left, seed=1, maxpts=20_000, abseps=1e-3)
+    return density + tail.logcdf(centre - 1.0)
+
+
+@pytest.mark.parametrize("noise", FULL, ids=["each", "common"])
+def test_what_a_held_out_reading_is_given_are_all_the_others_full_ones_as_bounds(noise):
+    law, data, mean, values = scene(noise)
+    everyone = ~np.isnan(data)
+    found = law.held_out(data, mean, np.zeros(N * T), values)
+    whole = probability(law, data, mean, values, everyone)
+    for k in np.flatnonzero(everyone):
+        rest = everyone & (np.arange(N * T) != k)
+        exact = whole - probability(law, data, mean, values, rest)
+        assert found[k] == pytest.approx(exact, abs=0.02)
+    assert np.all(found[~everyone] == 0)
+
+
 def test_too_many_individuals_with_a_common_error_are_refused_and_two_readings_of_one_at_one_time():
     law, _, _, values = scene()
     many = replace(law, noise=LAWS[1], individual=tuple(range(600)), time=(T - 1,) * 600)

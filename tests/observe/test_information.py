@@ -10,6 +10,7 @@ from mscale_uq.observe.approximation import ApproximationError
 from mscale_uq.observe.correlated import GaussianCorrelated
 from mscale_uq.observe.counts import NegativeBinomial
 from mscale_uq.observe.discrepancy import ProcessDiscrepancy
+from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.followed import Followed
 from mscale_uq.observe.information import (
     Sensitivity,
@@ -71,6 +72,52 @@ def test_of_student_readings_it_is_the_mean_square_of_the_score():
         [[integrate.quad(squared, -np.inf, np.inf, args=(a, b))[0] for b in range(3)] for a in range(3)]
     )
     assert information(law, AT, np.array([True, False])) == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize("over", [-1.5, 0.2, 4.0])
+def test_of_a_reading_that_may_be_full_it_is_the_mean_square_of_the_score(over):
+    """The camera is full at so many standard deviations over what is expected."""
+    sd = np.sqrt(0.7**2 + VARIANCE[0])
+    law, free = Fluorescence(0.7, saturation=PREDICTION[0] + over * sd), Fluorescence(0.7)
+
+    def score_of(reading):
+        terms = law.logpdf(np.array([reading, np.nan]), PREDICTION, VARIANCE, VALUES)
+        return terms.d_prediction[0], np.exp(terms.total)
+
+    def squared(reading):
+        pull, density = score_of(reading)
+        return pull**2 * density
+
+    below = integrate.quad(squared, -np.inf, law.saturation - 1e-12, epsabs=1e-13)[0]
+    pull, probability = score_of(law.saturation)
+    exact = (below + pull**2 * probability) * np.outer(AT.d_prediction[0], AT.d_prediction[0])
+    one = np.array([True, False])
+    assert information(law, AT, one) == pytest.approx(exact, rel=1e-7)
+    assert np.all(np.linalg.eigvalsh(information(free, AT, one) - information(law, AT, one)) > -1e-12)
+
+
+@pytest.mark.parametrize("background_sd", [0.0, 0.4])
+def test_followed_readings_that_are_full_beyond_doubt_tell_nothing_and_those_far_below_all(background_sd):
+    draw = np.random.default_rng(7)
+    root = draw.standard_normal((3, 1, 1))
+    values = {
+        "y_transition": draw.uniform(0.3, 0.9, (3, 1, 1)),
+        "y_diffusion": root**2,
+        "y_slope": np.ones((3, 1)),
+    }
+    prediction, none = np.array([1.0, 900.0, 2.0, 1.5, 3.0, 900.0]), np.zeros(6)
+    at = Sensitivity(prediction, none, values, draw.standard_normal((6, 3)), np.zeros((6, 3)), {})
+
+    def tells(saturation, seen):
+        noise = Fluorescence(0.7, background_sd=background_sd, saturation=saturation)
+        law = Followed(noise, "y", (0, 0, 0, 1, 1, 1), (0, 1, 2, 0, 1, 2))
+        return information(law, at, np.array(seen)), information_of_others(law, at, np.array(seen))
+
+    everyone, dim = [True] * 6, [True, False, True, True, True, False]
+    assert tells(100.0, everyone)[0] == pytest.approx(tells(None, dim)[0], rel=1e-8)
+    assert tells(100.0, everyone)[1][[0, 2, 3, 4]] == pytest.approx(tells(None, dim)[1], rel=1e-8)
+    for part, exact in zip(tells(2000.0, everyone), tells(None, everyone), strict=True):
+        assert part == pytest.approx(exact, rel=1e-12)
 
 
 def test_independent_readings_add_up():
