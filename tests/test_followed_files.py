@@ -80,6 +80,7 @@ def test_a_dish_that_comes_later_is_one_reading_or_two_where_the_case_pools_it(l
     lines = [line for line in movie() if line in movie()[:HEADER] or float(line.split(",")[7]) <= 65.0]
     write(tmp_path, "".join(lines))
     before = follow(case, tmp_path / "run")
+    assert before.received == len(lines) - HEADER
     came(DISH, tmp_path / "lab")
     after = follow(case, tmp_path / "run")
     assert (after.late, after.received) == (POOLED[law], before.received + POOLED[law])

@@ -10,6 +10,7 @@ from mscale_uq.case.assimilate import Assimilating
 from mscale_uq.case.by_case import ByCase
 from mscale_uq.case.live import TABLE, Live
 from mscale_uq.case.places import Places
+from mscale_uq.case.pooled import of_parts
 from mscale_uq.case.read import Case
 from mscale_uq.core.observation import Observation
 from mscale_uq.errors import CaseError, RunError, explain
@@ -144,7 +145,7 @@ def _follower(case: Case, plan: Assimilating, live: Live, journal: Journal) -> F
 
 def _records(plan: Assimilating, live: Live) -> Any:
     """Yield the readings of the experiment's table as records, in the model's units."""
-    still_to_come = {name for one in live.awaited for name in one.reader.columns}
+    still_to_come = {name for one in live.awaited for name in (*one.reader.columns, *of_parts(one.pools))}
     read = (one for one in plan.stream.observations if one.quantity not in still_to_come)
     for number, one in enumerate(read):
         yield {**_record(one), "source": TABLE, "seq": number, "type": one.source}
