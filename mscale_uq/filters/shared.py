@@ -76,7 +76,7 @@ class SharedBank:
 
     Too sure of unknowns that are known within a factor only: in 80 twin experiments (four cells, 72 frames,
     three dishes; logarithms known to 0.4 before), its 90 % intervals covered .65 of the rates and .54 of the
-    gains. `gaussian_sum.GaussianSumBank` has no such fault, at the price of some hundred filters.
+    gains. `node_sum.GaussianSum` has no such fault, at the price of some hundred filters.
 
     Parameters
     ----------
