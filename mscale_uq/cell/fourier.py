@@ -19,6 +19,7 @@ from mscale_uq.solve.fourier_kernels import (
     twiddles,
 )
 from mscale_uq.solve.kernel import kernel
+from mscale_uq.solve.neighbours import Start
 
 MAX_CONTRAST = 1e3  # beyond, a factorisation is the safer and soon the faster way
 MAX_ITERATIONS = 300
@@ -42,14 +43,26 @@ class FourierCell:
         self._turns = (twiddles(shape[0]), twiddles(shape[1]))
         self._inverse = _inverse_symbol(shape, weights)
 
-    def tensor(self, k: Array, tolerance: float) -> tuple[Array, Array] | None:
+    def tensor(self, k: Array, tolerance: float, start: Start | None = None) -> tuple[Array, Array] | None:
         """Return K ``(2, 2)`` and dK/dk ``(2, 2, n1, n2)``; None if the iterations do not converge.
 
-        `tolerance` is that of the preconditioned residual norm, relative to its start; the error of K is of
-        the order of its square.
+        `tolerance` is that of the preconditioned residual norm, relative to that of correctors that vanish,
+        wherever the iterations begin; the error of K is of the order of its square.
         """
-        correctors, converged = _solve(k, self.weights, self._inverse, self._turns, tolerance, MAX_ITERATIONS)
-        return _average(k, correctors, self.weights) if converged else None
+        correctors, iterations = self.correctors(k, tolerance, start.guess() if start else None)
+        if iterations > MAX_ITERATIONS:
+            return None
+        if start:
+            start.keep(correctors)
+        return _average(k, correctors, self.weights)
+
+    def correctors(self, k: Array, tolerance: float, begin: Array | None = None) -> tuple[Array, int]:
+        """Return both correctors ``(2, n1, n2)``, and after how many iterations from `begin`.
+
+        More than `MAX_ITERATIONS` says that they did not converge.
+        """
+        begin = np.empty((0, *self.shape)) if begin is None else begin
+        return _solve(k, begin, self.weights, self._inverse, self._turns, tolerance, MAX_ITERATIONS)
 
 
 def suits(shape: tuple[int, int], k: Array) -> bool:
@@ -139,46 +152,75 @@ def _loads(k: Array, weights: tuple[float, float, float], row: Array, out: Array
 
 
 @kernel(**FAST)
+def _precondition(
+    r: Array, inverse: Array, turns: tuple[Array, Array], z: Array, work: Array
+) -> tuple[float, float]:
+    """Write the homogeneous cell's solution of both residuals into z; return the squares of their norms."""
+    z[:] = r
+    multiply_spectrum(z[0], z[1], work[0], work[1], inverse, turns)
+    return dot(r[0], z[0]), dot(r[1], z[1])
+
+
+@kernel(**FAST)
+def _direction(z: Array, new: tuple[float, float], old: tuple[float, float], p: Array) -> None:
+    """Turn p into the next direction of both fields."""
+    for field in range(2):
+        keep = new[field] / old[field] if old[field] > 0.0 else 0.0
+        for i in range(p.shape[1]):
+            for j in range(p.shape[2]):
+                p[field, i, j] = z[field, i, j] + keep * p[field, i, j]
+
+
+@kernel(**FAST)
+def _step(new: tuple[float, float], p: Array, q: Array, x: Array, r: Array) -> None:
+    """Go along p, whose image is q, to the least energy of each field."""
+    for field in range(2):
+        curvature = dot(p[field], q[field])
+        step = new[field] / curvature if curvature > 0.0 else 0.0
+        for i in range(p.shape[1]):
+            for j in range(p.shape[2]):
+                x[field, i, j] += step * p[field, i, j]
+                r[field, i, j] -= step * q[field, i, j]
+
+
+@kernel(**FAST)
 def _solve(
     k: Array,
+    begin: Array,
     weights: tuple[float, float, float],
     inverse: Array,
     turns: tuple[Array, Array],
     tolerance: float,
     max_iterations: int,
-) -> tuple[Array, bool]:
-    """Return both correctors ``(2, n1, n2)``, and whether both residuals came below the tolerance."""
+) -> tuple[Array, int]:
+    """Return both correctors ``(2, n1, n2)``, and after how many iterations both residuals were small enough.
+
+    `begin` is empty, or correctors to begin with, which are taken if they leave less than none would.
+    """
     n1, n2 = k.shape
     x, r, p, q = np.zeros((2, n1, n2)), np.empty((2, n1, n2)), np.zeros((2, n1, n2)), np.empty((2, n1, n2))
     z, work = np.empty((2, n1, n2), np.float32), np.empty((2, n2, n1), np.float32)
     row = np.empty((3, n2))
-    first, old = np.zeros(2), np.ones(2)
     _loads(k, weights, row, r)
-    for iteration in range(max_iterations):
-        z[:] = r
-        multiply_spectrum(z[0], z[1], work[0], work[1], inverse, turns)
-        done = True
-        for field in range(2):
-            new = dot(r[field], z[field])
-            if iteration == 0:
-                first[field] = new
-            done = done and new <= tolerance**2 * first[field]
-            keep = new / old[field] if iteration and old[field] > 0.0 else 0.0
-            for i in range(n1):
-                for j in range(n2):
-                    p[field, i, j] = z[field, i, j] + keep * p[field, i, j]
-            old[field] = new
-        if done:
-            return x, True
+    first = _precondition(r, inverse, turns, z, work)
+    new, old = first, (1.0, 1.0)  # the first direction is z alone: p is zero
+    if begin.size:
+        _apply(k, begin, weights, row, q)
+        r -= q
+        new = _precondition(r, inverse, turns, z, work)
+        if new[0] <= first[0] and new[1] <= first[1]:
+            x[:] = begin
+        else:
+            r += q
+            new = _precondition(r, inverse, turns, z, work)
+    for iteration in range(max_iterations + 1):
+        if new[0] <= tolerance**2 * first[0] and new[1] <= tolerance**2 * first[1]:
+            return x, iteration
+        _direction(z, new, old, p)
         _apply(k, p, weights, row, q)
-        for field in range(2):
-            curvature = dot(p[field], q[field])
-            step = old[field] / curvature if curvature > 0.0 else 0.0
-            for i in range(n1):
-                for j in range(n2):
-                    x[field, i, j] += step * p[field, i, j]
-                    r[field, i, j] -= step * q[field, i, j]
-    return x, False
+        _step(new, p, q, x, r)
+        old, new = new, _precondition(r, inverse, turns, z, work)
+    return x, max_iterations + 1
 
 
 @kernel(**FAST)

@@ -23,11 +23,12 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.errors import ParameterError, SolveFailed, explain
 from mscale_uq.solve.banded import BandedPattern
 from mscale_uq.solve.linear import SparsePattern
+from mscale_uq.solve.neighbours import Start
 
 # Up to this many elements along the short side the banded factorisation is the faster one (measured).
 BANDED_UP_TO = 128
-# Residual of the Fourier way: at "reference" K is exact to round-off and dK/dk to about 1e-9, at "sampling"
-# K is to about 1e-8 and dK/dk to about 1e-5, relative.
+# Residual of the Fourier way: at "reference" K is exact to round-off and dK/dk to about 1e-9, relative; at
+# "sampling" K to 2e-7, and its derivatives to 1e-3 of the largest (bounds over the prior of `inclusions`).
 ACCURACIES = {"reference": 1e-10, "sampling": 1e-4}
 # From this many elements along the short side, on powers of two, the Fourier way is faster (measured).
 FOURIER_FROM = {"reference": 64, "sampling": 32}
@@ -82,10 +83,12 @@ class PeriodicGrid:
             self._stiffness = _stiffness_map(self._pattern, self._corners, self._modes.T @ self._modes)
             self._load = _load_map(self._corners, -self._modes[:2])
 
-    def tensor(self, k: Array, accuracy: str = "reference") -> tuple[Array, Array]:
+    def tensor(
+        self, k: Array, accuracy: str = "reference", start: Start | None = None
+    ) -> tuple[Array, Array]:
         """Return K ``(2, 2)`` and dK/dk ``(2, 2, n1, n2)`` for positive k ``(n1, n2)``.
 
-        The way is chosen by shape, contrast and accuracy (one of `ACCURACIES`).
+        The way is chosen by shape, contrast and accuracy (one of `ACCURACIES`); iterations begin at `start`.
 
         Raises
         ------
@@ -96,7 +99,7 @@ class PeriodicGrid:
             reason = f"k spans {np.log10(k.max() / k.min()):.1f} orders of magnitude; the solver bears twelve"
             raise SolveFailed(NAME, {"least k": k.min(), "largest k": k.max()}, reason)
         if min(self.shape) >= FOURIER_FROM[accuracy] and suits(self.shape, k):
-            found = self._fourier.tensor(k, ACCURACIES[accuracy])
+            found = self._fourier.tensor(k, ACCURACIES[accuracy], start)
             if found is not None:
                 return found
         return self.factorized_tensor(k)
