@@ -75,7 +75,10 @@ class Corrected:
                 f"the surrogate is not good enough ({weights}; k-hat must be at most {LARGEST_K}): delayed "
                 "acceptance took over, and every draw is accepted by the exact likelihood"
             )
-        return f"NUTS on the surrogate, resampled by exact weights ({weights}): draws of the exact posterior"
+        return (
+            f"NUTS on the surrogate, resampled by exact weights ({weights}): draws of the exact posterior, to the "
+            "Monte Carlo error that these two state"
+        )
 
 
 def sample_corrected(
