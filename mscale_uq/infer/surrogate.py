@@ -76,8 +76,8 @@ class Corrected:
                 "acceptance took over, and every draw is accepted by the exact likelihood"
             )
         return (
-            f"NUTS on the surrogate, resampled by exact weights ({weights}): draws of the exact posterior, to the "
-            "Monte Carlo error that these two state"
+            f"NUTS on the surrogate, resampled by exact weights ({weights}): draws of the exact posterior, "
+            "to the Monte Carlo error that these two state"
         )
 
 
