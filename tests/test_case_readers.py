@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mscale_uq.case.pooled import pooled_table
 from mscale_uq.case.read import read_case
 from mscale_uq.case.readers import read_with, stacked
-from mscale_uq.case.schema import ReaderSpec
+from mscale_uq.case.schema import LawSpec, ReaderSpec
 from mscale_uq.catalog import find_case, load_system
 from mscale_uq.cli.commands import app
 from mscale_uq.core.parameter import Quantity
@@ -281,3 +282,11 @@ def test_a_batch_is_a_dish_of_its_own_at_each_time_whether_the_files_are_there_o
     apart = np.concatenate([column(tables, "dish")[0] for tables in come])
     assert apart[-1] == apart[-2]
     assert len(set(apart.tolist())) == 7
+
+
+def test_a_dish_of_a_file_that_comes_is_called_what_the_file_calls_it(tmp_path):
+    """Its number follows from its name, and says nothing to anybody."""
+    files = written(tmp_path, one=([1.0, 1.0], ["left", "right"]))
+    ((table, _),) = read_with(COUNTED, files, WELLS, growing=True)
+    with pytest.raises(DataError, match=r"^one\.h5ad: counted at dish (left|right): 1 cells; allowed"):
+        pooled_table(table, {"counted": LawSpec(law="pseudobulk")})

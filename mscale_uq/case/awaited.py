@@ -21,6 +21,7 @@ from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, DataError, UnitError, explain, near_match
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.io.table import Column, Table
+from mscale_uq.io.track_table import ROLES
 from mscale_uq.macro.lineage import BORN, PARENT
 from mscale_uq.stream.row import plain
 from mscale_uq.stream.watched import HEADER, WatchedFiles, matching
@@ -148,7 +149,7 @@ def _pattern(given: str, folder: Path) -> Path:
 
 def _outputs(reader: ReaderSpec, system: System) -> list[Quantity]:
     known = [output.name for output in system.outputs]
-    roles = {"cell", "time", "frame", "parent", "dummy", *(c.name for c in system.coordinates)}
+    roles = {*ROLES, *(c.name for c in system.coordinates)}
     for name in reader.columns:
         if name not in known and name not in roles:
             raise CaseError(explain(f"reader.columns: {name!r}{near_match(name, known)}", ", ".join(known)))

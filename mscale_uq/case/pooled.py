@@ -33,6 +33,7 @@ PSEUDOBULK, MOMENTS = "pseudobulk", "factorial_moments"
 # Cells of a dish; of fewer the scatter is so unsure itself that its normal law is too sure.
 FEWEST = {PSEUDOBULK: 20, MOMENTS: 200}
 INSTEAD = {PSEUDOBULK: 'law = "negative_binomial"', MOMENTS: 'law = "pseudobulk"'}
+NAMELESS: Mapping[str, Mapping[float, str]] = {}
 SIZE, WEIGHT, PAIRS = "size_factor", "mean_weight", "_pairs"
 
 
@@ -99,7 +100,9 @@ def pooled_table(table: Table, laws: Mapping[str, LawSpec]) -> tuple[Table, dict
     columns, units = {c.name: c.values for c in table.columns}, {c.name: c.unit for c in table.columns}
     specs = {name: spec for name, spec in laws.items() if name in columns}
     counts = {name: columns.pop(name) for name in specs}
-    whole, sds = _pooled(specs, Measurements(columns, counts, files=dict.fromkeys(counts, table.label)))
+    called = {column.name: column.called for column in table.columns}
+    data = Measurements(columns, counts, files=dict.fromkeys(counts, table.label))
+    whole, sds = _pooled(specs, data, called)
     found = {**whole.coordinates, **whole.outputs}
     rows = tuple(Column(name, units.get(name, "1"), values) for name, values in found.items())
     return Table(table.label, rows, tuple(range(1, len(rows[0].values) + 1))), sds
@@ -123,7 +126,9 @@ def _to_come(specs: Mapping[str, LawSpec], data: Measurements) -> tuple[Measurem
     return whole, {name: np.ones(values.size) for name, values in outputs.items()}
 
 
-def _pooled(specs: Mapping[str, LawSpec], data: Measurements) -> tuple[Measurements, dict[str, Array]]:
+def _pooled(
+    specs: Mapping[str, LawSpec], data: Measurements, called: Mapping[str, Mapping[float, str]] = NAMELESS
+) -> tuple[Measurements, dict[str, Array]]:
     """Return data with a row for each dish, and the standard deviations."""
     apart = {name: column for name, column in data.coordinates.items() if name != SIZE}
     points, dish = grid_of(apart)
@@ -132,7 +137,7 @@ def _pooled(specs: Mapping[str, LawSpec], data: Measurements) -> tuple[Measureme
     outputs: dict[str, Array] = {}
     sds: dict[str, Array] = {}
     for name, spec in specs.items():
-        where = (_where(name, data, apart, point) for point in points)
+        where = (_where(name, data, apart, point, called) for point in points)
         made = [
             _reading(of, spec, data.outputs[name][dish == k], data.coordinates[SIZE][dish == k])
             for k, of in enumerate(where)
@@ -186,10 +191,17 @@ def _overdispersion(spec: LawSpec) -> float:
     return found
 
 
-def _where(name: str, data: Measurements, apart: Mapping[str, Array], point: Array) -> str:
+def _where(
+    name: str,
+    data: Measurements,
+    apart: Mapping[str, Array],
+    point: Array,
+    called: Mapping[str, Mapping[float, str]],
+) -> str:
     """Return what messages call a dish: its file, and what tells it from others of the same output."""
     pairs = zip(apart.items(), point, strict=True)
-    told = [f"{c} {value:.10g}" for (c, column), value in pairs if np.unique(column).size > 1]
+    named = ((c, column, called.get(c, {}).get(value, f"{value:.10g}")) for (c, column), value in pairs)
+    told = [f"{c} {word}" for c, column, word in named if np.unique(column).size > 1]
     file = f"{data.files[name]}: " if name in data.files else ""
     return f"{file}{name}{' at ' * bool(told)}{', '.join(told)}"
 

@@ -170,8 +170,9 @@ def _track_table(tracks: Tracks, reader: ReaderSpec, system: System, growing: bo
 
 
 def _count_table(counts: CellCounts, dish: Array, reader: ReaderSpec, system: System) -> Table:
+    names = {} if counts.batches is None else dict(zip(dish.tolist(), counts.batches.tolist(), strict=True))
     extra = {
-        "dish": Column("dish", "1", dish),
+        "dish": Column("dish", "1", dish, names),
         "size_factor": Column("size_factor", "1", counts.size_factors),
     }
     columns = [

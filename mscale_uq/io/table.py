@@ -7,7 +7,8 @@ The header gives names and units, ``x [mm],temperature [degC]``; a pure number n
 import csv
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
@@ -33,11 +34,14 @@ class Column:
         As in the header; the unit is None if the header gives none.
     values
         ``(rows,)``; NaN where the cell is empty.
+    called
+        Value -> what it is called, where names were given numbers; for messages.
     """
 
     name: str
     unit: str | None
     values: Array
+    called: Mapping[float, str] = field(default_factory=dict)
 
 
 @final
