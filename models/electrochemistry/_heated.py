@@ -4,7 +4,7 @@ A measurement is a function of the system's options, the `Readings` of the body 
 """
 
 import numpy as np
-from mscale_uq.models.electrochemistry._joule import balance, conductivity, heated
+from mscale_uq.models.electrochemistry._joule import apparent_energy, balance, conductivity, heated
 
 from mscale_uq.core.each import Each
 from mscale_uq.core.formula import Formula, PointwiseFormula
@@ -64,7 +64,8 @@ def root(critical_drive):
 
 def conducting(o, reading, time):  # noqa: ARG001
     """By impedance."""
-    return [Formula(conductivity, "conductivity")], ("conductivity",)
+    stages = [Formula(apparent_energy, "apparent_energy"), Formula(conductivity, "conductivity")]
+    return stages, ("conductivity",)
 
 
 def resting(o, reading, time):  # noqa: ARG001

@@ -80,6 +80,17 @@ def driven(t, y, p, dy):  # noqa: ARG001
 RATES = {"along": along, "across": across, "driven": driven}
 
 
+def apparent_energy(temperature, migration_energy, disorder, boltzmann):
+    """The slope of an Arrhenius plot of conductivity times temperature through the readings, a barrier.
+
+    The scatter of the barriers bends the plot; a straight line through one temperature is the tangent there.
+    """
+    x = 1 / temperature
+    off = x - np.mean(x)
+    bend = off @ x**2 / (off @ off) if np.ptp(x) > 0 else 2 * np.mean(x)
+    return migration_energy + disorder**2 / (2 * boltzmann) * bend
+
+
 def settings(o, supply):
     """Return the body and what is fixed, by the options `o` of the system.
 

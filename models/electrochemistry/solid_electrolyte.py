@@ -32,7 +32,7 @@ from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.reads import read_by
 from mscale_uq.core.statespace import StateSpace
-from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.core.together import Together
 from mscale_uq.macro.ode_dynamics import OdeDynamics
 from mscale_uq.observe.laws import Gaussian
@@ -180,10 +180,13 @@ SYSTEM = System(
         Quantity("time", "s", "since the field was switched on"),
     ),
     options=OPTIONS,
+    effective=(Quantity("apparent_energy", "J", "slope of an Arrhenius plot through the readings"),),
     smoothness="smooth",
     forward=forward,
     space=space,
     limits=LIMITS,
+    # Little tells how barriers scatter, so that their mean is known by this sum only: a bent ridge.
+    scale=Scale("migration_energy", "apparent_energy", summed=True),
     examples=({"seen": "conductivity"}, {"seen": "warming"}, {"seen": "held current", "shape": "slab"},
               {"seen": "onset", "field": (700.0,), "nodes": 3, "coldest": 360.0},
               {"supply": "across", "shape": "slab", "field": (500.0,), "furnace_temperature": (300.0,)}),

@@ -101,16 +101,19 @@ class Scale:
     Attributes
     ----------
     parameter
-        A conductivity, diffusivity, modulus, rate, cost.
+        A conductivity, diffusivity, modulus, rate, cost; or, of a sum, a barrier.
     effective
         The quantity on the way to the data that it scales, a number, an array or a tensor, positive.
     along
         Parameters of the same kind, which are scaled with it.
+    summed
+        Whether the parameter is a term of the effective quantity instead: what it gains, that gains.
     """
 
     parameter: str
     effective: str
     along: tuple[str, ...] = ()
+    summed: bool = False
 
 
 @final

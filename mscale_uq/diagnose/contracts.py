@@ -142,21 +142,24 @@ def value_is_pure(system: System) -> str:
 
 @at_every_example
 def scale_is_in_proportion(system: System) -> str:
-    """Doubling the declared scale, and what is scaled along, doubles the effective quantity."""
-    if system.scale is None:
+    """Doubling the declared scale, and what is scaled along, doubles the effective quantity, or adds it."""
+    scale, model = system.scale, system.forward()
+    if scale is None:
         return "declares no scale"
-    model = system.forward().only([system.scale.effective])
+    if scale.effective not in model.chain.made:
+        return f"{scale.effective} is not on the way to these data"
+    model = model.only([scale.effective])
     theta = nearby_thetas(model, 2, np.random.default_rng(12))[1]
-    scaled = (system.scale.parameter, *system.scale.along)
+    scaled = (scale.parameter, *scale.along)
     once, twice = model.value(theta), model.split(theta)
+    gained = twice[scale.parameter] if scale.summed else once
     for name in scaled:
         twice[name] = 2 * twice[name]
-    error = np.max(np.abs(model.value(model.pack(twice)) / 2 - once)) / np.max(np.abs(once))
+    error = np.max(np.abs(model.value(model.pack(twice)) - gained - once)) / np.max(np.abs(once))
     if not error < 1e-8:
-        raise ContractBroken(
-            f"{system.name}: {system.scale.effective!r} is off by {error:.2g} when {', '.join(scaled)} double"
-        )
-    return f"{system.scale.effective} is in proportion to {', '.join(scaled)}"
+        given = f"{scale.effective!r} is off by {error:.2g} when {', '.join(scaled)} double"
+        raise ContractBroken(f"{system.name}: {given}")
+    return f"{scale.effective} is {'a sum with' if scale.summed else 'in proportion to'} {', '.join(scaled)}"
 
 
 def survives_a_worker(system: System, spawned: Callable[..., Any] | None = None) -> str:
