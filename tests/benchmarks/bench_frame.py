@@ -5,7 +5,8 @@ extended Kalman filter of the joint state, which is the same filter; both in one
 median of the processor time of a frame, after twenty to warm up. Goal: 1000 cells in less than 5 ms.
 
 Then the Gaussian sum that the case `cell_state_fusion` ships, with the four unknowns that a movie tells of,
-beside the same with the state as one block: what twelve frames take, new nodes and all, and a frame without.
+beside the same with the state as one block: what twelve frames take, new nodes and all, the median frame of
+them, and the least, a frame without new nodes.
 """
 
 import os
@@ -101,7 +102,9 @@ def main():
     print(f"Gaussian sum, {JOINT} cells: {sum(times):.2f} s for 12 frames; as one block {ratio:.1f} times")
     for cells in (300, 1000):
         times, _ = sum_of_normals(cells, 12)
-        print(f"Gaussian sum, {cells} cells: {1e3 * np.min(times):.0f} ms a frame, {sum(times):.1f} s for 12")
+        least, usual = 1e3 * np.min(times), 1e3 * np.median(times)
+        told = f"{usual:.0f} ms a frame, least {least:.0f}, {sum(times):.1f} s for 12"
+        print(f"Gaussian sum, {cells} cells: {told}")
 
 
 if __name__ == "__main__":
