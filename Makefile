@@ -12,12 +12,20 @@ PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 LOCK_TOOL := .cache/lock-tool
 # What the tests need is locked; `peers` and `umbridge` are not.
 LOCKED_EXTRAS := dev notebooks nutpie omics imaging serve distributed
+# Programs that benchmarks are held against, each in an environment of its own.
+PEERS := emcee tinyda pints cuqipy jax sundae statsmodels dynamax dapper
+PEER_FOLDER := .cache/peers
+# The option that names a peer's Python, where its environment is there.
+peer = $(if $(wildcard $(PEER_FOLDER)/$(1)/installed),--$(1) $(PEER_FOLDER)/$(1)/bin/python)
+# A benchmark that needs a peer, or a line that it is left out.
+with_peer = $(if $(call peer,$(1)),$(BIN)/python tests/benchmarks/$(2) $(call peer,$(1)),echo \
+	"left out: $(2), for want of $(PEER_FOLDER)/$(1)")
 # Dense algebra here is small: threads cost more than they give, and chains are processes of their own.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help install demo test test-slow test-all bench bench-full lint lock clean
+.PHONY: help install demo test test-slow test-all peers bench bench-full bench-rest lint lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -51,12 +59,30 @@ test-all: install ## every test: also the built wheel, the notebooks and a quick
 bench: install ## kernels against SciPy and scikit-fem, in one process, under two minutes
 	@$(BIN)/python tests/benchmarks/bench_kernels.py
 
-bench-full: bench ## and what a gradient costs, steps a draw in both coordinates, a surrogate, other samplers, the start
+$(PEER_FOLDER)/%/installed: tests/benchmarks/peers/%.txt
+	@echo "Installing $* into $(@D)"
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+peers: $(PEERS:%=$(PEER_FOLDER)/%/installed) ## environments of the programs that benchmarks are held against
+
+bench-full: bench ## all benchmarks, those of other programs in environments of their own; about an hour
+	@$(MAKE) --no-print-directory --keep-going peers || echo "some peers could not be installed"
+	@$(MAKE) --no-print-directory bench-rest
+
+# Its own call of make, so that it sees the environments which were just made.
+bench-rest:
 	@$(BIN)/python tests/benchmarks/bench_gradient.py
+	@$(BIN)/python tests/benchmarks/bench_start.py
+	@$(BIN)/python tests/benchmarks/bench_workers.py
+	@$(BIN)/python tests/benchmarks/bench_stiff.py $(call peer,sundae)
+	@$(call with_peer,jax,bench_jax.py)
 	@$(BIN)/python tests/benchmarks/bench_coordinates.py
 	@$(BIN)/python tests/benchmarks/bench_surrogate.py
-	@$(BIN)/python tests/benchmarks/bench_samplers.py
-	@$(BIN)/python tests/benchmarks/bench_start.py
+	@$(BIN)/python tests/benchmarks/bench_samplers.py --json .cache/samplers.json \
+		$(foreach name,emcee tinyda pints cuqipy,$(call peer,$(name)))
+	@$(BIN)/python tests/benchmarks/laplace64.py nuts .cache/laplace64
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

@@ -63,6 +63,8 @@ OPTIONS = (
     Option("cell_elements", 32, "1", "along the side of the periodic cell", lower=3),
     Option("elements", 24, "1", "along the side of the plate", lower=3),
     Option("max_step", 20.0, "s", "longest time step", lower=0),
+    Option("accuracy", "reference", meaning="of the cell: exact to round-off, or as much as sampling needs",
+           choices=("reference", "sampling")),
 )  # fmt: skip
 HEATER_X, HEATER_Y = (0.60, 0.85), (0.35, 0.65)  # the heater's place, as shares of the side
 # Thermocouples of the default layout, in m.
@@ -80,13 +82,13 @@ def drawn(cold_side_inflow):
     return -cold_side_inflow
 
 
-def cell(elements):
+def cell(elements, accuracy):
     """Return the stages from phases to the effective tensor."""
     shape = (elements, elements)
     return [
         DiskShare(shape, fraction="filler_fraction"),
         PhaseMixture(inclusion="filler_conductivity", matrix="matrix_conductivity"),
-        PeriodicConduction(shape, conductivity="k", tensor="K_eff"),
+        PeriodicConduction(shape, conductivity="k", tensor="K_eff", accuracy=accuracy),
     ]
 
 
@@ -122,7 +124,11 @@ def space(o, x=X, y=Y, *, thermocouple_sd=0.2, reading="temperature"):
     sensors = PointSensors(basis, points, field="T", output=reading)
     heat = plate(basis, o.side, storage="heat_capacity")
     return StateSpace(
-        [*cell(o.cell_elements), Formula(mean_capacity, "heat_capacity"), Formula(at_first, "T_initial")],
+        [
+            *cell(o.cell_elements, o.accuracy),
+            Formula(mean_capacity, "heat_capacity"),
+            Formula(at_first, "T_initial"),
+        ],
         TransientDiffusion(heat, o.max_step, field="T", unit="K"),
         {"thermocouples": ObservationOperator(reading, Gaussian(thermocouple_sd), sensors)},
         (*STEADY, *IN_TIME),
@@ -134,7 +140,7 @@ def steady(o, x, y):
     """Return the plate after a long time, and the heat drawn from its cold side."""
     basis = mesh_of(o.side, o.elements)
     sensors = PointSensors(basis, np.stack([x, y], axis=1), field="T", output="temperature")
-    stages = [*cell(o.cell_elements), SteadyDiffusion(plate(basis, o.side), field="T"), sensors]
+    stages = [*cell(o.cell_elements, o.accuracy), SteadyDiffusion(plate(basis, o.side), field="T"), sensors]
     return ForwardModel([*stages, Formula(drawn, "cooling_power")], STEADY, ["temperature", "cooling_power"])
 
 

@@ -8,28 +8,24 @@ matrix are unknown too.
 
 import argparse
 import json
-import os
 import re
 import tempfile
-import time
-import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
-warnings.filterwarnings("ignore", r"\s*ArviZ is undergoing", FutureWarning)
+import one_thread  # noqa: F401
 
-import arviz as az  # noqa: E402
-import numpy as np  # noqa: E402
+# isort: split
 
-from mscale_uq.case.read import read_case  # noqa: E402
-from mscale_uq.catalog import find_case  # noqa: E402
-from mscale_uq.infer.chains import sample  # noqa: E402
-from mscale_uq.infer.samples import Samples  # noqa: E402
-from mscale_uq.infer.settings import Settings  # noqa: E402
-from mscale_uq.stats.posterior import Posterior  # noqa: E402
+import numpy as np
+from runs import cost_of, least_ess, sampled
+
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import find_case
+from mscale_uq.infer.chains import sample
+from mscale_uq.infer.settings import Settings
+from mscale_uq.stats.posterior import Posterior
 
 
 def as_shipped(text: str) -> str:
@@ -78,30 +74,19 @@ def posterior_of(row: str) -> Posterior:
         return read_case(path).posterior()
 
 
-def least_ess(samples: Samples) -> float:
-    """Return the smallest bulk ESS of any entry of any unknown."""
-    flat = [array.reshape(*array.shape[:2], -1) for array in samples.draws.values()]
-    return min(float(az.ess(part[:, :, entry])) for part in flat for entry in range(part.shape[-1]))
-
-
-def spent_on(posterior: Posterior, settings: Settings) -> tuple[Samples, float]:
-    """Return samples and the CPU seconds they took."""
-    began = time.process_time()
-    samples = sample(posterior, settings)
-    return samples, time.process_time() - began
-
-
 def measure(posterior: Posterior, coordinates: str, draws: int, tune: int, chains: int) -> dict[str, float]:
     settings = Settings(draws=draws, tune=tune, chains=chains, cores=0, seed=11, coordinates=coordinates)
-    compiling = spent_on(posterior, replace(settings, draws=2, tune=2))[1]
-    samples, seconds = spent_on(posterior, settings)
-    ess, evaluations = least_ess(samples), float(samples.evaluations.sum())
+    rng = np.random.default_rng(0)
+    thetas = np.array([posterior.sample_prior(rng) for _ in range(11)])
+    density = cost_of(posterior.log_likelihood_gradient, thetas)
+    run = sampled(partial(sample, posterior), settings, density)
+    samples, ess, evaluations = run.samples, least_ess(run.samples), float(run.samples.evaluations.sum())
     return {
         "steps": float(samples.stats["n_steps"].mean()),
         "divergences": float(samples.stats["diverging"].sum()),
         "ess": ess,
         "ess_per_1000": 1000 * ess / evaluations,
-        "ess_per_second": ess / (seconds - compiling),
+        "ess_per_second": ess / run.work,
         "means": {name: float(np.mean(array)) for name, array in samples.draws.items()},
     }
 

@@ -7,21 +7,21 @@ one step, predict + update + log-likelihood. All programs must find the same log
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
+import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from asking import answer_of  # noqa: E402
+# isort: split
 
-from mscale_uq.solve.kalman_bank import gain_series, mean_series  # noqa: E402
-from mscale_uq.solve.kalman_gradient import filter_gradient  # noqa: E402
-from mscale_uq.solve.kalman_kernels import SMALL, filter_large, filter_small  # noqa: E402
+import numpy as np
+from asking import answer_of
+
+from mscale_uq.solve.kalman_bank import gain_series, mean_series
+from mscale_uq.solve.kalman_gradient import filter_gradient
+from mscale_uq.solve.kalman_kernels import SMALL, filter_large, filter_small
 
 PEERS = Path(__file__).parent / "peers"
 sys.path.insert(0, str(PEERS))

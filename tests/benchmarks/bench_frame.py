@@ -9,33 +9,33 @@ beside the same with the state as one block: what twelve frames take, new nodes 
 them, and the least, a frame without new nodes.
 """
 
-import os
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
+import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
+# isort: split
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "systems"))
-from bench_twins import PRIOR  # noqa: E402
-from one_block import OneBlock  # noqa: E402
-from tracked_cells import KNOWN, UNKNOWN, readings, space  # noqa: E402
-from twins import CAMERA as SCOPE  # noqa: E402
-from twins import KNOWN as TRUTH  # noqa: E402
-from twins import by_events, fusion  # noqa: E402
+from bench_twins import PRIOR
+from one_block import OneBlock
+from tracked_cells import KNOWN, UNKNOWN, readings, space
+from twins import CAMERA as SCOPE
+from twins import KNOWN as TRUTH
+from twins import by_events, fusion
 
-from mscale_uq.core.observation import Observation  # noqa: E402
-from mscale_uq.core.statespace import StateSpace  # noqa: E402
-from mscale_uq.filters.augment import augment  # noqa: E402
-from mscale_uq.filters.extended import ExtendedKalman  # noqa: E402
-from mscale_uq.filters.loop import start  # noqa: E402
-from mscale_uq.filters.node_sum import GaussianSum  # noqa: E402
-from mscale_uq.filters.shared import SharedBank  # noqa: E402
-from mscale_uq.observe.fluorescence import Fluorescence  # noqa: E402
+from mscale_uq.core.observation import Observation
+from mscale_uq.core.statespace import StateSpace
+from mscale_uq.filters.augment import augment
+from mscale_uq.filters.extended import ExtendedKalman
+from mscale_uq.filters.loop import start
+from mscale_uq.filters.node_sum import GaussianSum
+from mscale_uq.filters.shared import SharedBank
+from mscale_uq.observe.fluorescence import Fluorescence
 
 CAMERA = Fluorescence(20.0, shot=0.5, relative=0.03, background=100.0)
 FRAMES, JOINT = 60, 30

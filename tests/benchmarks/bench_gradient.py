@@ -4,16 +4,15 @@ Both are timed in turn in one process, so the ratio hardly depends on the machin
 steady two-dimensional model, whose factorisation serves value, tangent and adjoint.
 """
 
-import os
+import one_thread  # noqa: F401
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[name] = "1"
+# isort: split
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from mscale_uq.catalog import load_system, names  # noqa: E402
-from mscale_uq.core.forward import ForwardModel  # noqa: E402
-from mscale_uq.diagnose.cost import Cost, cost  # noqa: E402
+from mscale_uq.catalog import load_system, names
+from mscale_uq.core.forward import ForwardModel
+from mscale_uq.diagnose.cost import Cost, cost
 
 ROUNDS = 3
 GOALS = {"transport/heat_conduction": 1.5}

@@ -10,22 +10,20 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
+import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
+# isort: split
 
-sys.path.insert(0, str(Path(__file__).parent))
-from asking import answer_of  # noqa: E402
-from bench_kernels import CELL, agree  # noqa: E402
-from timing import medians  # noqa: E402
+import numpy as np
+from asking import answer_of
+from bench_kernels import CELL, agree
+from timing import medians
 
-from mscale_uq.cell.ellipse import SmoothEllipse  # noqa: E402
-from mscale_uq.cell.grid import periodic_grid  # noqa: E402
+from mscale_uq.cell.ellipse import SmoothEllipse
+from mscale_uq.cell.grid import periodic_grid
 
 PEER = Path(__file__).parent / "peers" / "jax_cell.py"
 SIZES = (32, 64)

@@ -8,24 +8,24 @@ log-evidence, a verdict per reading; there: its error statistics); "bare" is for
 
 import argparse
 import json
-import os
 import subprocess
 import time
 from pathlib import Path
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
+import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from asking import answer_of  # noqa: E402
-from mscale_uq.models.reference import lorenz96  # noqa: E402
+# isort: split
 
-from mscale_uq.core.observation import Observation  # noqa: E402
-from mscale_uq.filters.denkf import DEnKF  # noqa: E402
-from mscale_uq.filters.ensemble import EnsembleKalman  # noqa: E402
-from mscale_uq.filters.inflation import Inflation, widened  # noqa: E402
-from mscale_uq.filters.innovation import innovation  # noqa: E402
-from mscale_uq.filters.loop import run  # noqa: E402
+import numpy as np
+from asking import answer_of
+from mscale_uq.models.reference import lorenz96
+
+from mscale_uq.core.observation import Observation
+from mscale_uq.filters.denkf import DEnKF
+from mscale_uq.filters.ensemble import EnsembleKalman
+from mscale_uq.filters.inflation import Inflation, widened
+from mscale_uq.filters.innovation import innovation
+from mscale_uq.filters.loop import run
 
 PEER = Path(__file__).parent / "peers" / "dapper_denkf.py"
 FILTER = EnsembleKalman(DEnKF(), 40, Inflation(on_anomalies=1.01))

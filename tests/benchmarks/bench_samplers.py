@@ -1,38 +1,49 @@
 """Samplers side by side on `inclusions`: `python bench_samplers.py [ROW ...] [--tinyda PYTHON] ..`.
 
-Each PYTHON is that of an environment of its own, made from the file of that name in `peers/`. All samplers
-see the same density, in the same coordinates z, standard normal under the prior; a peer asks for it through
-a pair of pipes, so that its environment needs nothing of ours. Effective draws are ArviZ's least bulk ESS.
-A gradient counts for one, a value alone for one as well; those on the coarse level of delayed acceptance are
-not counted, but their seconds are. CPU seconds are those of both processes: tuning, the building of a
-surrogate, the pipes and a peer's imports are charged, our compiling (but of SMC) is not. Moments must be
-those of a stored long run within four Monte Carlo errors; the table says how fine that is.
+Each PYTHON is that of an environment of its own, made from the file of that name in `peers/` (`make peers`).
+All samplers see the same density, in the same coordinates z, standard normal under the prior; a peer asks
+for it through a pair of pipes, so that its environment needs nothing of ours. Effective draws are ArviZ's
+least bulk ESS. A gradient counts for one, a value alone for one as well; those on the coarse level of delayed
+acceptance are not counted, but their seconds are.
+
+CPU seconds are those of both processes: tuning, climbing to a mode, the building of a surrogate, the pipes.
+What comes before any density, imports and compiling, is taken off for everyone: the seconds of a run of
+hardly any draws, less those of its densities. Moments must be those of a stored long run within four Monte
+Carlo errors; the table says how fine that is. Ratios are of effective draws per CPU second, ours over the
+others', and none stands on a row that is off.
+
+`nuts-plain` is our own NUTS, PyMC's kernel with a climb to the mode and a dense metric, in plain coordinates;
+`pymc-as-shipped` is `pm.sample` as PyMC ships it: a jittered start, a diagonal metric that begins at the
+prior's scale.
 """
 
 import argparse
 import json
-import os
-import time
-import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
 from pathlib import Path
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
-warnings.filterwarnings("ignore", r"\s*ArviZ is undergoing", FutureWarning)
+import one_thread  # noqa: F401
 
-from reference_posterior import in_z, moments, stored  # noqa: E402
-from remote_density import Density, coarse_posterior, peer  # noqa: E402
+# isort: split
 
-from mscale_uq.case.read import read_case  # noqa: E402
-from mscale_uq.catalog import find_case  # noqa: E402
-from mscale_uq.infer.chains import sample  # noqa: E402
-from mscale_uq.infer.levels import Levels  # noqa: E402
-from mscale_uq.infer.settings import Settings  # noqa: E402
-from mscale_uq.infer.surrogate import sample_corrected  # noqa: E402
-from mscale_uq.results.candidate import pareto_smoothed  # noqa: E402
-from mscale_uq.stats.flat import flattened  # noqa: E402
-from mscale_uq.stats.surrogate import surrogate_of  # noqa: E402
+import numpy as np
+from reference_posterior import Moments, in_z, moments, stored
+from remote_density import Density, coarse_posterior, peer
+from runs import cost_of, sampled
+
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import find_case
+from mscale_uq.infer.chains import sample
+from mscale_uq.infer.ledger import Ledger
+from mscale_uq.infer.levels import Levels
+from mscale_uq.infer.samples import Samples
+from mscale_uq.infer.settings import Settings
+from mscale_uq.infer.surrogate import sample_corrected
+from mscale_uq.results.candidate import pareto_smoothed
+from mscale_uq.stats.flat import flattened
+from mscale_uq.stats.surrogate import surrogate_of
 
 # Row -> the environment it needs, its script.
 PEERS = {
@@ -42,46 +53,85 @@ PEERS = {
     "tinyda-delayed": ("tinyda", "tinyda_delayed"),
     "cuqipy": ("cuqipy", "cuqipy_nuts"),
 }
+# Evaluations of those that need more than is asked for: its warm-up alone takes the usual number.
+AT_LEAST = {"cuqipy": 30000}
+BRIEF = 160  # evaluations of a peer's short run
 BASE = Settings(tune=300, chains=2, cores=0, seed=5)
 OWN = {
     "nuts": BASE,
     "surrogate": replace(BASE, sampler="surrogate"),
     "nuts-plain": replace(BASE, coordinates="plain"),
+    "pymc-as-shipped": replace(BASE, coordinates="plain"),
     "nutpie-plain": replace(BASE, sampler="nutpie", coordinates="plain"),
     "smc": replace(BASE, sampler="smc"),
     "demetropolisz": replace(BASE, sampler="demetropolisz", tune=2000),
 }
+VALUES = {"smc", "demetropolisz"}  # samplers that ask for no gradient
+# Ratio -> ours, the other's row, and the goal.
+RATIOS = {
+    "S1: exact, over NUTS in plain coordinates": ("nuts", "nuts-plain", 25),
+    "exact, over PyMC as shipped": ("nuts", "pymc-as-shipped", None),
+    "S2: exact, over tinyDA's delayed acceptance": ("nuts", "tinyda-delayed", 8),
+    "S3: surrogate, over NUTS in plain coordinates": ("surrogate", "nuts-plain", 150),
+    "S3: surrogate, over tinyDA's delayed acceptance": ("surrogate", "tinyda-delayed", 50),
+}
 
 
-def drawn(case, posterior, settings: Settings):
-    """Run one of our samplers, a surrogate built anew."""
-    if settings.sampler != "surrogate":
-        return sample(posterior, settings)
+@dataclass(frozen=True)
+class Made:
+    """Chains ``(chains, draws, n)`` in z, evaluations, and CPU seconds without the start."""
+
+    chains: np.ndarray
+    evaluations: int
+    seconds: float
+
+
+def corrected(case, posterior, settings: Settings) -> Samples:
+    """Run the surrogate's sampler, the surrogate built anew."""
     cheap = flattened(surrogate_of(posterior, case.system.stretches).posterior)
     return sample_corrected(Levels(posterior, [cheap]), settings, pareto_smoothed).samples
 
 
-def compiling(posterior, settings: Settings) -> float:
-    """Return the CPU seconds of a run of hardly any draws, all of it compiling."""
-    began = time.process_time()
-    sampler = "nuts" if settings.sampler == "surrogate" else settings.sampler
-    sample(posterior, replace(settings, sampler=sampler, draws=2, tune=2))
-    return time.process_time() - began
+def as_shipped(posterior, settings: Settings) -> Samples:
+    """Run `pm.sample` with its own settings but for the numbers of draws."""
+    import pymc as pm
+
+    from mscale_uq.infer.likelihood import Likelihood
+    from mscale_uq.infer.to_pymc import build_model
+
+    ledger = Ledger()
+    with build_model(posterior, Likelihood(posterior, ledger, gradient=True)):
+        trace = pm.sample(
+            settings.draws, tune=settings.tune, chains=settings.chains, cores=1, random_seed=settings.seed,
+            progressbar=False, compute_convergence_checks=False,
+        )  # fmt: skip
+    draws = {name: trace.posterior[name].to_numpy() for name in posterior.variables}
+    counts, none = np.array([ledger.requests]), np.zeros(1)
+    return Samples("pymc", draws, {}, {}, (), counts, np.array([ledger.evaluations]), none, none, None, ())
 
 
-def ours(case, settings: Settings):
-    """Return chains, evaluations and CPU seconds of one of our samplers."""
-    posterior = case.posterior()
-    if settings.sampler == "smc":  # a run of no draws is no run: it compiles in one of few particles
-        sample(posterior, replace(settings, draws=20))
-        spent = 0.0
+def ours(case, row: str, settings: Settings) -> Made:
+    """Run one of our samplers."""
+    posterior, run, briefly = case.posterior(), None, None
+    if row == "surrogate":
+        run = partial(corrected, case, posterior)
+        briefly = lambda s: sample(posterior, replace(s, sampler="nuts"))  # noqa: E731
     else:
-        compiling(posterior, settings)  # with all that a process does once
-        spent = compiling(posterior, settings)
-    began = time.process_time()
-    samples = drawn(case, posterior, settings)
-    seconds = time.process_time() - began - spent
-    return in_z(posterior, samples), int(samples.evaluations.sum()), seconds
+        run = partial(as_shipped if row == "pymc-as-shipped" else sample, posterior)
+    value = settings.sampler in VALUES
+    evaluate = posterior.log_likelihood if value else posterior.log_likelihood_gradient
+    rng = np.random.default_rng(0)
+    density = cost_of(evaluate, np.array([posterior.sample_prior(rng) for _ in range(21)]))
+    found = sampled(run, settings, density, briefly)
+    return Made(in_z(posterior, found.samples), int(found.samples.evaluations.sum()), found.work)
+
+
+def theirs(python: Path, row: str, case, evaluations: int) -> Made:
+    """Run a peer, and take off what a short run takes beside its densities."""
+    script, densities = PEERS[row][1], [Density(case.posterior()), Density(coarse_posterior())]
+    start = peer(python, script, densities, BRIEF).own
+    found = peer(python, script, densities, max(evaluations, AT_LEAST.get(row, 0)))
+    return Made(found.chains, found.evaluations, found.own + found.densities - start)
 
 
 def arguments() -> argparse.Namespace:
@@ -96,33 +146,59 @@ def arguments() -> argparse.Namespace:
 
 
 def runs(given: argparse.Namespace):
-    """Return row -> what gives its chains, evaluations and seconds."""
+    """Return row -> what gives its chains, evaluations and seconds; say which rows there are not."""
     case = read_case(find_case("inclusions"))
-    found = {row: lambda s=s: ours(case, replace(s, draws=given.draws)) for row, s in OWN.items()}
-    for row, (environment, script) in PEERS.items():
+    if unknown := set(given.rows) - {*OWN, *PEERS}:
+        raise SystemExit(f"no row {', '.join(sorted(unknown))}; there are {', '.join([*OWN, *PEERS])}")
+    wanted = given.rows or [*OWN, *PEERS]
+    found = {row: partial(ours, case, row, replace(OWN[row], draws=given.draws)) for row in OWN}
+    for row, (environment, _) in PEERS.items():
         if python := getattr(given, environment):
-            levels = [case.posterior(), coarse_posterior()]
-            densities = [Density(level) for level in levels]
-            found[row] = lambda p=python, s=script, d=densities: peer(p, s, d, given.evaluations)
-    if unknown := set(given.rows) - set(found):
-        raise SystemExit(f"no row, or no environment for it: {', '.join(sorted(unknown))}")
-    return {row: run for row, run in found.items() if not given.rows or row in given.rows}
+            found[row] = partial(theirs, python, row, case, given.evaluations)
+        elif row in wanted:
+            print(f"left out: {row}, for want of --{environment} PYTHON (`make peers` makes its environment)")
+    return {row: run for row, run in found.items() if row in wanted}
+
+
+def ratios(kept: dict[str, dict]) -> list[dict]:
+    """Return the ratios of effective draws per CPU second that the rows allow."""
+    good = {row: one for row, one in kept.items() if not one["moments"].startswith("OFF")}
+    rate = {row: one["ess"] / one["seconds"] for row, one in good.items()}
+    return [
+        {"ratio": name, "value": rate[one] / rate[other], "goal": goal}
+        for name, (one, other, goal) in RATIOS.items()
+        if one in rate and other in rate
+    ]
+
+
+def measure(run, reference: Moments) -> dict:
+    made = run()
+    found = moments(made.chains)
+    return {
+        "ess": found.ess,
+        "evaluations": made.evaluations,
+        "seconds": made.seconds,
+        "moments": found.verdict(reference),
+        "date": date.today().isoformat(),
+    }
 
 
 def main() -> None:
     given, reference = arguments(), stored()
-    kept = json.loads(given.json.read_text()) if given.json and given.json.exists() else {}
+    kept = json.loads(given.json.read_text())["rows"] if given.json and given.json.exists() else {}
+    wanted = runs(given)
     print("| | min ESS | evaluations | CPU s | ESS / 1000 evaluations | ESS / CPU s | moments |")
     print("|---|---|---|---|---|---|---|")
-    for row, run in runs(given).items():
-        chains, evaluations, seconds = run()
-        found = moments(chains)
-        said = found.verdict(reference)
-        kept[row] = {"ess": found.ess, "evaluations": evaluations, "seconds": seconds, "moments": said}
-        rates = f"{1000 * found.ess / evaluations:.1f} | {found.ess / seconds:.1f}"
-        print(f"| {row} | {found.ess:.0f} | {evaluations} | {seconds:.1f} | {rates} | {said} |", flush=True)
+    for row, run in wanted.items():
+        one = kept[row] = measure(run, reference)
+        rates = f"{1000 * one['ess'] / one['evaluations']:.1f} | {one['ess'] / one['seconds']:.1f}"
+        counts = f"{one['ess']:.0f} | {one['evaluations']} | {one['seconds']:.1f}"
+        print(f"| {row} | {counts} | {rates} | {one['moments']} |", flush=True)
         if given.json:
-            given.json.write_text(json.dumps(kept, indent=1) + "\n")
+            given.json.write_text(json.dumps({"rows": kept, "ratios": ratios(kept)}, indent=1) + "\n")
+    print("\n| effective draws per CPU second | ratio | goal |\n|---|---|---|")
+    for one in ratios(kept):
+        print(f"| {one['ratio']} | {one['value']:.3g} | {one['goal'] or ''} |")
 
 
 if __name__ == "__main__":

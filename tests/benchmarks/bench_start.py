@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import numpy as np
+from one_thread import ONE_THREAD
 
 RUNS = 7
 NOTHING = "pass"
@@ -34,7 +35,6 @@ WORK = {
     "a first value with its derivative, of a model": MODEL,
     "of a shipped case's likelihood": CASE,
 }
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
 
 def seconds(program: str) -> float:

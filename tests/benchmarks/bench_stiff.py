@@ -15,17 +15,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
+import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from asking import answer_of  # noqa: E402
-from mscale_uq.models.physiology._severi2012 import rate  # noqa: E402
-from numba import njit  # noqa: E402
-from scipy.integrate import odeint  # noqa: E402
+# isort: split
 
-from mscale_uq.solve.rate import Rate  # noqa: E402
-from mscale_uq.solve.stiff import Tolerances, integrate  # noqa: E402
+import numpy as np
+from asking import answer_of
+from mscale_uq.models.physiology._severi2012 import rate
+from numba import njit
+from scipy.integrate import odeint
+
+from mscale_uq.solve.rate import Rate
+from mscale_uq.solve.stiff import Tolerances, integrate
 
 PEERS = Path(__file__).parent / "peers"
 sys.path.insert(0, str(PEERS))
@@ -123,6 +124,8 @@ def main():
     arguments.add_argument("--rounds", type=int, default=9)
     given = arguments.parse_args()
     peer = start_peer(given.sundae) if given.sundae else None
+    if peer is None:
+        print("left out: CVODE, for want of --sundae PYTHON (`make peers` makes its environment)")
     one_round()  # compile
     rounds = []
     for _ in range(given.rounds):

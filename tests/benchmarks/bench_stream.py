@@ -8,20 +8,20 @@ journal and rows. All end in the same state, to the last bit. A figure is the be
 by processor time: the first waits for the disk and for what else the machine does.
 """
 
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
+import one_thread  # noqa: F401
+
+# isort: split
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "stream"))
-from streams import as_lines, begin, followed, opened, readings, records, same  # noqa: E402
+from streams import as_lines, begin, followed, opened, readings, records, same
 
-from mscale_uq.stream.lines import FileLines  # noqa: E402
-from mscale_uq.stream.records import JsonLines, Objects  # noqa: E402
+from mscale_uq.stream.lines import FileLines
+from mscale_uq.stream.records import JsonLines, Objects
 
 COUNT, TRIES, BEHIND = 1000, 3, 20
 

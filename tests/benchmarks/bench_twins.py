@@ -8,20 +8,20 @@ if these are right. A twin takes one and a half seconds of processor time.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
+import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
-from scipy.stats import binom  # noqa: E402
+# isort: split
+
+import numpy as np
+from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "systems"))
-from twins import KNOWN, Setting, Twin  # noqa: E402
+from twins import KNOWN, Setting, Twin
 
-from mscale_uq.filters.augment import Unknown  # noqa: E402
+from mscale_uq.filters.augment import Unknown
 
 REACH = 1.6448536
 PRIOR = {

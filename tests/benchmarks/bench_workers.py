@@ -6,20 +6,20 @@ in the workers, and the parent with handing them out, over what they cost here, 
 """
 
 import argparse
-import os
 import time
 from functools import partial
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
+import one_thread  # noqa: F401
 
-import numpy as np  # noqa: E402
+# isort: split
 
-from mscale_uq.case.read import read_case  # noqa: E402
-from mscale_uq.catalog import find_case  # noqa: E402
-from mscale_uq.core.map import Map  # noqa: E402
-from mscale_uq.infer.workers import workers  # noqa: E402
-from mscale_uq.stats.posterior import Posterior  # noqa: E402
+import numpy as np
+
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import find_case
+from mscale_uq.core.map import Map
+from mscale_uq.infer.workers import workers
+from mscale_uq.stats.posterior import Posterior
 
 
 def gradient(posterior: Posterior, theta: np.ndarray) -> tuple[float, float]:

@@ -25,16 +25,15 @@ Measured on 26 November 2026, on two cores shared with a dozen other processes:
 """
 
 import argparse
-import os
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import arviz as az
 import numpy as np
 from membrane import PRIOR_MEAN, PRIOR_SD, SD, THIN, log_likelihood, tuned, walk
+from runs import cost_of, sampled
 from scipy.stats import f
 
 from mscale_uq.case.read import read_case
@@ -121,10 +120,9 @@ def keep(path, **arrays):
 def difference_of_solvers():
     posterior = case().posterior()
     data = measured()
-    rng = np.random.default_rng(1)
-    log_as = PRIOR_MEAN + PRIOR_SD * rng.standard_normal((20, 64))
-    theirs = [posterior.log_likelihood(np.exp(log_a)) for log_a in log_as]
-    ours = [log_likelihood(data, log_a) - 169 * np.log(np.sqrt(2 * np.pi) * SD) for log_a in log_as]
+    thetas = priors(20)
+    theirs = [posterior.log_likelihood(theta) for theta in thetas]
+    ours = [log_likelihood(data, np.log(a)) - 169 * np.log(np.sqrt(2 * np.pi) * SD) for a in thetas]
     return np.max(np.abs(np.subtract(ours, theirs) / theirs))
 
 
@@ -139,8 +137,10 @@ def run_nuts(options):
         target_accept=0.8,
     )
     folder = Path(options.folder)
-    compiling = spent_on(replace(settings, draws=2, tune=2))[1]
-    samples, seconds = spent_on(settings, folder)
+    posterior = case().posterior()
+    density = cost_of(posterior.log_likelihood_gradient, priors(20))
+    run = sampled(lambda s: sample(posterior, s, *kept_in(folder, s, settings)), settings, density)
+    samples, seconds = run.samples, run.work
     log_a = np.log(samples.draws["coefficient"]).reshape(options.chains, options.draws, 64)
     np.save(folder / "log_a.npy", log_a)
     leaps = np.concatenate([samples.tuning_stats["n_steps"], samples.stats["n_steps"]], axis=1)
@@ -148,14 +148,17 @@ def run_nuts(options):
         f"divergences {samples.stats['diverging'].sum()}, failures {len(samples.failures)}, "
         f"gradients {samples.evaluations.sum()}, leapfrog steps a draw {leaps[:, options.tune :].mean():.1f}"
     )
-    describe("nuts", log_a, seconds - compiling, samples.evaluations.sum())
+    describe("nuts", log_a, seconds, samples.evaluations.sum())
 
 
-def spent_on(settings, folder=None):
-    """Return samples, and the CPU seconds of this process and of its chains."""
-    before = sum(os.times()[:4])
-    samples = sample(case().posterior(), settings, folder, "laplace64 benchmark")
-    return samples, sum(os.times()[:4]) - before
+def kept_in(folder, settings, whole):
+    """Return where a run is kept: the whole one in its folder, under its name."""
+    return (folder, "laplace64 benchmark") if settings == whole else (None, "")
+
+
+def priors(count):
+    """Return coefficients ``(count, 64)`` drawn from the prior."""
+    return np.exp(PRIOR_MEAN + PRIOR_SD * np.random.default_rng(1).standard_normal((count, 64)))
 
 
 def describe(name, log_a, seconds, evaluations):

@@ -6,24 +6,22 @@ of its standard deviation. The file keeps them with the settings and a checksum 
 
 import hashlib
 import json
-import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[threads] = "1"
-warnings.filterwarnings("ignore", r"\s*ArviZ is undergoing", FutureWarning)
+import one_thread  # noqa: F401
 
-import arviz as az  # noqa: E402
-import numpy as np  # noqa: E402
+# isort: split
 
-from mscale_uq.case.read import read_case  # noqa: E402
-from mscale_uq.catalog import find_case  # noqa: E402
-from mscale_uq.infer.chains import sample  # noqa: E402
-from mscale_uq.infer.coordinates import to_sampler  # noqa: E402
-from mscale_uq.infer.settings import Settings  # noqa: E402
+import numpy as np
+from runs import effective, entries
+
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import find_case
+from mscale_uq.infer.chains import sample
+from mscale_uq.infer.coordinates import to_sampler
+from mscale_uq.infer.settings import Settings
 
 FILE = Path(__file__).parent / "inclusions_posterior.json"
 SETTINGS = {"sampler": "nuts", "draws": 3000, "tune": 500, "chains": 4, "seed": 20261127}
@@ -76,15 +74,9 @@ def moments(chains: np.ndarray) -> Moments:
     return Moments(np.array([mean, sd]), np.array([sd / np.sqrt(bulk), of_sd]), float(bulk.min()))
 
 
-def effective(draws: np.ndarray) -> float:
-    return float(az.ess(draws))
-
-
 def in_z(posterior: Any, samples: Any) -> np.ndarray:
     """Return draws as ``(chains, draws, n)`` in the coordinates of samplers."""
-    parts = [array.reshape(*array.shape[:2], -1) for array in samples.draws.values()]
-    theta = np.concatenate(parts, axis=2)
-    return np.array([[to_sampler(posterior, row) for row in chain] for chain in theta])
+    return np.array([[to_sampler(posterior, row) for row in chain] for chain in entries(samples)])
 
 
 def checksum(content: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,21 @@ def answer(densities: Sequence[Density], n: int, ask: int, reply: int) -> None:
         os.write(reply, np.r_[value, slope].tobytes())
 
 
-def peer(python: Path, script: str, densities: Sequence[Density], evaluations: int):
-    """Run a peer, answer its questions, and return its chains, its evaluations and the CPU seconds."""
+@dataclass(frozen=True)
+class Answered:
+    """What a peer made: its chains, its evaluations, and the CPU seconds of both processes.
+
+    `own` are the peer's: imports, its sampler, its end of the pipes; `densities` are ours.
+    """
+
+    chains: np.ndarray
+    evaluations: int
+    own: float
+    densities: float
+
+
+def peer(python: Path, script: str, densities: Sequence[Density], evaluations: int) -> Answered:
+    """Run a peer and answer its questions."""
     n = len(densities[0].posterior.names)
     for density in densities:
         density(np.zeros(n), True)  # compile
@@ -83,4 +97,4 @@ def peer(python: Path, script: str, densities: Sequence[Density], evaluations: i
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         chains = np.load(out)["chains"]
     theirs = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return chains, densities[0].calls, theirs + sum(density.seconds for density in densities)
+    return Answered(chains, densities[0].calls, theirs, sum(density.seconds for density in densities))

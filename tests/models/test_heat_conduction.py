@@ -105,3 +105,16 @@ def test_the_gradient_in_time_is_exact():
 def test_readings_in_time_and_the_steady_plate_are_not_mixed_up(mode, time):
     with pytest.raises(ParameterError, match=f"in mode '{mode}'"):
         forward(time=time, mode=mode)
+
+
+def test_sampling_accuracy_moves_no_reading_by_a_thousandth_of_its_noise():
+    """At conductivities all over their priors, whose contrasts reach 100; slopes to 1e-3 of the largest."""
+    exact, fast = forward(), forward(accuracy="sampling")
+    noise = np.r_[np.full(len(X), 0.2), 0.4]
+    for matrix, filler, fraction in ((0.2, 4.0, 0.4), (0.3, 30.0, 0.6), (0.5, 1.5, 0.2)):
+        theta = exact.theta(matrix_conductivity=matrix, filler_conductivity=filler, filler_fraction=fraction)
+        (readings, slope), (quick, quick_slope) = (
+            (model.value(theta), model.jacobian(theta)) for model in (exact, fast)
+        )
+        assert 0 < (np.abs(quick - readings) / noise).max() < 1e-3
+        assert np.all(np.abs(quick_slope - slope) < 1e-3 * np.abs(slope).max(axis=0))

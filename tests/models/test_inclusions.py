@@ -8,6 +8,7 @@ import pytest
 from mscale_uq.models.reference.inclusions import X, Y, forward
 
 from mscale_uq.catalog import load_system
+from mscale_uq.core.forward import ForwardModel
 
 DATA = Path(__file__).parents[2] / "data" / "inclusions"
 TRUTH = [10 * np.exp(0.5 * 0.4), np.exp(-0.3 * 0.3), 0.5, np.pi / 6 + 0.3 * 0.6, 0.8]
@@ -46,3 +47,44 @@ def test_the_stored_readings_of_the_graded_benchmark_are_whole():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() in text
     xi = np.loadtxt(folder / "truth.csv", delimiter=",", skiprows=1)[:, 1]
     assert xi == pytest.approx(0.8 * np.random.default_rng(2).standard_normal(25), abs=1e-15)
+
+
+def slope_error(exact: ForwardModel, fast: ForwardModel, truth, scales, sd):
+    """Return the largest error of the gradient of a log-posterior, in its own standard deviations.
+
+    At draws of the normal posterior around the truth: the error of the gradient along each direction of that
+    posterior, times its standard deviation there. A step of one standard deviation sees of it an error of
+    the log-density of that size.
+    """
+    worst, rng = 0.0, np.random.default_rng(7)
+    whitened = exact.jacobian(truth) * scales / sd
+    values, vectors = np.linalg.eigh(whitened.T @ whitened + np.eye(truth.size))
+    root = vectors / np.sqrt(values)
+    data = exact.value(truth) + sd * rng.standard_normal(len(whitened))
+    for z in rng.standard_normal((3, truth.size)):
+        theta = truth + scales * (root @ z)
+        slopes = []
+        for model in (exact, fast):
+            readings, linear = model.linearize(theta)
+            slopes.append(scales * linear.vjp((data - readings) / sd**2))
+        worst = max(worst, np.linalg.norm(root.T @ (slopes[1] - slopes[0])))
+    return worst
+
+
+def test_sampling_accuracy_turns_no_gradient_of_the_posterior():
+    system = load_system("reference/inclusions")
+    scales = np.array([0.5 * TRUTH[0], 0.3 * TRUTH[1], 1.0, 0.3, 1.0])
+    fast = system.forward(accuracy="sampling")
+    assert 0 < slope_error(system.forward(), fast, np.array(TRUTH), scales, 0.0189) < 5e-3
+
+
+def test_nor_one_of_the_graded_posterior():
+    system, grids = load_system("reference/graded_inclusions"), {"cell_elements": 32, "elements": 16}
+    exact, fast = system.forward(**grids), system.forward(**grids, accuracy="sampling")
+    theta = exact.theta(xi=0.8 * np.random.default_rng(2).standard_normal(25))
+    scales = exact.theta(
+        inclusion_conductivity=5.0, matrix_conductivity=0.3, angle=0.3, aspect_logit=1.0, mean_logit=1.0,
+        xi=np.ones(25),
+    )  # fmt: skip
+    sd = 0.02 * np.abs(exact.value(theta)).max()
+    assert 0 < slope_error(exact, fast, theta, scales, sd) < 5e-3
