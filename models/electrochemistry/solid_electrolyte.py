@@ -105,11 +105,11 @@ def space(o, temperature=(), field=(), furnace_temperature=(), *, current=(), re
 K = 1.380649e-23  # J/K, Boltzmann's constant
 
 
-def _thermistor(voltage, rise):
+def _thermistor(voltage, rise, length=0.01):
     """Overheating of the middle between electrodes at 1100 K, relative to that of the thermistor theorem."""
     made = known(
-        forward, field=[voltage / 0.01], furnace_temperature=[1100.0], shape="slab", supply="across",
-        half_width=5e-3, nodes=12, reference=1100.0, thermal_conductivity=2.0, heat_transfer=1e9,
+        forward, field=[voltage / length], furnace_temperature=[1100.0], shape="slab", supply="across",
+        half_width=length / 2, nodes=12, reference=1100.0, thermal_conductivity=2.0, heat_transfer=1e9,
         conductivity_ref=3.6e6 / 1100 * np.exp(-0.9 * EV / (K * 1100)), migration_energy=0.9 * EV,
         disorder=1e-30)  # fmt: skip
     return abs((made["middle_temperature"][0] - 1100) / rise - 1)
@@ -144,6 +144,8 @@ def _weak_field():
 LIMITS = (
     *(Limit(f"thermistor: {V:g} V heat the middle by {rise:g} K", partial(_thermistor, V, rise), 1e-5)
       for V, rise in ((25.0066, 10.0), (52.0502, 50.0), (67.9209, 100.0))),
+    *(Limit(f"... independent of length: by 50 K in {1e3 * length:g} mm, too",
+            partial(_thermistor, 52.0502, 50.0, length), 1e-5) for length in (0.004, 0.1)),
     *(Limit(f"Frank-Kamenetskii: a {shape} runs away at delta = {delta:g}",
             partial(_frank_kamenetskii, shape, delta), 3e-6)
       for shape, delta in zip(SHAPES, (0.878458, 2.0, 3.321992), strict=True)),
