@@ -311,7 +311,7 @@ def test_a_prior_becomes_the_law_of_its_coordinate():
 # What a model reads only where it is told to: single sites, cells of a dish with their sizes, the network.
 READ_WHEN_TOLD = {
     "reference/lorenz96": [{"site": [0]}],
-    "cells/cell_state_fusion": [{"size_factor": (1.0,)}],
+    "cells/cell_state_fusion": [{"size_factor": (1.0,), "mean_weight": (1.0,)}],
     "physiology/tumor_hallmarks": [{"model": "drifting"}, {"model": "spheroid"}],
 }
 
