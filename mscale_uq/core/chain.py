@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from mscale_uq.core.parameter import Array
+from mscale_uq.core.parameter import Array, all_finite
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import ForwardFailure, SolveFailed, WiringError, explain, near_match
 
@@ -96,7 +96,7 @@ class Chain:
             reason = f"{type(error).__name__}: {error}"
             raise SolveFailed(stage.name, self._scalars(known), reason) from error
         for name in stage.outputs:
-            if not np.isfinite(made[name]).all():
+            if not all_finite(made[name]):
                 raise SolveFailed(
                     stage.name, self._scalars(known), f"made a value of {name!r} that is not finite"
                 )
@@ -143,7 +143,9 @@ class ChainLinearization(Linearization):
                 continue
             for name, weight in part.vjp(weights).items():
                 total[name] = total[name] + weight if name in total else np.asarray(weight)
-        return {name: total.get(name, np.zeros(shape)) for name, shape in self._shapes.items()}
+        return {
+            name: total[name] if name in total else np.zeros(shape) for name, shape in self._shapes.items()
+        }
 
 
 def split(chain: Chain, moving: Sequence[str], fixed: Iterable[str]) -> tuple[Chain, Chain]:
@@ -167,9 +169,11 @@ def split(chain: Chain, moving: Sequence[str], fixed: Iterable[str]) -> tuple[Ch
 
 def read_only(value: Array) -> Array:
     """Return a view that nobody can change: what a stage has read or made belongs to all of them."""
-    view = np.asarray(value).view()
-    view.flags.writeable = False
-    return view
+    array = np.asarray(value)
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
 
 
 def _check_reads(stage: Stage, known: set[str]) -> None:

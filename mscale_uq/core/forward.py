@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.batch import Batch, run_batch
-from mscale_uq.core.chain import Chain, ChainLinearization, split
+from mscale_uq.core.chain import Chain, ChainLinearization, read_only, split
+from mscale_uq.core.lazy import lazy
 from mscale_uq.core.parameter import Array, Parameter
-from mscale_uq.core.stage import Named, Stage, Values
+from mscale_uq.core.stage import Named, Stage, Values, places_of
 from mscale_uq.errors import (
     InputError,
     OutOfLimits,
@@ -95,12 +96,12 @@ class ForwardModel:
         self._check_use()
         self._idle, self._live = split(self.chain, self.names, self.constants)
 
-    @property
+    @lazy
     def names(self) -> tuple[str, ...]:
         """Parameter names in the order of theta."""
         return tuple(parameter.name for parameter in self.parameters)
 
-    @property
+    @lazy
     def size(self) -> int:
         """Length of theta."""
         return sum(parameter.size for parameter in self.parameters)
@@ -164,17 +165,12 @@ class ForwardModel:
             raise ParameterError(
                 explain(f"theta of shape {vector.shape}", f"({self.size},): {', '.join(self.names)}")
             )
-        named, start = {}, 0
-        for parameter in self.parameters:
-            named[parameter.name] = vector[start : start + parameter.size].reshape(parameter.shape)
-            start += parameter.size
-        return named
+        return {name: vector[place].reshape(shape) for name, place, shape in self._places}
 
     def pack(self, named: Values) -> Array:
         """Return named parameter values as one vector."""
-        return np.concatenate([np.ravel(named[p.name]) for p in self.parameters] or [np.zeros(0)]).astype(
-            float
-        )
+        parts = [np.ravel(named[name]) for name in self.names] or [np.zeros(0)]
+        return np.concatenate(parts).astype(float, copy=False)
 
     def value(self, theta: ArrayLike) -> Array:
         """Return the predicted data ``(n_data,)``.
@@ -229,6 +225,12 @@ class ForwardModel:
         """
         return run_batch(self.value, thetas, map)
 
+    @lazy
+    def _places(self) -> list[tuple[str, slice, tuple[int, ...]]]:
+        """Where each parameter stands in theta, and its shape."""
+        places = places_of({parameter.name: parameter.size for parameter in self.parameters})
+        return [(p.name, places[p.name], p.shape) for p in self.parameters]
+
     @cached_property
     def _still(self) -> Named:
         """Every value that no parameter moves, made once."""
@@ -238,7 +240,7 @@ class ForwardModel:
         return {name: value for name, value in self.constants.items() if name != "key"}
 
     def _given(self, theta: ArrayLike) -> Named:
-        named = self.split(theta)
+        named = self.split(read_only(np.asarray(theta, dtype=float)))
         for parameter in self.parameters:
             if not parameter.inside(named[parameter.name]):
                 limits = f"{parameter.limits} {parameter.unit}"

@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from mscale_uq.core.parameter import Array
+from mscale_uq.core.parameter import Array, all_finite
 from mscale_uq.errors import Infeasible, SolveFailed
 from mscale_uq.infer.ledger import Ledger
 from mscale_uq.infer.target import Target
@@ -74,7 +74,7 @@ class Likelihood:
         return -np.inf, np.zeros(theta.size)
 
     def _evaluate(self, theta: Array) -> tuple[float, Array]:
-        if not np.all(np.isfinite(theta)):
+        if not all_finite(theta):
             raise Infeasible("sampler", {}, "went where floating point has no number")
         with recalled(self._notes):
             if self.gradient:
@@ -83,6 +83,6 @@ class Likelihood:
                 density, slope = self.target.log_likelihood(theta), np.zeros(theta.size)
         if density == -np.inf:
             raise Infeasible("likelihood", {}, "the data are impossible here")
-        if not (np.isfinite(density) and np.all(np.isfinite(slope))):
+        if not (np.isfinite(density) and all_finite(slope)):
             raise SolveFailed("likelihood", {}, f"log-likelihood {density} or its gradient is not finite")
         return float(density), np.asarray(slope, dtype=float)

@@ -15,7 +15,7 @@ from typing import Any, final
 
 import numpy as np
 
-from mscale_uq.core.parameter import Array
+from mscale_uq.core.parameter import Array, all_finite
 from mscale_uq.errors import ForwardFailure
 from mscale_uq.infer.coordinates import COORDINATES, LogStandard
 from mscale_uq.infer.methods import METHODS
@@ -49,13 +49,13 @@ class Shift:
         return self._latest[1]
 
     def _answer(self, theta: Array) -> tuple[float, Array]:
-        if np.all(np.isfinite(theta)):
+        if all_finite(theta):
             try:
                 with noted(self.notes):
                     log, slope = self._log(theta)
             except ForwardFailure:
                 return 0.0, np.zeros(theta.size)
-            if np.all(np.isfinite(slope)):
+            if all_finite(slope):
                 return log / self._scale - self._level, slope / self._scale
         return 0.0, np.zeros(theta.size)
 

@@ -99,25 +99,27 @@ class RectangleDiffusion(Stage):
         u = solve(self.load + self.sides.load(numbers), self.tolerance)
         return {self.outputs[0]: u.ravel()}, _RectangleLinearization(self, given, solve, numbers, u)
 
-    def solve(self, K: Array, load: Array, tolerance: float, exchange: Array = NO_EXCHANGE) -> Array:
-        """Return u of A u = load for K ``(3, n1, n2)``: K11, K22, K12, by iterations if they converge.
+    def _solver(self, K: Array, exchange: Array) -> Solver:
+        """Return what gives u of A u = load for K ``(3, n1, n2)``: K11, K22, K12."""
+        return self._factorized(K, exchange) if self._direct else self._iterated(K, exchange)
 
-        The tolerance is that of the preconditioned residual norm, relative to its start.
+    def _iterated(self, K: Array, exchange: Array) -> Solver:
+        """Return the solver by iterations, if they converge; what its solves share is made once.
+
+        Its tolerance is that of the preconditioned residual norm, relative to its start.
         """
-        means = float(K[0].mean()), float(K[1].mean())
+        means = float(K[0].sum()) / K[0].size, float(K[1].sum()) / K[1].size
         left, right, bottom, top = self.sides.ends(exchange, means)
         along_x, x = line_modes(self.shape[0], self.steps[0], left, right)
         along_y, y = line_modes(self.shape[1], self.steps[1], bottom, top)
         inverse = (1.0 / (means[0] * along_x[:, None] + means[1] * along_y)).astype(np.float32)
         sides = self.sides.held, exchange
-        u, converged = solve(K, load, self.steps, sides, inverse, (x, y), tolerance, MAX_ITERATIONS)
-        return u if converged else self._factorized(K, exchange)(load, tolerance)
 
-    def _solver(self, K: Array, exchange: Array) -> Solver:
-        """Return what gives u for a load and a tolerance."""
-        if self._direct:
-            return self._factorized(K, exchange)
-        return lambda load, tolerance: self.solve(K, load, tolerance, exchange)
+        def solved(load: Array, tolerance: float) -> Array:
+            u, converged = solve(K, load, self.steps, sides, inverse, (x, y), tolerance, MAX_ITERATIONS)
+            return u if converged else self._factorized(K, exchange)(load, tolerance)
+
+        return solved
 
     def _factorized(self, K: Array, exchange: Array) -> Solver:
         band = np.empty((self.nodes[1] + 2, self.load.size), order="F")
@@ -145,21 +147,16 @@ class RectangleDiffusion(Stage):
         if given.shape not in ((2, 2), (elements, 2, 2), (elements,)):
             allowed = f"(2, 2), {(elements, 2, 2)} or {(elements,)}"
             raise WiringError(explain(f"{self.inputs[0]!r} of shape {given.shape}", allowed))
-        K = self.entries(given)
-        if not (np.all(K[0] > 0) and np.all(K[0] * K[1] > K[2] ** 2)):
+        K11, K22, K12 = _entries(given)
+        if not (np.all(K11 > 0) and np.all(K11 * K22 > K12**2)):
             raise Infeasible(self.name, values, "a conductivity is not positive definite")
-        return K
+        return self.entries(given)
 
     def entries(self, given: Array) -> Array:
         """Return conductivities, or their changes, as K11, K22, K12 ``(3, n1, n2)``."""
-        K = np.zeros((3, *self.shape))
-        if given.ndim == 1:
-            K[:2] = given.reshape(self.shape)
-            return K
-        given = given if given.ndim == 2 else given.reshape(*self.shape, 2, 2)
-        K[0], K[1] = given[..., 0, 0], given[..., 1, 1]
-        K[2] = 0.5 * (given[..., 0, 1] + given[..., 1, 0])
-        return K
+        K = np.empty((3, self.shape[0] * self.shape[1]))
+        K[0], K[1], K[2] = _entries(given)
+        return K.reshape(3, *self.shape)
 
 
 @final
@@ -195,6 +192,13 @@ class _RectangleLinearization(Linearization):
         contract(multiplier, self.u, self.stage.steps, slope)
         first, second, both = slope.sum(axis=(1, 2)) if len(self.given) == 2 else slope.reshape(3, -1)
         parts = [first, 0.5 * both, 0.5 * both, second]
-        whole = first + second if len(self.given) == 1 else np.stack(parts, axis=-1)
+        whole = first + second if len(self.given) == 1 else np.array(parts).T
         through = self.stage.sides.collect(self.numbers, multiplier, self.u) if names else {}
         return {source: -whole.reshape(self.given), **through}
+
+
+def _entries(given: Array) -> tuple[Array, Array, Array]:
+    """Return K11, K22, K12 of one tensor, of one per element, or of one number per element."""
+    if given.ndim == 1:
+        return given, given, np.zeros(())
+    return given[..., 0, 0], given[..., 1, 1], 0.5 * (given[..., 0, 1] + given[..., 1, 0])

@@ -54,6 +54,7 @@ class RectangleSides:
         self._steps = steps
         self._weights = np.stack([self._through(side, np.ones((shape[0] + 1, shape[1] + 1)))
                                   for side in range(4)])  # fmt: skip
+        self._fixed_load = self._let_in(self._fixed)
 
     def numbers(self, values: Values) -> Array:
         """Return inflow, exchange and ambient value of each side ``(3, 4)``.
@@ -80,8 +81,7 @@ class RectangleSides:
 
     def load(self, numbers: Array) -> Array:
         """Return what the sides let in where the field is zero ``(n1 + 1, n2 + 1)``."""
-        inflow, exchange, ambient = numbers
-        return np.tensordot(inflow + exchange * ambient, self._weights, 1)
+        return self._fixed_load if numbers is self._fixed else self._let_in(numbers)
 
     def load_change(self, numbers: Array, changes: Array, u: Array) -> Array:
         """Return the change of load less operator at the field u, for changes of the numbers."""
@@ -106,10 +106,12 @@ class RectangleSides:
 
         So that few lines need modes, whose matrix is within a factor of two of the true one.
         """
-        along = np.repeat(conductivities, 2)
-        return tuple(
-            End(bool(held), _rounded(h / k)) for held, h, k in zip(self.held, exchange, along, strict=True)
-        )
+        sides = enumerate(zip(self.held.tolist(), exchange.tolist(), strict=True))
+        return tuple(End(held, _rounded(h / conductivities[side // 2])) for side, (held, h) in sides)
+
+    def _let_in(self, numbers: Array) -> Array:
+        inflow, exchange, ambient = numbers
+        return np.tensordot(inflow + exchange * ambient, self._weights, 1)
 
     def _through(self, side: int, u: Array) -> Array:
         """Return what leaves through one side where its exchange is one."""

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from mscale_uq.core.law import Law, LawTerms
+from mscale_uq.core.lazy import lazy
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Named, Values
 from mscale_uq.errors import ParameterError, explain
@@ -38,23 +39,28 @@ class Gaussian(Law):
         if not isinstance(self.relative, str) and np.all(np.asarray(self.relative) == 0):
             check_level("sd", self.sd, positive=True)
 
-    @property
+    @lazy
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]
         """Names of the unknown levels."""
         return tuple(level for level in (self.sd, self.relative) if isinstance(level, str))
 
     def logpdf(self, data: Array, prediction: Array, variance: Array, values: Values) -> LawTerms:
         """Return the normal log-density of each reading, with derivatives."""
-        sd, relative = look_up(self.sd, values), look_up(self.relative, values)
         total = self.own(prediction, variance, values)
-        seen = ~np.isnan(data)
-        error = np.where(seen, data - prediction, 0.0)
+        error, missing = data - prediction, np.isnan(data)
+        some = missing.any()  # mostly none are: looking is cheaper than choosing entry by entry
+        error = np.where(missing, 0.0, error) if some else error
         misfit = error**2 / total
-        pointwise = np.where(seen, -0.5 * (np.log(2 * np.pi * total) + misfit), 0.0)
-        d_total = np.where(seen, 0.5 * (misfit - 1) / total, 0.0)
-        d_prediction = error / total + d_total * self.own_slope(prediction, values)
+        pointwise = -0.5 * (np.log(2 * np.pi * total) + misfit)
+        d_total = 0.5 * (misfit - 1) / total
+        if some:
+            pointwise, d_total = np.where(missing, 0.0, pointwise), np.where(missing, 0.0, d_total)
+        d_prediction = error / total
+        if self.relative != 0.0:
+            d_prediction = d_prediction + d_total * self.own_slope(prediction, values)
         if not self.reads:
             return LawTerms(pointwise, d_prediction, d_total, {})
+        sd, relative = look_up(self.sd, values), look_up(self.relative, values)
         slopes = {"sd": d_total * 2 * sd, "relative": d_total * 2 * relative * prediction**2}
         return LawTerms(pointwise, d_prediction, d_total, named_slopes(self, slopes, values))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import final
 
 import numpy as np
@@ -35,7 +36,7 @@ class Part:
         known, chain = self.model.linearize_named(theta)
         (name,) = self.model.outputs
         quantity = known[name]
-        mask = seen(quantity)
+        mask = seen(quantity.shape)
         if not np.all(quantity[mask] > 0):
             raise Infeasible("effective coordinates", {}, f"{name!r} is not positive")
         share = np.divide(weight / mask.sum(), quantity, out=np.zeros(quantity.shape), where=mask)
@@ -91,8 +92,9 @@ def in_proportion(posterior: Posterior, scale: Scale) -> set[str]:
     return inside - outside
 
 
-def seen(quantity: Array) -> np.ndarray:
-    """Say which entries count: the diagonals of tensors ``(..., d, d)``, all of other arrays."""
-    if quantity.ndim > 1 and quantity.shape[-1] == quantity.shape[-2]:
-        return np.broadcast_to(np.eye(quantity.shape[-1], dtype=bool), quantity.shape)
-    return np.ones(quantity.shape, dtype=bool)
+@cache
+def seen(shape: tuple[int, ...]) -> np.ndarray:
+    """Say which entries of an array count: the diagonals of tensors ``(..., d, d)``, all of other arrays."""
+    if len(shape) > 1 and shape[-1] == shape[-2]:
+        return np.broadcast_to(np.eye(shape[-1], dtype=bool), shape)
+    return np.broadcast_to(np.array(True), shape)

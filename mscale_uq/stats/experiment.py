@@ -160,18 +160,18 @@ class Experiment:
         """Return the log-likelihood; what no reading sees is not computed, and cannot fail."""
         if self._needed is None:
             return 0.0
-        made = self._needed.trace(self._needed.pack(self._bound(values, self._needed.names)))
-        terms = self._terms({**self._bound(values, self.reads), **made}, self._counted)
+        bound = self._bound(values, self.reads)
+        made = self._needed.trace(self._needed.pack(bound))
+        terms = self._terms({**bound, **made}, self._counted)
         return sum(law_terms.total for law_terms in terms.values())
 
     def gradient(self, values: Values, total: Named) -> float:
         """Return `density` and add its derivative to the unknowns into `total`."""
         if self._needed is None:
             return 0.0
-        theta = self._needed.pack(self._bound(values, self._needed.names))
-        known, chain = self._needed.linearize_named(theta)
-        known = {**self._bound(values, self.reads), **known}
-        terms = self._terms(known, self._counted)
+        bound = self._bound(values, self.reads)
+        made, chain = self._needed.linearize_named(self._needed.pack(bound))
+        terms = self._terms({**bound, **made}, self._counted)
         back = chain.vjp(self._cotangents(terms))
         for name in self._needed.names:
             self.bindings[name].scatter(total, back[name])

@@ -48,15 +48,15 @@ class _Reader:
 
     def __call__(self, theta: Array, made: Mapping[str, tuple[Array, Array]]) -> tuple[Array, Array]:
         """Return the flattened value ``(m,)``, and its derivative to theta ``(n, m)``."""
-        read = self._template.copy()
-        read[self._rows] = theta[self._places]
+        read, moved = self._template.copy(), self._from_theta
+        if self._places.size:
+            read[self._rows] = theta[self._places]
+        if self._made:
+            moved = moved.copy()
         for name, part in self._made:
-            read[part] = made[name][0]
+            read[part], moved[:, part] = made[name]
         value, slope = self.stage.flat(read)
-        total = self._from_theta @ slope
-        for name, part in self._made:
-            total += made[name][1] @ slope[part]
-        return value, total
+        return value, moved @ slope
 
 
 @final
@@ -94,6 +94,37 @@ class FlatModel:
 
 
 @final
+class _Part:
+    """The data of one experiment, and the model that predicts them."""
+
+    def __init__(self, experiment: Experiment, places: Mapping[Any, int]) -> None:
+        self._model = FlatModel(experiment.model, experiment.bindings, places)
+        self._readings, self._fixed, self._unknown = [], dict[str, Array](), dict[str, int]()
+        for quantity, operator in experiment.operators.items():
+            self._readings.append((quantity, operator, experiment.observed[quantity]))
+            for name in operator.law.reads:
+                binding = experiment.bindings[name]
+                if isinstance(binding, Fixed):
+                    self._fixed[name] = binding.pick({})
+                else:
+                    self._unknown[name] = places[_label(binding)]
+
+    def add(self, theta: Array, total: Array) -> float:
+        """Return the log-likelihood and add its gradient to `total` ``(n,)``."""
+        made, density = self._model(theta), 0.0
+        levels = {**self._fixed, **{name: np.asarray(theta[place]) for name, place in self._unknown.items()}}
+        for quantity, operator, data in self._readings:
+            value, slope = made[quantity]
+            terms = operator.logpdf(data, {**levels, quantity: value.reshape(data.shape)})
+            total += slope @ terms.d_prediction.ravel()
+            for name, weight in terms.d_values.items():
+                if name in self._unknown:
+                    total[self._unknown[name]] += float(weight)
+            density += terms.total
+        return density
+
+
+@final
 class FlatPosterior:
     """The same density as a posterior of surrogates, several times as fast; a sampler's target.
 
@@ -111,7 +142,7 @@ class FlatPosterior:
     def __init__(self, posterior: Posterior) -> None:
         self.posterior = posterior
         self._places = _places(posterior)
-        self._models = [FlatModel(one.model, one.bindings, self._places) for one in posterior.experiments]
+        self._parts = [_Part(one, self._places) for one in posterior.experiments]
 
     @property
     def priors(self) -> Mapping[str, Prior]:
@@ -148,26 +179,9 @@ class FlatPosterior:
         """Return the log-likelihood and its gradient ``(n,)``; raises `OutOfLimits` if there is none."""
         vector = np.asarray(theta, dtype=float)
         total, density = np.zeros(vector.size), 0.0
-        for experiment, model in zip(self.posterior.experiments, self._models, strict=True):
-            density += self._add(experiment, model(vector), vector, total)
+        for part in self._parts:
+            density += part.add(vector, total)
         return density, total
-
-    def _add(
-        self, experiment: Experiment, made: dict[str, tuple[Array, Array]], theta: Array, total: Array
-    ) -> float:
-        density = 0.0
-        for quantity, operator in experiment.operators.items():
-            value, slope = made[quantity]
-            data = experiment.observed[quantity]
-            bound = {name: experiment.bindings[name] for name in operator.law.reads}
-            levels = {name: _level(binding, theta, self._places) for name, binding in bound.items()}
-            terms = operator.logpdf(data, {quantity: value.reshape(data.shape), **levels})
-            total += slope @ terms.d_prediction.ravel()
-            for name, weight in terms.d_values.items():
-                if isinstance(bound[name], Shared):
-                    total[self._places[_label(bound[name])]] += float(weight)
-            density += terms.total
-        return density
 
     def effective_logs(self, scale: Scale) -> "dict[str, list[FlatLog]]":
         """Return what `effective_logs` does, without names on the way."""
@@ -184,7 +198,7 @@ class FlatLog:
         self._names = [part.model.outputs[0] for part in log.parts]
         ends = [part.model.chain.stages[-1] for part in log.parts]
         shapes = [stage.shape for stage in ends if isinstance(stage, SurrogateStage)]
-        self._entries = [np.flatnonzero(seen(np.ones(shape))) for shape in shapes]
+        self._entries = [np.flatnonzero(seen(shape)) for shape in shapes]
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
         """Return the logarithm and its gradient ``(n,)``; raises `Infeasible` if there is none."""
@@ -202,15 +216,16 @@ class FlatLog:
 
 def is_flat(posterior: Posterior) -> bool:
     """Whether a posterior's models are surrogates alone, of numbers that are unknowns or fixed."""
-    return all(_flat(experiment) for experiment in posterior.experiments)
+    places = _places(posterior)
+    return all(_flat(experiment, places) for experiment in posterior.experiments)
 
 
-def _flat(experiment: Experiment) -> bool:
+def _flat(experiment: Experiment, places: Mapping[Any, int]) -> bool:
     model = experiment.model
     made = {name for stage in model.chain.stages for name in stage.outputs}
     laws = [name for operator in experiment.operators.values() for name in operator.law.reads]
     numbers = all(parameter.shape == () for parameter in model.parameters)
-    single = all(not isinstance(getattr(b, "index", None), tuple) for b in experiment.bindings.values())
+    single = all(_label(b) in places for b in experiment.bindings.values() if isinstance(b, Shared))
     return (
         all(isinstance(stage, SurrogateStage) for stage in model.chain.stages)
         and all(operator.stage is None for operator in experiment.operators.values())
@@ -232,10 +247,6 @@ def _places(posterior: Posterior) -> dict[Any, int]:
 def _label(binding: Binding) -> Any:
     assert isinstance(binding, Shared)
     return binding.name, binding.index
-
-
-def _level(binding: Binding, theta: Array, places: Mapping[Any, int]) -> Array:
-    return binding.pick({}) if isinstance(binding, Fixed) else np.asarray(theta[places[_label(binding)]])
 
 
 def flattened(posterior: Posterior) -> "Posterior | FlatPosterior":

@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from mscale_uq.core.parameter import Array
+from mscale_uq.core.parameter import Array, all_finite
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import OutOfLimits
 from mscale_uq.solve.product_polynomial import ProductPolynomial
@@ -61,7 +61,7 @@ class SurrogateStage(Stage):
         """
         kinds, rows = self.coordinates.kinds, self.coordinates.rows
         both = evaluate(read, rows, kinds, self.coordinates.stretch.degree, *self.polynomial.arrays)
-        if not np.isfinite(both[0]).all():
+        if not all_finite(both[0]):
             given = dict(zip(self.inputs, read, strict=False))
             raise OutOfLimits(self.name, given, "what scales is not positive, or nothing finite is read")
         return both[0], both[1:]
