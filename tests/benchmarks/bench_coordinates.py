@@ -47,6 +47,13 @@ def less_known_film(text: str) -> str:
     return text.replace("[prior]\n", f"[prior]\n{more}")
 
 
+def impedance_alone(text: str) -> str:
+    """Keep the readings of impedance, and the unknowns they know of."""
+    text = re.sub(r"# A slab between.*?(?=\[prior\])", "", text, flags=re.DOTALL)
+    text = re.sub(r"thermal_conductivity = .*?(?=\[method\])", "\n", text, flags=re.DOTALL)
+    return text[: text.index("[expect]")]
+
+
 def coarse_grids(text: str) -> str:
     """Take half as many elements along each side, of cell and square."""
     return text.replace("cell_elements = 32, elements = 32", "cell_elements = 16, elements = 16")
@@ -59,6 +66,7 @@ ROWS: dict[str, tuple[str, Callable[[str], str]]] = {
     "heat_conduction, one specimen": ("heat_conduction", one_specimen),
     "biofilm_layers, matrix and fraction unknown": ("biofilm_layers", less_known_film),
     "host_circuit, five constructs": ("host_circuit", as_shipped),
+    "solid_electrolyte, impedance alone": ("solid_electrolyte", impedance_alone),
     "fe2_composite, both moduli": ("fe2_composite", as_shipped),
     "graded_inclusions": ("graded_inclusions", as_shipped),
     "coarse graded_inclusions": ("graded_inclusions", coarse_grids),
