@@ -90,16 +90,16 @@ class RectangleDiffusion(Stage):
         """Return the field."""
         K, numbers = self._tensors(values), self.sides.numbers(values)
         load = self.load + self.sides.load(numbers)
-        return {self.outputs[0]: self._solver(K, numbers[EXCHANGE])(load, self.tolerance).ravel()}
+        return {self.outputs[0]: self.solver(K, numbers[EXCHANGE])(load, self.tolerance).ravel()}
 
     def linearize(self, values: Values) -> tuple[Named, Linearization]:
         """Return the field and its derivative to the conductivity and to the numbers of the sides."""
         K, numbers = self._tensors(values), self.sides.numbers(values)
-        solve, given = self._solver(K, numbers[EXCHANGE]), np.shape(values[self.inputs[0]])
+        solve, given = self.solver(K, numbers[EXCHANGE]), np.shape(values[self.inputs[0]])
         u = solve(self.load + self.sides.load(numbers), self.tolerance)
         return {self.outputs[0]: u.ravel()}, _RectangleLinearization(self, given, solve, numbers, u)
 
-    def _solver(self, K: Array, exchange: Array) -> Solver:
+    def solver(self, K: Array, exchange: Array = NO_EXCHANGE) -> Solver:
         """Return what gives u of A u = load for K ``(3, n1, n2)``: K11, K22, K12."""
         return self._factorized(K, exchange) if self._direct else self._iterated(K, exchange)
 

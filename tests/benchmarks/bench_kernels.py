@@ -33,6 +33,7 @@ from mscale_uq.macro.rectangle import RectangleDiffusion
 CELL = {"k_i": 10.0, "k_m": 1.2, "v": 0.2, "alpha": 0.6, "rho": 1.5}
 EVEN = np.array([[1.9, 0.11], [0.11, 1.8]])
 FINE = {"cell_elements": 64, "elements": 64}
+HALF = {"cell_elements": 32, "elements": 32}  # where a gate solves four dozen cells at reference accuracy
 SLOPES = {"reference": 1e-5, "sampling": 1e-3}  # relative errors that a derivative may have
 STEP = 1e-5  # of central differences
 STATES = 32  # of the brute force, the rest is proportional
@@ -81,15 +82,15 @@ def macro_rows(rounds: int) -> dict[str, tuple[float, float]]:
         anchor = SciPySquare(64, K, sources(64))
         agree(f"macro, {name}", stage.value({"K": K})["u"], anchor.solution(), 1e-6)
         tensors = stage._tensors({"K": K})
-        runs = {"ours": lambda s=stage, t=tensors: s.solve(t, s.load, s.tolerance), "theirs": anchor.factor}
+        runs = {"ours": lambda s=stage, t=tensors: s.solver(t)(s.load, s.tolerance), "theirs": anchor.factor}
         rows[name] = ratio(medians(runs, rounds), "ours", "theirs")
     return rows
 
 
-def differences_hold(what: str, system: System, theta: np.ndarray) -> None:
+def differences_hold(what: str, system: System, theta: np.ndarray, grids: dict[str, int] = FINE) -> None:
     """Hold gradients along a direction to central differences of the reference."""
     direction = np.random.default_rng(1).standard_normal(theta.size)
-    models = {accuracy: system.forward(**FINE, accuracy=accuracy) for accuracy in SLOPES}
+    models = {accuracy: system.forward(**grids, accuracy=accuracy) for accuracy in SLOPES}
     weights = np.linspace(1.0, 2.0, models["reference"].value(theta).size)
     ahead, behind = (models["reference"].value(theta + s * STEP * direction) @ weights for s in (1, -1))
     exact = np.array([(ahead - behind) / (2 * STEP)])
@@ -98,9 +99,11 @@ def differences_hold(what: str, system: System, theta: np.ndarray) -> None:
         agree(f"{what}, gradient, {accuracy}", np.array([gradient @ direction]), exact, allowed)
 
 
-def gradient_row(system: System, theta: np.ndarray, rounds: int) -> tuple[float, float]:
-    """Value with gradient over value alone."""
-    differences_hold(system.name, system, theta)
+def gradient_row(
+    system: System, theta: np.ndarray, rounds: int, grids: dict[str, int] = FINE
+) -> tuple[float, float]:
+    """Value with gradient over value alone; the gate is held on `grids`."""
+    differences_hold(system.name, system, theta, grids)
     model, weights = system.forward(**FINE, accuracy="sampling"), np.ones(30)
     runs = {"value": lambda: model.value(theta), "both": lambda: model.linearize(theta)[1].vjp(weights)}
     return ratio(medians(runs, rounds), "value", "both")
@@ -124,7 +127,7 @@ def graded_rows(rounds: int) -> dict[str, tuple[float, float]]:
         return np.array([grid.tensor(ellipse.value({**state, "v": v[e]})["k"], "sampling")[0] for e in some])
 
     agree("graded", known["K_eff"][some], brute(), 1e-6)
-    differences_hold("graded", graded_inclusions.SYSTEM, theta)
+    differences_hold("graded", graded_inclusions.SYSTEM, theta, HALF)
     given = {name: known[name] for name in graded.inputs}
     tensors = square._tensors(known)
     one = ellipse.value({**state, "v": v[0]})["k"]
@@ -134,7 +137,7 @@ def graded_rows(rounds: int) -> dict[str, tuple[float, float]]:
         "brute": brute,
         "whole": lambda: model.linearize(theta)[1].vjp(weights),
         "cell": lambda: grid.tensor(one, "sampling"),
-        "macro": lambda: square.solve(tensors, square.load, square.tolerance),
+        "macro": lambda: square.solver(tensors)(square.load, square.tolerance),
     }
     found = medians(runs, rounds)
     brute_all = {"graded": found["graded"], "brute": found["brute"] * v.size / STATES}
@@ -164,7 +167,7 @@ def rows(rounds: int) -> list[tuple[str, str, tuple[float, float], str]]:
         ("K4", "square 64 x 64, varying, against one factorisation", macro["varying"], ">= 8"),
         ("K5", "gradient over value, inclusions 64", gradient_row(even, even_theta, rounds), "<= 1.5"),
         ("K5", "gradient over value, graded inclusions 64",
-         gradient_row(varying, varying_theta, max(3, rounds // 3)), "<= 1.5"),
+         gradient_row(varying, varying_theta, max(3, rounds // 3), HALF), "<= 1.5"),
         ("K6", "4096 states with gradient, over 9 cells and 2 squares", graded["parts"], "<= 1.6"),
         ("K7", "4096 states, against a cell problem each", graded["brute"], ">= 300"),
         ("", "stiff cell of 30 states to an error of 1e-6, against LSODA", stiff_row(rounds), ">= 1"),
