@@ -57,7 +57,7 @@ test-all: install ## every test: also the built wheel, the notebooks and a quick
 	$(PYTEST) --timeout 1200 --durations 20 -m "slow or not slow"
 
 bench: install ## kernels against SciPy and scikit-fem, in one process, under two minutes
-	@$(BIN)/python tests/benchmarks/bench_kernels.py
+	@$(BIN)/python tests/benchmarks/bench_kernels.py --rounds 3
 
 $(PEER_FOLDER)/%/installed: tests/benchmarks/peers/%.txt
 	@echo "Installing $* into $(@D)"
