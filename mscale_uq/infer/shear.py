@@ -7,6 +7,7 @@ it, Q(p, r, x) = p Q(1, r/p, x): data that pin down Q leave a thin curved ridge 
 
 with b the coordinates' scales, w_p is log(Q / Q_0) / b_p: the ridge is straight and lies along the axes. The
 map is a chain of shears, so its determinant is one and a density needs no correction, whatever stands for Q.
+So p may as well be a term of a sum Q = p + g(x), where the ridge is straight near the middle of p's prior.
 Bounded unknowns are not sheared: their logarithm is no coordinate.
 """
 

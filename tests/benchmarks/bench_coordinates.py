@@ -65,7 +65,7 @@ ROWS: dict[str, tuple[str, Callable[[str], str]]] = {
     "porous_medium, eight coatings": ("porous_medium", as_shipped),
     "heat_conduction, one specimen": ("heat_conduction", one_specimen),
     "biofilm_layers, matrix and fraction unknown": ("biofilm_layers", less_known_film),
-    "host_circuit, five constructs": ("host_circuit", as_shipped),
+    "host_circuit, five constructs and the host alone": ("host_circuit", as_shipped),
     "solid_electrolyte, impedance alone": ("solid_electrolyte", impedance_alone),
     "fe2_composite, both moduli": ("fe2_composite", as_shipped),
     "graded_inclusions": ("graded_inclusions", as_shipped),
