@@ -2,7 +2,8 @@
 
 A task carries its own seed and knows nothing of others, so that where and when it runs changes nothing.
 Tasks are handed out in chunks of at least `SHORTEST` seconds, by the time that earlier ones took, so that
-sending them costs little beside them; results come in the order of the tasks.
+sending them costs little beside them; results come in the order of the tasks. Their function, which may hold
+a whole posterior, is unpickled once in each process: that takes as long as two of its gradients.
 """
 
 from collections import deque
@@ -10,8 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import islice
 from math import ceil
+from multiprocessing.reduction import ForkingPickler
 from time import perf_counter
 from typing import Any, final
 
@@ -84,12 +87,15 @@ class _Chunk:
 
 @final
 class _Workers:
-    """An executor that is started when it is needed, and again when it is broken."""
+    """An executor that is started when it is needed, and again when it is broken.
+
+    With a `stack`, which ends it, it is one of processes of this machine.
+    """
 
     def __init__(
         self, start: Callable[[ExitStack], Executor], ahead: int, stack: ExitStack | None = None
     ) -> None:
-        self._start, self._ahead = start, ahead
+        self._start, self._ahead, self._local = start, ahead, stack is not None
         self._stack = stack or ExitStack()
         self._executor: Executor | None = None
 
@@ -103,6 +109,10 @@ class _Workers:
         Exception
             The first that a task raises.
         """
+        if self._local:  # a cluster pickles functions its own way
+            run = partial(_run_packed, bytes(ForkingPickler.dumps(function)))
+        else:
+            run = partial(_run, function)
         waiting = zip(*tasks, strict=True)
         out: deque[_Chunk] = deque()
         size, deaths = 1, 0
@@ -113,7 +123,7 @@ class _Workers:
                 if not out:
                     return
                 try:
-                    results, seconds = self._first(function, out)
+                    results, seconds = self._first(run, out)
                 except BrokenExecutor:
                     deaths += 1
                     self._forget(out, deaths)
@@ -126,7 +136,7 @@ class _Workers:
                 if one.future is not None:
                     one.future.cancel()
 
-    def _first(self, function: Callable[..., Any], out: deque[_Chunk]) -> tuple[list[Any], float]:
+    def _first(self, run: Callable[[Tasks], Any], out: deque[_Chunk]) -> tuple[list[Any], float]:
         """Hand out what is not, and return the results of the first chunk and how long they took.
 
         A process may have died before, between two maps or two results: then handing out fails already.
@@ -135,7 +145,7 @@ class _Workers:
             self._executor = self._start(self._stack)
         for one in out:
             if one.future is None:
-                one.future = self._executor.submit(_run, function, one.tasks)
+                one.future = self._executor.submit(run, one.tasks)
         return out[0].future.result()  # type: ignore[union-attr]  # it was handed out above
 
     def _forget(self, out: deque[_Chunk], deaths: int) -> None:
@@ -148,6 +158,16 @@ class _Workers:
         for one in out:
             if one.is_lost:
                 one.future = None
+
+
+def _run_packed(parcel: bytes, tasks: Tasks) -> tuple[list[Any], float]:
+    return _run(_unpacked(parcel), tasks)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(parcel: bytes) -> Callable[..., Any]:
+    function: Callable[..., Any] = ForkingPickler.loads(parcel)
+    return function
 
 
 def _run(function: Callable[..., Any], tasks: Tasks) -> tuple[list[Any], float]:

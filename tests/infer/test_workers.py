@@ -35,6 +35,21 @@ def where(seed):
     return os.getpid(), seed
 
 
+class Unpickled:
+    """A task that notes on disk who unpickles it."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        with self.file.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+    def __call__(self, seed):
+        return where(seed)
+
+
 def at_large(name):
     """What a worker finds without being told: a number of NumPy's global generator, a variable."""
     return np.random.random(), os.environ.get(name)  # noqa: NPY002 - users' models may ask it
@@ -112,6 +127,14 @@ def test_short_tasks_travel_in_chunks():
     assert [seed for _, seed in found] == list(range(1000))
     changes = sum(a != b for (a, _), (b, _) in pairwise(found))
     assert changes < 100
+
+
+def test_a_worker_unpickles_what_it_runs_once(tmp_path):
+    file = tmp_path / "unpickled"
+    with workers(2) as mapping:
+        found = list(mapping(Unpickled(file), range(300)))
+    unpickled = file.read_text().split()
+    assert len(set(unpickled)) == len(unpickled) == len({process for process, _ in found})
 
 
 def test_a_map_that_is_not_used_starts_nothing(monkeypatch):
