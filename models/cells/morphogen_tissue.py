@@ -4,15 +4,20 @@ A few cells at one end make the morphogen; it hops between neighbours and is deg
 A profile at rest shows its reach sqrt(D/k) and its height alone; profiles in time tell all three rates, and
 without a known brightness all but the influx. Chance is played in patches of cells, one for each cell of the
 macroscopic mesh, with the same random numbers at every parameter value; what it leaves uncertain is part of
-the variance of every reading. Molecules move independently, so that the kinetics are linear: no macroscopic
-state is lifted. Every patch begins in the same fixed numbers, steep and many, and two factors come back.
+the variance of every reading. Where molecules vanish each on its own, every patch begins in the same numbers,
+steep and many, once, and two factors come back. Where receptors take them up, and there are only so many, the
+patches are lifted again and again to concentration and slope of the tissue as it changes, which then takes a
+step much longer than their bursts.
 
 Cell      hops to either neighbour at the rate D/a^2, degradation at the rate k, by chance: in a burst,
-          patches of cells of width a give flux over slope and loss over number, each with its error
-Macro     dc/dt = d/dx (D* dc/dx) - k* c, influx j at x = 0, nothing through the far end
+          patches of cells of width a give flux over slope and loss over number, each with its error;
+          or binding to receptors, release, and internalisation by a receptor that comes back
+Macro     dc/dt = d/dx (D* dc/dx) - k* c, influx j at x = 0, nothing through the far end;
+          with receptors, c is what is free and bound
 Observed  fluorescence(time, x) = brightness c + background
 Limits    c = j/sqrt(D k) exp(-x/L) at rest, L = sqrt(D/k); from an empty tissue times
-          (erfc(x/2sqrt(Dt) - sqrt(kt)) - exp(2x/L) erfc(x/2sqrt(Dt) + sqrt(kt)))/2
+          (erfc(x/2sqrt(Dt) - sqrt(kt)) - exp(2x/L) erfc(x/2sqrt(Dt) + sqrt(kt)))/2; receptors in excess
+          do the same, with D times the share of molecules that is free, k of the share that is bound
 
 Source: I. G. Kevrekidis and others, Equation-free, coarse-grained multiscale computation, Commun. Math. Sci.
 1 (2003) 715-762, doi:10.4310/CMS.2003.v1.n4.a5, for the patches; A. Kicheva and others, Kinetics of morphogen
@@ -22,7 +27,8 @@ gradient formation, Science 315 (2007) 521-525, for the rates, those of Dpp in t
 from functools import partial
 
 import numpy as np
-from mscale_uq.models.cells._gradient import at_rest, reach
+from mscale_uq.models.cells._gradient import at_rest, reach, share
+from mscale_uq.models.cells._receptors import ManyMolecules, Receptors, saturation
 
 from mscale_uq.core.carried import CarriedError
 from mscale_uq.core.formula import Formula
@@ -32,8 +38,12 @@ from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
 from mscale_uq.core.places import Places
+from mscale_uq.core.reads import read_by
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, System
+from mscale_uq.errors import ParameterError, explain
+from mscale_uq.macro.lifted_closure import LiftedClosure, Lifting
+from mscale_uq.macro.projective import ProjectiveRow
 from mscale_uq.macro.row_balance import RowBalance, RowDynamics, RowProfile
 from mscale_uq.macro.row_closure import CLOSED, PatchClosure, even_closure
 from mscale_uq.observe.laws import Gaussian
@@ -44,8 +54,13 @@ PARAMETERS = (
     Parameter("influx", "1/(um^2 s)", 0.03, lower=0, meaning="j, molecules from the cells that make them"),
     Parameter("brightness", "um^3", 100.0, lower=0, meaning="fluorescence per concentration"),
     Parameter("background", "1", 6.0, lower=0, meaning="fluorescence without morphogen"),
+    Parameter("receptors", "1/um^3", 0.5, lower=0, meaning="free and bound"),
+    Parameter("binding", "um^3/s", 0.05, lower=0, meaning="of a molecule to a receptor"),
+    Parameter("release", "1/s", 0.1, lower=0, meaning="of a bound molecule, back to the outside"),
+    Parameter("internalisation", "1/s", 1e-3, lower=0, meaning="of a bound molecule, which is lost"),
 )
 OPTIONS = (
+    Option("loss", "linear", meaning="of molecules", choices=("linear", "receptors")),
     Option("closed", "patches", meaning="what gives flux and loss", choices=("patches", "exact")),
     Option("length", 120.0, "um", "of the tissue", lower=0),
     Option("cells", 24, "1", "of the macroscopic mesh", lower=3),
@@ -53,7 +68,11 @@ OPTIONS = (
     Option("molecules", 20.0, "1", "lifted in a cell, on average", lower=0),
     Option("replicas", 8, "1", "of every patch", lower=1),
     Option("hops", 0.5, "1", "of a molecule to one side in a burst", lower=0),
+    Option("step", 1000.0, "s", "of the tissue, with receptors", lower=0),
+    Option("marches", 4, "1", "with receptors: each has two replicas of every patch", lower=1),
+    Option("lifted", 60.0, "1", "with receptors: molecules in a cell of any patch, on average", lower=0),
 )  # fmt: skip
+HOPS, HEALING = 0.1, 0.5  # with receptors: of a molecule in a burst; share of a stay at a receptor before it
 TIME, X = (grid.ravel() for grid in np.meshgrid([1e3, 3e3, 1e4], [5.0, 25.0, 45.0], indexing="ij"))
 
 
@@ -80,27 +99,45 @@ def before(o):
     return [gradient, PatchClosure(o.cells, o.cell_width, o.molecules, o.replicas, o.hops)]
 
 
+def marched(o, time, x):
+    """Return the stages of a tissue with receptors, whose patches are lifted anew at every step."""
+    balance, rates = RowBalance(o.length, o.cells), Formula(saturation, ("half_bound", "saturated_uptake"))
+    if o.closed == "exact":
+        return [rates, ProjectiveRow(balance, ManyMolecules(), time, x, "concentration", o.step)]
+    lifting = Lifting(o.cell_width, o.lifted, 2, HOPS, HEALING)
+    closure = LiftedClosure(Receptors(), lifting, balance.dx, o.cells, o.marches)
+    return [rates, ProjectiveRow(balance, closure, time, x, "concentration", o.step, o.marches)]
+
+
 @takes(OPTIONS)
 def space(o, x=(5.0, 25.0, 45.0), *, reading_sd=3.0):
     """Return the tissue in time, empty at first, seen at x in um."""
+    if o.loss != "linear":
+        given = "morphogen_tissue: a filter of a tissue with receptors, whose patches hang on its state"
+        raise ParameterError(explain(given, "loss = 'linear'", "fit profiles in time"))
     balance = RowBalance(o.length, o.cells)
     dynamics = RowDynamics(balance, Quantity("concentration", "1/um^3", "of the morphogen"))
     reading = Formula(partial(seen, balance.reading(x)), "fluorescence", "fluorescence")
     sources = {"microscope": ObservationOperator("fluorescence", Gaussian(reading_sd, 0.05), reading)}
     places = Places({"concentration": balance.centres[:, None]}, {"microscope": np.reshape(x, (-1, 1))}, "um")
     empty = {"concentration_initial": 0.0}
-    return StateSpace(before(o), dynamics, sources, PARAMETERS, empty, places=places)
+    stages = before(o)
+    unknown = read_by([*stages, dynamics, reading], PARAMETERS, empty)[0]
+    return StateSpace(stages, dynamics, sources, unknown, empty, places=places)
 
 
 @takes(OPTIONS)
 def forward(o, time=TIME, x=X):
     """Return the model of a tissue read at `time` in s and `x` in um, a place for each time."""
-    profile = RowProfile(RowBalance(o.length, o.cells), time, x, "concentration")
-    stages = [*before(o), profile if o.closed == "exact" else CarriedError(profile, CLOSED)]
+    if o.loss == "receptors":
+        stages = marched(o, time, x)
+    else:
+        profile = RowProfile(RowBalance(o.length, o.cells), time, x, "concentration")
+        stages = [*before(o), profile if o.closed == "exact" else CarriedError(profile, CLOSED)]
     stages.append(Formula(glow, "fluorescence"))
     if o.closed == "patches":
         stages.append(Formula(glow_error, "fluorescence_var"))
-    return ForwardModel(stages, PARAMETERS, ["fluorescence"])
+    return ForwardModel(stages, read_by(stages, PARAMETERS, {})[0], ["fluorescence"])
 
 
 def _accumulated(place, expected):
@@ -114,6 +151,17 @@ def _errors(name, truth):
     """Deviation of a closure's mean over many patches from its rate, in its own standard errors."""
     made = known(forward, cells=100, replicas=40)
     return abs(made[name].mean() - truth) / np.sqrt(made[f"{name}_var"].mean() / made[name].size)
+
+
+def _excess():
+    """Deviation of a tissue with receptors in excess from the exact solution, in its own stated errors.
+
+    A fifth of the molecules is bound, so that D is 4/5 of that of a free one, k 1/5 of internalisation.
+    """
+    given = {"diffusivity": 0.125, "internalisation": 1.25e-3, "receptors": 2500.0, "binding": 0.10125e-4}
+    made = known(forward, loss="receptors", time=[3e3, 1e4], x=[5.0, 5.0], **given)
+    exact = at_rest(5.0) * share(5.0, np.array([3e3, 1e4]))
+    return np.max(np.abs(made["concentration"] - exact) / np.sqrt(made["concentration_var"]))
 
 
 def _nothing_is_lost():
@@ -136,6 +184,7 @@ LIMITS = (
           partial(_errors, "cell_loss", 2.5e-4 * (1 - 0.004)), 4.0),
     Limit("what a tissue holds is influx less loss, whatever chance makes of the fluxes",
           _nothing_is_lost, 1e-11),
+    Limit("receptors in excess take up in proportion, within the errors of four marches", _excess, 6.0),
 )  # fmt: skip
 
 SYSTEM = System(
@@ -150,10 +199,16 @@ SYSTEM = System(
     effective=(
         Quantity("gradient_length", "um", "L = sqrt(D/k), over which it falls by e"),
         Quantity("gradient_height", "1/um^3", "j/sqrt(D k), concentration at the source at rest"),
+        Quantity("half_bound", "1/um^3", "(release + internalisation)/binding: free, it binds half of them"),
+        Quantity("saturated_uptake", "1/(um^3 s)", "when all receptors are bound"),
     ),
     smoothness="stochastic",
     forward=forward,
     space=space,
     limits=LIMITS,
-    examples=({"closed": "exact"},),
+    examples=(
+        {"closed": "exact"},
+        {"loss": "receptors", "closed": "exact"},
+        {"loss": "receptors", "cells": 8, "marches": 2},
+    ),
 )

@@ -45,6 +45,9 @@ class Patch:
     reading
         ``"counts"``: what happened. ``"rates"``: the integral of its rate, which has the same mean, and an
         error also where a reaction is so rare that it happens in no replica.
+    reacting
+        Cells in the middle whose reactions are read, where a rate that is not linear would not have the mean
+        of a wide core in its middle; without it, those of the core.
     """
 
     row: CellRow
@@ -52,16 +55,26 @@ class Patch:
     replicas: int
     lifting: Literal["poisson", "exact"] = "poisson"
     reading: Literal["counts", "rates"] = "counts"
+    reacting: int | None = None
 
     def __post_init__(self) -> None:
         if self.core.stop - self.core.start < 2 or self.buffer < 0 or self.replicas < 2:
             given = f"{self.row.cells} cells, a buffer of {self.buffer}, {self.replicas} replicas"
             raise InputError(explain(given, "two cells in the core and two replicas at least"))
+        if self.reacting is not None and (self.reacting < 1 or (self.row.cells - self.reacting) % 2):
+            given = f"reactions of {self.reacting} in the middle of {self.row.cells} cells"
+            raise InputError(explain(given, "as many on either side of them"))
 
     @property
     def core(self) -> slice:
         """The cells that are read."""
         return slice(self.buffer, self.row.cells - self.buffer)
+
+    @property
+    def middle(self) -> slice:
+        """The cells whose reactions are read."""
+        beside = self.buffer if self.reacting is None else (self.row.cells - self.reacting) // 2
+        return slice(beside, self.row.cells - beside)
 
     @property
     def offsets(self) -> Array:
@@ -107,10 +120,9 @@ class Patch:
         return self._of_patches((happened[:, right] - happened[:, left]).mean(axis=1) / time)
 
     def activity(self, paths: Paths, reaction: str, time: float) -> Array:
-        """Return how often a reaction happens per time in a cell of the core ``(patches, replicas)``."""
-        return self._of_patches(
-            self._happened(paths)[:, self.row.happening(reaction)[self.core]].mean(axis=1) / time
-        )
+        """Return how often a reaction happens per time in a cell that is read ``(patches, replicas)``."""
+        inside = self.row.happening(reaction)[self.middle]
+        return self._of_patches(self._happened(paths)[:, inside].mean(axis=1) / time)
 
     def _happened(self, paths: Paths) -> Array:
         return paths.exposure if self.reading == "rates" else paths.counts.astype(float)

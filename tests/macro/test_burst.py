@@ -200,6 +200,22 @@ def test_the_stated_error_is_the_spread_over_many_keys(lifting, reading):
         assert seen.var() / stated == pytest.approx(1.0, abs=4 * np.sqrt(2 / 600) * 1.5)
 
 
+def test_reactions_are_read_in_the_middle_where_a_wide_core_would_not_do():
+    """The pairs in a cell, in a steep profile: their mean over the core is above that in the middle."""
+    pairs = (Reaction("pairing", "k", takes={"ligand": 2}),)
+    row = CellRow("tissue", LIGAND, pairs, {"ligand": "hop"}, 6)
+    given = {"ligand_level": 60.0, "ligand_slope": 20.0, "hop": 1e-9, "k": 1e-9, "healing": 0.0, "burst": 1.0}
+    wide, narrow = (
+        Bursts(Patch(row, 0, 200, "exact", "rates", cells), ("pairing",)).value({**given, "key": 1})
+        for cells in (None, 2)
+    )
+    for made, offsets in ((wide, [0.5, 1.5, 2.5]), (narrow, [0.5])):
+        exact = 1e-9 * np.mean([(60 + 20 * at) * (59 + 20 * at) / 2 for o in offsets for at in (-o, o)])
+        assert made["pairing_activity"][0] == pytest.approx(exact, rel=2e-3)
+    with pytest.raises(InputError, match="either side"):
+        Patch(row, 0, 2, reacting=3)
+
+
 def test_four_times_the_replicas_halve_the_error():
     few, many = (bursts(Patch(tissue(6), 1, count), 40)["ligand_flux_var"].mean() for count in (10, 40))
     assert few / many == pytest.approx(4.0, rel=4 * np.sqrt(2 / 400))

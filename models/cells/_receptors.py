@@ -1,0 +1,72 @@
+"""A morphogen that is taken up by receptors: it binds, comes off again, or goes into the cell with a receptor
+that comes back empty. A cell has so many receptors, so that uptake is saturable.
+
+With c the molecules free and bound per volume, r the receptors and K = (release + internalisation)/binding:
+b of them are bound, (c - b)(r - b) = K b, once binding has settled; c, which binding does not change, is
+the slow variable.
+
+Source: J. A. M. Borghans, R. J. de Boer, L. A. Segel, Extending the quasi-steady state approximation by
+changing variables, Bull. Math. Biol. 58 (1996) 43-63, doi:10.1007/BF02458281.
+"""
+
+import numpy as np
+
+from mscale_uq.core.parameter import Quantity
+from mscale_uq.macro.network import Reaction
+
+
+def saturation(binding, release, internalisation, receptors):
+    """Concentration that binds half of the receptors, and uptake when all are bound."""
+    return (release + internalisation) / binding, internalisation * receptors
+
+
+def bound(c, receptors, half):
+    """Concentration of bound molecules, and its derivative to the concentration c of all."""
+    total = c + receptors + half
+    b = 2 * c * receptors / (total + np.sqrt(total**2 - 4 * c * receptors))
+    return b, (receptors - b) / (total - 2 * b)
+
+
+class Receptors:
+    """A cell with receptors, for `LiftedClosure`."""
+
+    species = (Quantity("ligand", "1"), Quantity("receptor", "1"), Quantity("bound", "1"))
+    reactions = (
+        Reaction("binding", "binding", takes={"ligand": 1, "receptor": 1}, makes={"bound": 1}),
+        Reaction("release", "release", takes={"bound": 1}, makes={"ligand": 1, "receptor": 1}),
+        Reaction("internalisation", "internalisation", takes={"bound": 1}, makes={"receptor": 1}),
+    )
+    hopping, lost = "ligand", "internalisation"
+    inputs = ("receptors", "binding", "release", "internalisation", "half_bound")
+
+    def held(self, concentration, values):
+        """Return free ligand, free receptors and bound ones, and their derivatives."""
+        b, change = bound(concentration, values["receptors"], values["half_bound"])
+        held = np.stack([concentration - b, values["receptors"] - b, b])
+        return held, np.stack([1 - change, -change, change])
+
+    def constants(self, values, volume):
+        """Return the rate constants; a pair meets the more rarely, the larger the volume."""
+        own = {name: values[name] for name in ("release", "internalisation")}
+        return {**own, "binding": values["binding"] / volume}
+
+    def few(self, values):
+        """Return a concentration that binds next to no receptors, were it all free."""
+        return 1e-4 * float(values["half_bound"])
+
+    def settling(self, values):
+        """Return how long a molecule stays bound, within which binding settles."""
+        return 1 / (float(values["release"]) + float(values["internalisation"]))
+
+
+class ManyMolecules:
+    """The closure of so many molecules that chance plays no part, once binding has settled."""
+
+    inputs = ("diffusivity", "receptors", "internalisation", "half_bound")
+
+    def closed(self, states, values, key):
+        """Return D dl/dc of the free ligand l, a face the mean of its two cells, and the uptake over c."""
+        c = np.maximum(states, 1e-12 * values["half_bound"])
+        b, change = bound(c, values["receptors"], values["half_bound"])
+        D = values["diffusivity"] * (1 - change)
+        return (D[:, 1:] + D[:, :-1]) / 2, values["internalisation"] * b / c
