@@ -332,7 +332,7 @@ def test_a_place_outside_the_specimen_is_told_with_its_file_and_the_unit_it_stan
     path = tmp_path / "plate.toml"
     path.write_text(re.sub(r"heat_conduction/filler_(20(_cooling)?\.csv)", r"\1", text))
     with pytest.raises(
-        CaseError, match=r"20 % filler: 1 point.* outside .*; x \[mm\], y \[mm\] stand in 20\.csv"
+        CaseError, match=r"20 % filler: 1 point.* outside .*; 20\.csv has x from 6 to 600 mm, y from 4 to"
     ):
         read_case(path)
 

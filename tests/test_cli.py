@@ -91,6 +91,15 @@ def test_check_doubts_a_file_that_may_have_been_cut_inside_its_last_number(tmp_p
     assert "slow.csv: the last line" not in done.output
 
 
+def test_check_asks_of_rows_that_are_the_same_whether_they_were_pasted_twice(tmp_path):
+    case = write_case(tmp_path)
+    lines = (tmp_path / "fast.csv").read_text().splitlines()
+    (tmp_path / "fast.csv").write_text("\n".join([*lines, lines[-1], ""]))
+    said = " ".join(mscale("check", case).output.split())
+    assert f"fast.csv: a row the same as an earlier one, such as that of line {len(lines)}: pasted" in said
+    assert "slow.csv: a row" not in said
+
+
 def test_check_of_a_system_holds_it_to_its_promises():
     done = mscale("check", "toys/line")
     assert done.exit_code == 1

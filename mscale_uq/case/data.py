@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+import numpy as np
+
 from mscale_uq.case.readers import read_with, stacked
 from mscale_uq.case.schema import ReaderSpec
 from mscale_uq.catalog import data_root
@@ -14,7 +16,7 @@ from mscale_uq.core.system import System
 from mscale_uq.errors import CaseError, explain, near_match
 from mscale_uq.io.measurements import Measurements, measurements
 from mscale_uq.io.mistakes import Several
-from mscale_uq.io.table import read_table
+from mscale_uq.io.table import Table, read_table
 
 
 @final
@@ -75,18 +77,36 @@ def read_data(
     for group in [files] if read_together(reader) else [[file] for file in files]:
         with wrong.noted():
             if reader is None:
-                read += [(read_table(file.path, file.given), _open_end(file.path)) for file in group]
+                read += [_table(file) for file in group]
             else:
                 read += read_with(reader, {file.given: file.path for file in group}, system)
     wrong.stop()
     tables = [table for table, _ in read] if reader is None else stacked([table for table, _ in read])
-    said = tuple(f"{table.label}: {line}" for table, line in read if line)
+    said = tuple(f"{table.label}: {line}" for table, text in read for line in text.splitlines())
     return measurements(tables, system.outputs, system.coordinates, not_needed(system)), said
 
 
 def read_together(reader: ReaderSpec | None) -> bool:
     """Whether files are nothing one by one: a movie and its labels, or dishes that are numbered together."""
     return reader is not None and reader.format in ("ome-tiff", "h5ad")
+
+
+def _table(file: DataFile) -> tuple[Table, str]:
+    """Return a table of one's own, and a line on each thing that a person should look at."""
+    table = read_table(file.path, file.given)
+    return table, "\n".join(line for line in (_open_end(file.path), _repeated(table)) if line)
+
+
+def _repeated(table: Table) -> str:
+    """Say that rows are the same in every number, which a measurement with noise hardly gives twice."""
+    rows = np.column_stack([column.values for column in table.columns])
+    _, first, times = np.unique(rows, axis=0, return_index=True, return_counts=True)
+    again = int((times - 1).sum())
+    if again == 0:
+        return ""
+    line = table.lines[int(first[times > 1].min())]
+    told = "a row" if again == 1 else f"{again} rows"
+    return f"{told} the same as an earlier one, such as that of line {line}: pasted twice? each counts"
 
 
 def _open_end(path: Path) -> str:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from mscale_uq.case.schema import SECTIONS, CaseSpec, ExperimentSpec, Section
 from mscale_uq.errors import closest, explain, near_match
 from mscale_uq.io.mistakes import Mistakes
+from mscale_uq.stats.priors import FAMILIES
 
 # Pydantic's kind of mistake -> what is allowed, in words for people who do not write Python.
 ALLOWED = {
@@ -24,6 +25,12 @@ ALLOWED = {
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
+}
+# What a key says that a case cannot do without.
+NEEDED = {
+    "system": "'family/name', as mscale list shows them",
+    "data": "the name of a file beside the case, or a list of them",
+    "dist": ", ".join(FAMILIES),
 }
 WORDS = ("literal_error", "sampler")  # mistakes whose message lists the allowed words
 NAMED = ("law", "discrepancy", "prior", "expect")  # sections that hold a table for each name
@@ -63,7 +70,7 @@ def _in_words(one: Any, tables: dict[str, Any]) -> tuple[str, str]:
     if place[0] == "experiment" and len(place) > 1:
         key = ".".join(["experiment", _experiment_name(tables, place[1]), *map(str, place[2:])])
     if kind == "missing":
-        return key, "the key is missing"
+        return key, explain("the key is missing", NEEDED.get(str(place[-1]), ""))
     if kind == "extra_forbidden":
         allowed = _keys_beside(place)
         meant = closest(str(place[-1]), _free_keys(tables, place)) or closest(str(place[-1]), allowed, 0.8)

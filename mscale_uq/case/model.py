@@ -37,7 +37,7 @@ from mscale_uq.core.parameter import Array, Parameter
 from mscale_uq.core.system import System, pick
 from mscale_uq.errors import CaseError, InputError, closest, explain
 from mscale_uq.io.image import read_image
-from mscale_uq.io.measurements import Measurements
+from mscale_uq.io.measurements import Measurements, ranges
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.units import to_unit
 from mscale_uq.stats.experiment import Fixed
@@ -276,17 +276,8 @@ def _model(
         return system.forward(**options, **data.coordinates)
     except InputError as error:
         if key:
-            mistakes.add(key, f"{error}{_where_measured(data)}")
+            mistakes.add(key, "; ".join(filter(None, (str(error), ranges(data, system.coordinates)))))
         return None
-
-
-def _where_measured(data: Measurements) -> str:
-    """Say which files the coordinates of a refused model stand in, and in which unit."""
-    files: dict[str, list[str]] = {}
-    for name in data.coordinates:
-        unit = f" [{data.units[name]}]" if name in data.units else ""
-        files.setdefault(data.files.get(name, ""), []).append(f"{name}{unit}")
-    return "".join(f"; {', '.join(names)} stand in {file}" for file, names in files.items() if file)
 
 
 def _check_coordinates(system: System, data: Measurements) -> None:

@@ -66,8 +66,8 @@ def unknowns(priors: Priors, plans: Sequence[Plan], whole: bool, mistakes: Mista
     _check_all_have_priors(priors, places, mistakes)
     _check_parents(priors, mistakes)
     idle = [name for name in priors if name not in places and name not in parents]
-    fixed = {target for plan in plans for target in plan.targets}
-    _check_idle([name for name in idle if whole or name in fixed], priors, places, mistakes)
+    targets = {target for plan in plans for target in plan.targets}
+    _check_idle([name for name in idle if whole or name in targets], targets, priors, places, mistakes)
     made = {name: _stand_in(name, where) for name, where in places.items() if name not in priors}
     for name in _parents_first({n: spec for n, spec in priors.items() if n not in idle}, mistakes):
         made[name] = _stand_in(name, places.get(name, []))
@@ -95,8 +95,10 @@ def bindings(plan: Plan, known: Mapping[str, Unknown]) -> dict[str, Binding]:
 def _check_all_have_priors(priors: Priors, places: Places, mistakes: Mistakes) -> None:
     for name, where in places.items():
         certain = any(use.sure or not use.is_width for use in where)
+        if closest(name, set(priors) - set(places)) is not None:
+            continue  # a prior whose name is misspelt is told as such
         if name not in priors and certain and not mistakes.at_or_below(f"prior.{name}"):
-            given = f"{name!r} has no prior and is not fixed{near_match(name, set(priors) - set(places))}"
+            given = f"{name!r} has no prior and is not fixed"
             mistakes.add(f"prior.{name}", explain(given, "a prior or a number", _how_to_fix(where[0])))
 
 
@@ -109,10 +111,16 @@ def _check_parents(priors: Priors, mistakes: Mistakes) -> None:
                 mistakes.add(f"prior.{name}", explain(given, allowed))
 
 
-def _check_idle(idle: Collection[str], priors: Priors, places: Places, mistakes: Mistakes) -> None:
+def _check_idle(
+    idle: Collection[str], targets: Collection[str], priors: Priors, places: Places, mistakes: Mistakes
+) -> None:
     """A prior must have a use; one that was meant for another name is looked at as if it had it."""
     missing = set(places) - set(priors)
     for name in idle:
+        if name in targets:
+            given = f"{name!r} has a prior, and a number or another unknown in its place"
+            mistakes.add(f"prior.{name}", explain(given, "one of them", "leave it out here or in [fixed]"))
+            continue
         given = f"nothing depends on {name!r}{near_match(name, missing)}"
         mistakes.add(f"prior.{name}", explain(given, ", ".join(places) or "no unknowns", "is it fixed?"))
         meant = closest(name, missing)

@@ -164,3 +164,14 @@ def _values(table: Table, column: Column, quantity: Quantity) -> Array:
         allowed = f"{quantity.limits} {quantity.unit}".removesuffix(" 1")
         raise DataError(explain(f"{place}: {given} is impossible{more}", allowed, "is its unit right?"))
     return values
+
+
+def ranges(data: Measurements, coordinates: Sequence[Quantity]) -> str:
+    """Say how far each file's coordinates go, in its units: ``spots.csv has depth from 10 to 150 um``."""
+    files: dict[str, list[str]] = {}
+    for one in coordinates:
+        if one.name in data.coordinates and one.name in data.units:
+            shown = convert(data.coordinates[one.name], one.unit, data.units[one.name], one.name)
+            told = f"{one.name} from {shown.min():g} to {shown.max():g} {data.units[one.name]}"
+            files.setdefault(data.files.get(one.name, ""), []).append(told)
+    return "; ".join(f"{file} has {', '.join(told)}" for file, told in files.items() if file)

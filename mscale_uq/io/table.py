@@ -93,9 +93,14 @@ def read_table(path: Path, label: str | None = None) -> Table:
 
 
 def _rows(text: str) -> list[tuple[int, str]]:
-    """Return (line number, line) of every line that is no comment; empty lines at the end do not count."""
-    lines = enumerate(text.rstrip().splitlines(), start=1)
-    return [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
+    """Return (line number, line) of every line that is no comment; empty ones at the end do not count.
+
+    A spreadsheet writes an empty row as commas alone.
+    """
+    lines = text.splitlines()
+    while lines and not lines[-1].strip(" \t,"):
+        lines.pop()
+    return [(at, line) for at, line in enumerate(lines, start=1) if not line.lstrip().startswith("#")]
 
 
 def _split(line: str, number: int, label: str) -> list[str]:
@@ -160,9 +165,23 @@ def _number(cell: str, where: str) -> float:
     if cell.strip().lower() in ("", "nan"):
         return float("nan")
     if NUMBER.fullmatch(cell) is None:
-        hint = "leave the cell empty if the value is missing; units belong into the header"
-        raise DataError(explain(f"{where}: {cell.strip()!r}", "a number with a decimal point", hint))
+        given = f"{where}: {cell.strip()!r}"
+        raise DataError(explain(given, "a number with a decimal point", _number_hint(cell.strip())))
     number = float(cell)
     if not math.isfinite(number):
         raise DataError(explain(f"{where}: {cell.strip()!r} is larger than any number here", "a number"))
     return number
+
+
+def _number_hint(cell: str) -> str:
+    if re.fullmatch(r"[+-]?\d+,\d+", cell):
+        return "write 1.5, not 1,5"
+    if re.fullmatch(r"[+-]?\d{1,3}([ ',]\d{3})+(\.\d*)?", cell):
+        return "write 1245.8, not 1,245.8"
+    if cell.startswith(("<", ">", "\u2264", "\u2265")):
+        return (
+            "do not leave it out, that bends the fit: write 0, under a law with a detection_limit (lognormal)"
+        )
+    if cell.startswith(("\u2212", "\u2013")):
+        return "write the minus of the keyboard, -"
+    return "leave the cell empty if the value is missing; units belong into the header"

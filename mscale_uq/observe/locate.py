@@ -96,6 +96,6 @@ def _outside(mesh: Mesh, points: Array) -> InputError:
         explain(
             f"{len(points)} point(s) outside the mesh, such as {shown}",
             f"points inside {box} m" + (" and the mesh's own outline" if mesh.dim() > 1 else ""),
-            "positions are in the mesh's unit of length, usually m",
+            "is a size of the specimen, an option, another; are two columns swapped?",
         )
     )

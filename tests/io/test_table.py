@@ -33,6 +33,12 @@ def test_the_end_of_the_file_may_have_any_form_if_its_row_is_complete(tmp_path, 
     assert np.array_equal(table.columns[1].values, [2.0, 4.0])
 
 
+def test_empty_rows_of_a_spreadsheet_at_the_end_are_none_and_an_empty_last_cell_is_a_missing_value(tmp_path):
+    table = read_table(written(tmp_path, "x [m],y [m]\n1,2\n3,\n,\n,\n\n"))
+    assert table.lines == (2, 3)
+    assert np.isnan(table.columns[1].values[1])
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     assert read_table(written(tmp_path, b"\xef\xbb\xbfx\n1\n")).columns[0].name == "x"
 
