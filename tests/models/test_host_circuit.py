@@ -14,28 +14,28 @@ from mscale_uq.run.assimilate import take_in
 NO_LOSS = {"degradation": 1e-12, "gain": 1.0}
 
 
-def test_the_core_rests_where_it_is_known_to():
+def test_the_core_rests_at_the_root_of_its_quadratic():
     model = forward(seen="at rest")
     known = model.trace(model.theta(**NO_LOSS))
-    assert known["energy_at_rest"] == pytest.approx(2.3851648071, rel=1e-10)
-    assert known["growth_at_rest"] == pytest.approx(1.1925824036, rel=1e-10)
-    assert known["protein_at_rest"] == pytest.approx(4.0, rel=1e-10)
+    assert known["energy_at_rest"] == pytest.approx(np.sqrt(29) - 3, rel=1e-12)
+    assert known["growth_at_rest"] == pytest.approx((np.sqrt(29) - 3) / 2, rel=1e-12)
+    assert known["protein_at_rest"] == pytest.approx(4.0, rel=1e-12)
 
 
-def test_the_autocatalytic_host_rests_where_it_is_known_to():
+def test_the_autocatalytic_host_rests_at_the_root_of_its_quadratic():
     model = forward(seen="at rest", variant="autocatalytic")
     known = model.trace(model.theta(**NO_LOSS))
-    assert known["energy_at_rest"] == pytest.approx(0.8989794856, rel=1e-9)
-    assert known["growth_at_rest"] == pytest.approx(0.4494897428, rel=1e-9)
+    assert known["energy_at_rest"] == pytest.approx(2 * np.sqrt(6) - 4, rel=1e-12)
+    assert known["growth_at_rest"] == pytest.approx(np.sqrt(6) - 2, rel=1e-12)
 
 
 def test_deviations_from_rest_die_out_at_the_known_rates():
     here = space()
     values = here.prepare({p.name: p.default for p in here.parameters} | NO_LOSS)
-    _, slope = here.dynamics.linearize_step(np.array([2.3851648071, 4.0]), 0.0, 0.1, values)
+    _, slope = here.dynamics.linearize_step(np.array([np.sqrt(29) - 3, 4.0]), 0.0, 0.1, values)
     flow = np.stack([slope.jvp({"state": row})["state"] for row in np.eye(2)], axis=1)
     rates = np.log(np.sort(np.linalg.eigvals(flow).real)) / 0.1
-    assert rates == pytest.approx([-5.3851648, -1.1925824], rel=1e-6)
+    assert rates == pytest.approx([-np.sqrt(29), -(np.sqrt(29) - 3) / 2], rel=1e-6)
 
 
 def rates_at_rest(variant, **values):
