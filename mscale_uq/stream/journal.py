@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
@@ -56,41 +56,52 @@ class Journal:
 
     def __init__(self, folder: Path, *, fresh: bool = False) -> None:
         path = folder / FILE
-        self._lock = Lock(folder / f".{FILE}.lock", patience=1.0)
-        try:
+        self._path, self._lock = path, Lock(folder / f".{FILE}.lock", patience=1.0)
+        with ExitStack() as failed:
+            failed.callback(self._lock.close)
             for name in (FILE, f"{FILE}-wal", f"{FILE}-shm") if fresh else ():
                 (folder / name).unlink(missing_ok=True)
             new = not path.exists()
             self._db = sqlite3.connect(path, isolation_level=None, timeout=10.0)
+            failed.callback(self._db.close)
             with readable(path):
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = FULL")
                 if new or self._version() == 0:
                     self._create()
-            check_format(self._version(), path)
-        except BaseException:
-            self._lock.close()
-            raise
-        sync_folder(folder)
+                check_format(self._version(), path)
+            sync_folder(folder)
+            failed.pop_all()
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     def _create(self) -> None:
-        self._db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+        self._db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT};")
         self.put_fact("run", secrets.token_hex(4))  # so that nobody takes a run for one that it replaced
+        self._db.execute("COMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit the block as a whole, or nothing of it."""
+        """Commit the block as a whole, or nothing of it.
+
+        Raises
+        ------
+        RunError
+            If it cannot be written, as on a full disk.
+        """
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
             self.put_fact("committed_at", time.time())
-        except BaseException:
-            self._db.execute("ROLLBACK")
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:  # on a full disk SQLite has gone back by itself
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                hint = "make room; what was committed before stays, and the same call goes on from there"
+                raise RunError(explain(f"{self._path} cannot be written: {error}", hint=hint)) from error
             raise
-        self._db.execute("COMMIT")
 
     def fact(self, name: str) -> Any:
         """Return what was put under a name, None if nothing."""
