@@ -11,8 +11,30 @@ changing variables, Bull. Math. Biol. 58 (1996) 43-63, doi:10.1007/BF02458281.
 
 import numpy as np
 
-from mscale_uq.core.parameter import Quantity
+from mscale_uq.core.formula import Formula
+from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.system import Option
+from mscale_uq.macro.lifted_closure import LiftedClosure, Lifting
 from mscale_uq.macro.network import Reaction
+from mscale_uq.macro.projective import ProjectiveRow
+from mscale_uq.macro.row_balance import RowBalance
+
+RECEPTORS = (
+    Parameter("receptors", "1/um^3", 0.5, lower=0, meaning="free and bound"),
+    Parameter("binding", "um^3/s", 0.05, lower=0, meaning="of a molecule to a receptor"),
+    Parameter("release", "1/s", 0.1, lower=0, meaning="of a bound molecule, back to the outside"),
+    Parameter("internalisation", "1/s", 1e-3, lower=0, meaning="of a bound molecule, which is lost"),
+)
+LIFTED_AT_EVERY_STEP = (
+    Option("step", 1000.0, "s", "of the tissue, with receptors", lower=0),
+    Option("marches", 4, "1", "with receptors: each has two replicas of every patch", lower=1),
+    Option("lifted", 60.0, "1", "with receptors: molecules in a cell of any patch, on average", lower=0),
+)
+UPTAKE = (
+    Quantity("half_bound", "1/um^3", "(release + internalisation)/binding: free, it binds half of them"),
+    Quantity("saturated_uptake", "1/(um^3 s)", "when all receptors are bound"),
+)
+HOPS, HEALING = 0.1, 0.5  # of a molecule to one side in a burst; share of a stay at a receptor before it
 
 
 def saturation(binding, release, internalisation, receptors):
@@ -70,3 +92,16 @@ class ManyMolecules:
         b, change = bound(c, values["receptors"], values["half_bound"])
         D = values["diffusivity"] * (1 - change)
         return (D[:, 1:] + D[:, :-1]) / 2, values["internalisation"] * b / c
+
+
+def marched(o, time, x):
+    """Return the stages of a tissue with receptors, whose patches are lifted anew at every step."""
+    balance, rates = (
+        RowBalance(o.length, o.cells),
+        Formula(saturation, [quantity.name for quantity in UPTAKE]),
+    )
+    if o.closed == "exact":
+        return [rates, ProjectiveRow(balance, ManyMolecules(), time, x, "concentration", o.step)]
+    lifting = Lifting(o.cell_width, o.lifted, 2, HOPS, HEALING)
+    closure = LiftedClosure(Receptors(), lifting, balance.dx, o.cells, o.marches)
+    return [rates, ProjectiveRow(balance, closure, time, x, "concentration", o.step, o.marches)]

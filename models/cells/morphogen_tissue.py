@@ -28,7 +28,7 @@ from functools import partial
 
 import numpy as np
 from mscale_uq.models.cells._gradient import at_rest, reach, share
-from mscale_uq.models.cells._receptors import ManyMolecules, Receptors, saturation
+from mscale_uq.models.cells._receptors import LIFTED_AT_EVERY_STEP, RECEPTORS, UPTAKE, marched
 
 from mscale_uq.core.carried import CarriedError
 from mscale_uq.core.formula import Formula
@@ -42,8 +42,6 @@ from mscale_uq.core.reads import read_by
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.core.system import Limit, Option, System
 from mscale_uq.errors import ParameterError, explain
-from mscale_uq.macro.lifted_closure import LiftedClosure, Lifting
-from mscale_uq.macro.projective import ProjectiveRow
 from mscale_uq.macro.row_balance import RowBalance, RowDynamics, RowProfile
 from mscale_uq.macro.row_closure import CLOSED, PatchClosure, even_closure
 from mscale_uq.observe.laws import Gaussian
@@ -54,10 +52,7 @@ PARAMETERS = (
     Parameter("influx", "1/(um^2 s)", 0.03, lower=0, meaning="j, molecules from the cells that make them"),
     Parameter("brightness", "um^3", 100.0, lower=0, meaning="fluorescence per concentration"),
     Parameter("background", "1", 6.0, lower=0, meaning="fluorescence without morphogen"),
-    Parameter("receptors", "1/um^3", 0.5, lower=0, meaning="free and bound"),
-    Parameter("binding", "um^3/s", 0.05, lower=0, meaning="of a molecule to a receptor"),
-    Parameter("release", "1/s", 0.1, lower=0, meaning="of a bound molecule, back to the outside"),
-    Parameter("internalisation", "1/s", 1e-3, lower=0, meaning="of a bound molecule, which is lost"),
+    *RECEPTORS,
 )
 OPTIONS = (
     Option("loss", "linear", meaning="of molecules", choices=("linear", "receptors")),
@@ -68,11 +63,8 @@ OPTIONS = (
     Option("molecules", 20.0, "1", "lifted in a cell, on average", lower=0),
     Option("replicas", 8, "1", "of every patch", lower=1),
     Option("hops", 0.5, "1", "of a molecule to one side in a burst", lower=0),
-    Option("step", 1000.0, "s", "of the tissue, with receptors", lower=0),
-    Option("marches", 4, "1", "with receptors: each has two replicas of every patch", lower=1),
-    Option("lifted", 60.0, "1", "with receptors: molecules in a cell of any patch, on average", lower=0),
+    *LIFTED_AT_EVERY_STEP,
 )  # fmt: skip
-HOPS, HEALING = 0.1, 0.5  # with receptors: of a molecule in a burst; share of a stay at a receptor before it
 TIME, X = (grid.ravel() for grid in np.meshgrid([1e3, 3e3, 1e4], [5.0, 25.0, 45.0], indexing="ij"))
 
 
@@ -97,16 +89,6 @@ def before(o):
     if o.closed == "exact":
         return [gradient, even_closure(o.cells)]
     return [gradient, PatchClosure(o.cells, o.cell_width, o.molecules, o.replicas, o.hops)]
-
-
-def marched(o, time, x):
-    """Return the stages of a tissue with receptors, whose patches are lifted anew at every step."""
-    balance, rates = RowBalance(o.length, o.cells), Formula(saturation, ("half_bound", "saturated_uptake"))
-    if o.closed == "exact":
-        return [rates, ProjectiveRow(balance, ManyMolecules(), time, x, "concentration", o.step)]
-    lifting = Lifting(o.cell_width, o.lifted, 2, HOPS, HEALING)
-    closure = LiftedClosure(Receptors(), lifting, balance.dx, o.cells, o.marches)
-    return [rates, ProjectiveRow(balance, closure, time, x, "concentration", o.step, o.marches)]
 
 
 @takes(OPTIONS)
@@ -199,8 +181,7 @@ SYSTEM = System(
     effective=(
         Quantity("gradient_length", "um", "L = sqrt(D/k), over which it falls by e"),
         Quantity("gradient_height", "1/um^3", "j/sqrt(D k), concentration at the source at rest"),
-        Quantity("half_bound", "1/um^3", "(release + internalisation)/binding: free, it binds half of them"),
-        Quantity("saturated_uptake", "1/(um^3 s)", "when all receptors are bound"),
+        *UPTAKE,
     ),
     smoothness="stochastic",
     forward=forward,
