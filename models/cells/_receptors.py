@@ -98,7 +98,7 @@ def marched(o, time, x):
     """Return the stages of a tissue with receptors, whose patches are lifted anew at every step."""
     balance, rates = (
         RowBalance(o.length, o.cells),
-        Formula(saturation, [quantity.name for quantity in UPTAKE]),
+        Formula(saturation, ("half_bound", "saturated_uptake")),
     )
     if o.closed == "exact":
         return [rates, ProjectiveRow(balance, ManyMolecules(), time, x, "concentration", o.step)]

@@ -27,23 +27,27 @@ FLATTEST, STEEPEST = 0.5, 0.999  # shares of the slope at which a number would v
 
 
 class Lifted(Protocol):
-    """A cell of the tissue: what is in it, what happens, and what it holds once that has settled.
+    """A cell of the tissue: what is in it, what happens, and what it holds once that has settled."""
 
-    Attributes
-    ----------
-    species, reactions
-        Of one cell.
-    hopping, lost
-        The species that hops, at the rate ``hop``, and the reaction by which what is conserved is lost.
-    inputs
-        Names of the values that are read.
-    """
+    @property
+    def species(self) -> tuple[Quantity, ...]:
+        """Of one cell."""
 
-    species: tuple[Quantity, ...]
-    reactions: tuple[Reaction, ...]
-    hopping: str
-    lost: str
-    inputs: tuple[str, ...]
+    @property
+    def reactions(self) -> tuple[Reaction, ...]:
+        """Of one cell."""
+
+    @property
+    def hopping(self) -> str:
+        """The species that hops, at the rate ``hop``."""
+
+    @property
+    def lost(self) -> str:
+        """The reaction by which what is conserved is lost."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the values that are read."""
 
     def held(self, concentration: Array, values: Values) -> tuple[Array, Array]:
         """Return every species' concentration ``(species, ...)`` and its derivative to the conserved one."""
