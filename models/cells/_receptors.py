@@ -3,7 +3,8 @@ that comes back empty. A cell has so many receptors, so that uptake is saturable
 
 With c the molecules free and bound per volume, r the receptors and K = (release + internalisation)/binding:
 b of them are bound, (c - b)(r - b) = K b, once binding has settled; c, which binding does not change, is
-the slow variable.
+the slow variable. Profiles of a tissue whose receptors fill up tell r and K; where receptors are in excess,
+they tell r/K alone.
 
 Source: J. A. M. Borghans, R. J. de Boer, L. A. Segel, Extending the quasi-steady state approximation by
 changing variables, Bull. Math. Biol. 58 (1996) 43-63, doi:10.1007/BF02458281.

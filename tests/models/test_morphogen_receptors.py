@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fisher import spread
 from mscale_uq.models.cells._gradient import at_rest, share
 from mscale_uq.models.cells._receptors import Receptors, bound
 from mscale_uq.models.cells.morphogen_tissue import forward, space
@@ -145,3 +146,21 @@ def test_a_tissue_with_receptors_has_no_gradient_and_no_filter():
         space(loss="receptors")
     assert "degradation" not in model.names
     assert "receptors" not in forward().names
+
+
+@pytest.mark.parametrize(("excess", "told"), [(True, False), (False, True)])
+def test_number_and_affinity_of_receptors_are_told_by_saturation_alone(excess, told):
+    """In excess only their product is told: half of each unit prior's variance is left, along (1, -1)."""
+    time, x = (
+        part.ravel() for part in np.meshgrid([1e3, 3e3, 1e4], np.arange(2.5, 80.0, 5.0), indexing="ij")
+    )
+    model = forward(time, x, loss="receptors", closed="exact", cells=48)
+    given = {"diffusivity": 0.125, "internalisation": 1.25e-3, "receptors": 2500.0, "binding": 0.10125e-4}
+    theta, slopes = model.theta(**(given if excess else {})), []
+    for name in ("diffusivity", "influx", "receptors", "binding"):
+        step = 1e-3 * (np.array(model.names) == name)
+        slopes.append((model.value(theta * np.exp(step)) - model.value(theta * np.exp(-step))) / 2e-3)
+    value = model.value(theta)
+    sd = spread(np.stack(slopes, axis=1), np.hypot(3.0, 0.05 * value), prior=1.0)[0]
+    assert np.all(sd[:2] < 0.05)
+    assert np.all(sd[2:] < 0.5) if told else sd[2:] == pytest.approx(2 * [np.sqrt(1 / 2)], abs=2e-3)
