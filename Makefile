@@ -76,6 +76,7 @@ bench-rest:
 	@$(BIN)/python tests/benchmarks/bench_gradient.py
 	@$(BIN)/python tests/benchmarks/bench_start.py
 	@$(BIN)/python tests/benchmarks/bench_workers.py
+	@$(BIN)/python tests/benchmarks/bench_overhead.py
 	@$(BIN)/python tests/benchmarks/bench_stiff.py $(call peer,sundae)
 	@$(call with_peer,jax,bench_jax.py)
 	@$(BIN)/python tests/benchmarks/bench_coordinates.py

@@ -50,6 +50,17 @@ def test_integrators_come_to_one_reference_and_what_misses_it_has_no_figure():
         bench.compare([{**runs, "LSODA": astray}])
 
 
+def test_what_a_sampler_adds_has_a_figure_only_where_it_finds_the_line(monkeypatch):
+    bench = importlib.import_module("bench_overhead")
+    known = bench.exact()
+    settings = bench.Settings(draws=300, tune=200, chains=2, cores=0, seed=7)
+    assert 0 < bench.inside(bench.Line(), settings, 0.0) < 0.1
+    shifted = replace(known, values=known.values + 0.3 * known.values[1])
+    monkeypatch.setattr(bench, "exact", lambda: shifted)
+    with pytest.raises(SystemExit, match="standard errors off"):
+        bench.inside(bench.Line(), settings, 0.0)
+
+
 def test_the_samplers_gate_refuses_a_bias_of_a_tenth_of_a_standard_deviation():
     reference = importlib.import_module("reference_posterior")
     rng = np.random.default_rng(0)
