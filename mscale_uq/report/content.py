@@ -126,11 +126,15 @@ def unknowns(result: Result) -> list[Scalar]:
 
 
 def effective(result: Result) -> list[Scalar]:
-    """Return the effective quantities the system names, or all on the way if it names none."""
+    """Return the effective quantities the system names, or all on the way if it names none.
+
+    One that names some may make none of them in this case: what else is on the way is then its own affair.
+    """
     group = derived(result.idata)
     named = [name for name, array in group.data_vars.items() if array.attrs.get("effective")]
+    names_some = named or group.attrs.get("names_effective")
     before = {label: draws for label, draws, _ in scalars(prior_derived(result.idata))}
-    found = _scalars(group[named] if named else group, result.effective, before)
+    found = _scalars(group[named] if names_some else group, result.effective, before)
     return [scalar for scalar in found if scalar.row["sd"] != 0]
 
 

@@ -75,7 +75,7 @@ def _derived(
             if name in declared:
                 attrs |= {"unit": declared[name].unit, "meaning": declared[name].meaning}
             variables[label] = ([*sampled, *dims], array.reshape(*lengths, *array.shape[1:]), attrs)
-    return xr.Dataset(variables, coordinates)
+    return xr.Dataset(variables, coordinates, {"names_effective": int(bool(effective))})
 
 
 def _joined(

@@ -97,6 +97,16 @@ def test_what_is_made_beside_the_data_has_its_unit(line_run):
     assert units["doubled_speed"] == "m/s"
 
 
+def test_a_system_that_names_what_is_worth_seeing_shows_nothing_else(line_run):
+    """In a mode that makes none of it, what is on the way is not reported in its place, without a unit."""
+    other = line_run.idata.copy()
+    del other.derived
+    other.add_groups({"derived": derived(line_run.idata).drop_vars("doubled_speed")})
+    assert effective(line_run)
+    assert derived(other).data_vars
+    assert effective(replace(line_run, idata=other)) == []
+
+
 def test_no_number_has_more_digits_than_a_person_can_use(page):
     shown = [word for word in page.text if not word.lstrip().startswith("system =")]
     assert not re.search(r"\d\.\d{7,}", " ".join(shown))
