@@ -9,7 +9,8 @@ Cell      C dV/dt = -(I_f + I_CaL + I_CaT + I_Kr + I_Ks + I_to + I_Na + I_NaK + 
 Macro     the periodic orbit y(T) = y(0), by shooting; events on it: turning points, half repolarisation
 Observed  cycle length, lowest and highest potential, duration, steepest upstroke, slope of
           the diastole, lowest and highest calcium; one number each
-Limits    published: ivabradine slows the beat by 22 %, caesium and acetylcholine by 20 %
+Limits    published: ivabradine slows the beat by 22 %, caesium and acetylcholine by 20 %, isoprenaline
+          speeds it up by 28 %
 
 Source: S. Severi, M. Fantini, L. A. Charawi, D. DiFrancesco, An updated computational model of rabbit
 sinoatrial action potential to investigate the mechanisms of heart rate modulation, J. Physiol. 590 (2012)
@@ -137,6 +138,7 @@ LIMITS = (
     Limit("ivabradine slows it by 22 %", partial(_change, "ivabradine", -0.22), 0.005),
     Limit("caesium slows it by 20 %", partial(_change, "caesium", -0.20), 0.005),
     Limit("acetylcholine slows it by 20 %", partial(_change, "acetylcholine", -0.20), 0.005),
+    Limit("isoprenaline speeds it up by 28 %, within 3", partial(_change, "isoprenaline", 0.28), 0.03),
 )
 SYSTEM = System(
     name="physiology/sinoatrial_cell",
