@@ -3,10 +3,12 @@
 A record is ``length (4 bytes) | checksum (4 bytes) | payload``, little endian; the checksum (CRC-32) covers
 the length as well, so that a tail of zeros, which some file systems leave after a power cut, is no valid
 record. A reader takes records until the first one that is cut or damaged, and says where the good ones end.
+A writer cuts off what a crash leaves at the end, and refuses damage in front of good records.
 """
 
 import fcntl
 import os
+import secrets
 import struct
 import time
 import zlib
@@ -45,7 +47,7 @@ class Records:
 
 def replace(path: Path, content: bytes) -> None:
     """Put `content` into `path` so that a crash at any moment leaves the old file or the new one, whole."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         with beside.open("wb") as file:
             file.write(content)
@@ -88,23 +90,29 @@ def read_records(path: Path) -> Records:
 
 def _walk(content: bytes) -> Iterator[tuple[bytes, int]]:
     start = 0
-    while start + _HEAD.size <= len(content):
-        length, checksum = _HEAD.unpack_from(content, start)
-        end = start + _HEAD.size + length
-        if end > len(content):
-            return
-        payload = content[start + _HEAD.size : end]
-        if zlib.crc32(payload, zlib.crc32(content[start : start + 4])) != checksum:
-            return
-        yield payload, end
+    while (end := _end(content, start)) is not None:
+        yield content[start + _HEAD.size : end], end
         start = end
+
+
+def _end(content: bytes, start: int) -> int | None:
+    """Return the byte offset behind the record that begins at `start`; None if no good one does."""
+    if start + _HEAD.size > len(content):
+        return None
+    length, checksum = _HEAD.unpack_from(content, start)
+    end = start + _HEAD.size + int(length)
+    if end > len(content):
+        return None
+    payload = memoryview(content)[start + _HEAD.size : end]
+    return end if zlib.crc32(payload, zlib.crc32(content[start : start + 4])) == checksum else None
 
 
 @final
 class RecordWriter:
     """The one writer of a log; appends records and makes them durable on request.
 
-    Opening locks the file, reads it, and cuts off a damaged tail.
+    Opening locks the file, reads it, and cuts off a damaged tail. Damage that good records follow is no trace
+    of a crash: the file is left as it is.
 
     Parameters
     ----------
@@ -112,6 +120,8 @@ class RecordWriter:
         The log; made if it does not exist.
     patience
         Seconds to wait for another writer of the same file to finish.
+    lenient
+        Whether to open a damaged log, too; the caller then says by `cut` where to go on, or refuses it.
 
     Attributes
     ----------
@@ -121,20 +131,33 @@ class RecordWriter:
     Raises
     ------
     RunError
-        If another process still writes this file after `patience`.
+        If another process still writes this file after `patience`, or it is damaged in front of good records.
     """
 
-    def __init__(self, path: Path, patience: float = 10.0) -> None:
+    def __init__(self, path: Path, patience: float = 10.0, *, lenient: bool = False) -> None:
         # Opened for update, not truncated: nothing may change before the lock is ours.
-        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
+        self._file, self._path = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b"), path
         try:
             _lock(self._file.fileno(), path, patience)
+            content = self._file.read()
+            self.found = parse(content)
+            behind = range(self.found.end + 1, len(content))
+            self._damaged = any(_end(content, start) is not None for start in behind)
+            if not lenient:
+                self.refuse_damage()
         except RunError:
             self._file.close()
             raise
-        self.found = parse(self._file.read())
-        self.cut(self.found.end)
+        if not self._damaged:
+            self.cut(self.found.end)
         sync_folder(path.parent)
+
+    def refuse_damage(self) -> None:
+        """Raise RunError if good records lie behind a damaged one."""
+        if self._damaged:
+            given = f"{self._path} is damaged at byte {self.found.end}, and good records lie behind"
+            hint = "nothing was changed: put a copy of the file in its place, or start over with --fresh"
+            raise RunError(explain(given, hint=hint))
 
     @property
     def position(self) -> int:

@@ -63,6 +63,31 @@ def test_a_writer_goes_on_behind_the_last_good_record(log):
     assert read_records(log).payloads == (*PAYLOADS, b"more")
 
 
+def test_a_writer_cuts_off_damage_at_the_end_and_refuses_damage_in_front_of_good_records(log):
+    content = log.read_bytes()
+    ends = parse(content).ends
+    for position in range(len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 1
+        log.write_bytes(damaged)
+        if position < ends[-2]:
+            byte = ([0, *ends])[sum(end <= position for end in ends)]
+            with pytest.raises(RunError, match=rf"log is damaged at byte {byte}, .* --fresh"):
+                RecordWriter(log)
+            assert log.read_bytes() == damaged
+        else:
+            with RecordWriter(log, patience=0.0) as writer:
+                assert writer.found.payloads == PAYLOADS[:-1]
+            assert log.read_bytes() == content[: ends[-2]]
+
+
+def test_a_writer_cuts_off_a_tail_of_zeros(log):
+    content = log.read_bytes()
+    log.write_bytes(content + bytes(5000))
+    RecordWriter(log).close()
+    assert log.read_bytes() == content
+
+
 def test_a_writer_goes_back_where_it_is_told(log):
     with RecordWriter(log) as writer:
         writer.cut(writer.found.ends[1])
@@ -115,6 +140,22 @@ def test_replacing_changes_all_or_nothing(tmp_path, monkeypatch):
 
 def _no_space(descriptor):
     raise OSError(28, "No space left on device")
+
+
+def test_two_who_replace_one_file_at_once_do_not_meet(tmp_path, monkeypatch):
+    path, fsync, met = tmp_path / "state", os.fsync, []
+
+    def another_comes_in_between(descriptor):
+        if not met:
+            met.append(descriptor)
+            replace(path, b"of the other")
+            assert path.read_bytes() == b"of the other"
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", another_comes_in_between)
+    replace(path, b"of the last")
+    assert path.read_bytes() == b"of the last"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_replacing_leaves_only_the_new_content(tmp_path):

@@ -123,8 +123,9 @@ def _run_processes(jobs: list[Job], cores: int, tell: OnProgress) -> None:
         while waiting or running:
             while waiting and len(running) < cores:
                 job, content = waiting.pop(0)
-                connection, process = _start(content)
+                connection, process = _start()
                 running[connection] = job, process
+                _hand_over(content, connection, job, process)
             ready = set(map(id, wait(list(running))))
             for connection in [each for each in running if id(each) in ready]:
                 if _listen(connection, *running[connection], tell):
@@ -143,15 +144,21 @@ def _pickled(job: Job) -> bytes:
         ) from error
 
 
-def _start(content: bytes) -> tuple[Connection, BaseProcess]:
+def _start() -> tuple[Connection, BaseProcess]:
     context = fresh_processes()
     here, there = context.Pipe()
     with environment() as variables:
         process = context.Process(target=worker.main, args=(there, variables), daemon=True)
         process.start()
     there.close()
-    here.send_bytes(content)
     return here, process
+
+
+def _hand_over(content: bytes, connection: Connection, job: Job, process: BaseProcess) -> None:
+    try:
+        connection.send_bytes(content)
+    except ConnectionError:
+        raise _died(job, process) from None
 
 
 def fresh_processes() -> "ForkServerContext | SpawnContext":
@@ -172,14 +179,18 @@ def fresh_processes() -> "ForkServerContext | SpawnContext":
 @contextmanager
 def environment() -> Iterator[dict[str, str]]:
     """Set the children's environment while one starts, and give it: a fork has that of an earlier start."""
-    before = dict(os.environ)
-    flags = before.get("PYTENSOR_FLAGS", "")
-    os.environ.update(ENVIRONMENT, PYTENSOR_FLAGS=flags if "cxx=" in flags else f"{flags},cxx=".strip(","))
+    flags = os.environ.get("PYTENSOR_FLAGS", "")
+    changes = {**ENVIRONMENT, "PYTENSOR_FLAGS": flags if "cxx=" in flags else f"{flags},cxx=".strip(",")}
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
     try:
         yield dict(os.environ)
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _listen(connection: Connection, job: Job, process: BaseProcess, tell: OnProgress) -> bool:
@@ -192,17 +203,21 @@ def _listen(connection: Connection, job: Job, process: BaseProcess, tell: OnProg
     """
     try:
         kind, *content = connection.recv()
-    except EOFError:
-        process.join()
-        given = f"the process of chain {job.chain} ended with status {process.exitcode} without a message"
-        usual = "out of memory, or a script that samples outside `if __name__ == '__main__':`"
-        raise ChainDied(explain(given, hint=f"{usual}; the same run goes on from here")) from None
+    except (EOFError, ConnectionError):  # the latter if it has not read its job
+        raise _died(job, process) from None
     if kind == "error":
         error, text = content
         raise error from Remote(text)
     if kind == "draw":
         tell(job.chain, *content)
     return kind == "done"
+
+
+def _died(job: Job, process: BaseProcess) -> ChainDied:
+    process.join()
+    given = f"the process of chain {job.chain} ended with status {process.exitcode} without a message"
+    usual = "out of memory, or a script that samples outside `if __name__ == '__main__':`"
+    return ChainDied(explain(given, hint=f"{usual}; the same run goes on from here"))
 
 
 @final

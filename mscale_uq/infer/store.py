@@ -9,6 +9,7 @@ from typing import Any, Self, final
 import numpy as np
 
 from mscale_uq.core.parameter import Array
+from mscale_uq.errors import RunError
 from mscale_uq.files import RecordWriter, replace
 from mscale_uq.infer.ledger import Ledger
 from mscale_uq.infer.records import (
@@ -45,15 +46,20 @@ class ChainStore:
     Raises
     ------
     RunError
-        If the folder belongs to another chain, or another process is writing in it; nothing is changed then.
+        If the folder belongs to another chain, another process is writing in it, or a log is damaged where no
+        checkpoint lies before; nothing is changed then.
     """
 
     def __init__(self, folder: Path, header: Header) -> None:
         refuse_another(folder, header)
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._header = folder, header
-        self._draws, self._failures = RecordWriter(folder / DRAWS), RecordWriter(folder / FAILURES)
+        # Behind a checkpoint a power cut may damage any record; all of them are drawn again.
+        self._draws = RecordWriter(folder / DRAWS, lenient=True)
+        self._failures = RecordWriter(folder / FAILURES, lenient=True)
         self.checkpoint = latest_checkpoint(folder, self._draws.found, self._failures.found)
+        if self.checkpoint is None:
+            self._refuse_damage()
         self.draws = self.checkpoint.draws if self.checkpoint else 0
         self.failures = self.checkpoint.failures if self.checkpoint else 0
         self.rows = rows(self._draws.found, self.draws)
@@ -126,6 +132,14 @@ class ChainStore:
         else:
             log.cut(0)
             log.append(self._header.to_bytes())
+
+    def _refuse_damage(self) -> None:
+        try:
+            self._draws.refuse_damage()
+            self._failures.refuse_damage()
+        except RunError:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """The process of one chain: talks to its parent, and does not outlive it."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -49,8 +50,6 @@ def attach(variables: dict[str, str]) -> None:
     if parent is None:
         return
     if sys.platform == "linux":
-        import fcntl  # there is none on Windows
-
         # The pipe that the parent's end closes tells it by SIGIO, whose default is to end the process.
         fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, os.O_ASYNC | fcntl.fcntl(parent.sentinel, fcntl.F_GETFL))

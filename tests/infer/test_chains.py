@@ -19,9 +19,9 @@ from known_posteriors import (
     vanish,
 )
 
-from mscale_uq.errors import ChainDied, ParameterError, WiringError
-from mscale_uq.files import read_records
-from mscale_uq.infer.chains import sample
+from mscale_uq.errors import ChainDied, ParameterError, RunError, WiringError
+from mscale_uq.files import frame, read_records
+from mscale_uq.infer.chains import environment, sample
 from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.methods import METHODS
 from mscale_uq.infer.records import DRAWS
@@ -116,6 +116,40 @@ def test_a_process_that_dies_without_a_word_is_an_error(tmp_path):
         sample(straight(0.0, vanish), Settings(**QUICK, cores=1), tmp_path)
 
 
+UNGUARDED = """
+import sys
+sys.path.insert(0, {folder!r})
+from known_posteriors import straight
+from mscale_uq.infer.chains import sample
+from mscale_uq.infer.settings import Settings
+
+settings = Settings("slice", draws=10, tune=0, chains=1, cores=1, seed=3)
+sample(straight(), settings, identity="a job that fills the pipe" * {size})
+"""
+
+
+@pytest.mark.parametrize("size", [1, 10**6])
+def test_a_script_without_a_guard_is_told_what_it_lacks(size, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(UNGUARDED.format(folder=str(Path(__file__).parent), size=size))
+    command = [sys.executable, str(script)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=90)
+    assert ended.returncode == 1
+    last = ended.stderr.strip().splitlines()[-1]
+    assert "ChainDied: the process of chain 0 ended with status 1 without a message" in last
+    assert "if __name__ == '__main__':" in last
+
+
+def test_what_others_put_into_the_environment_meanwhile_stays(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with environment():
+        os.environ["SET_BY_ANOTHER_THREAD"] = "yes"
+    assert os.environ.pop("SET_BY_ANOTHER_THREAD", None) == "yes"
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
+
+
 def test_unfinished_chains_are_not_collected(tmp_path):
     class Enough(Exception):
         pass
@@ -128,6 +162,30 @@ def test_unfinished_chains_are_not_collected(tmp_path):
         sample(straight(), Settings(**QUICK, cores=0), tmp_path, on_progress=stop)
     assert records(tmp_path) == 32
     samples = sample(straight(), Settings(**QUICK, cores=0), tmp_path)
+    assert samples.draws["level"].shape == (2, 30)
+
+
+def test_a_chain_damaged_in_the_middle_is_refused_and_left_as_it_is(tmp_path):
+    sample(straight(), Settings(**QUICK, cores=0), tmp_path)
+    settings = Settings(**{**QUICK, "draws": 40}, cores=0)
+    sample(straight(), settings, tmp_path)
+    path = tmp_path / "chain-0" / DRAWS
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1  # before both checkpoints
+    path.write_bytes(damaged)
+    with pytest.raises(RunError, match=r"draws.log is damaged at byte \d+, and good records lie behind"):
+        sample(straight(), settings, tmp_path)
+    assert path.read_bytes() == damaged
+
+
+def test_damage_behind_the_checkpoint_costs_nothing(tmp_path):
+    settings = Settings(**QUICK, cores=0)
+    sample(straight(), settings, tmp_path)
+    path = tmp_path / "chain-0" / DRAWS
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"half" + frame(b"what a power cut has left behind it"))
+    samples = sample(straight(), settings, tmp_path)
+    assert path.read_bytes() == whole
     assert samples.draws["level"].shape == (2, 30)
 
 
