@@ -5,7 +5,8 @@
    replaced by quantiles of a Pareto law that is fitted to them; its shape k says whether the weights have
    moments, that is, whether the cheap posterior covers the exact one.
 3. If k <= 0.7, every chain is resampled by its weights, in order: draws of the exact posterior, all of equal
-   weight, a few of them twice. If not, the cheap posterior is a wrong guess, and only proposes: delayed
+   weight, a few of them twice. That drops what weight the chains have as a whole, which must be the same, up
+   to chance, if they have mixed. If one of the two does not hold, the cheap posterior only proposes: delayed
    acceptance decides on every proposal by the exact likelihood, at the price of more exact solves.
 
 Source: A. Vehtari, D. Simpson, A. Gelman, Y. Yao, J. Gabry, Pareto Smoothed Importance Sampling, Journal of
@@ -34,6 +35,7 @@ from mscale_uq.infer.workers import workers
 
 LARGEST_K = 0.7
 THIN = 3  # draws of NUTS for one that is kept
+LARGEST_Z = 4.0  # of a chain's weight from the others', in standard errors
 EVEN = 1e-3  # range of log weights below which there is nothing to smooth
 RESAMPLING_KEY = 2**32 - 6  # of random numbers
 
@@ -56,6 +58,8 @@ class Corrected:
         Effective over all kept draws, by their weights.
     exact
         Exact likelihoods at draws of the cheap posterior.
+    mixed
+        Whether the chains have the same weight, up to chance.
     fell_back
         Whether delayed acceptance had to take over.
     """
@@ -64,6 +68,7 @@ class Corrected:
     shape: float
     efficiency: float
     exact: int
+    mixed: bool
     fell_back: bool
 
     def __str__(self) -> str:
@@ -71,9 +76,17 @@ class Corrected:
             f"k-hat {self.shape:.2f}, efficiency {self.efficiency:.2f} of {self.exact} exact likelihoods"
         )
         if self.fell_back:
+            wrong = (
+                "the surrogate is not good enough" if self.mixed else "chains on the surrogate did not mix"
+            )
+            must = (
+                f"k-hat must be at most {LARGEST_K}"
+                if self.mixed
+                else "their weights differ by more than chance"
+            )
             return (
-                f"the surrogate is not good enough ({weights}; k-hat must be at most {LARGEST_K}): delayed "
-                "acceptance took over, and every draw is accepted by the exact likelihood"
+                f"{wrong} ({weights}; {must}): delayed acceptance took over, and every draw is accepted by "
+                "the exact likelihood"
             )
         return (
             f"NUTS on the surrogate, resampled by exact weights ({weights}): draws of the exact posterior, "
@@ -147,8 +160,9 @@ def correct(
     spent = (time.monotonic() - began) / settings.chains
     weights, shape = _weights(ratios.logs, smooth)
     samples = _samples(target, walked, thetas, ratios, _rows(weights, settings.seed), spent)
-    efficiency = float(1.0 / np.sum(weights**2) / weights.size)
-    return Corrected(samples, shape, efficiency, weights.size, fell_back=not shape <= LARGEST_K)
+    efficiency, mixed = float(1.0 / np.sum(weights**2) / weights.size), _mixed(weights)
+    fell_back = not (shape <= LARGEST_K and mixed)
+    return Corrected(samples, shape, efficiency, weights.size, mixed, fell_back)
 
 
 def _charged(samples: Samples, before: Samples) -> Samples:
@@ -189,6 +203,21 @@ def _weights(logs: Array, smooth: Smooth) -> tuple[Array, float]:
     return weights / weights.sum(), float(shape[0]) if np.isfinite(shape[0]) else np.inf
 
 
+def _mixed(weights: Array) -> bool:
+    """Say whether the chains' mean weights differ by no more than chance.
+
+    Draws of a chain depend on each other, so that chance is told by the means of batches (C. J. Geyer,
+    Practical Markov Chain Monte Carlo, Statistical Science 7 (1992) 473-483, doi:10.1214/ss/1177011137).
+    """
+    chains, draws = weights.shape
+    means, size = weights.mean(axis=1), int(np.sqrt(draws))
+    if np.any(means == 0.0) or size < 2:
+        return bool(np.all(means > 0.0))
+    batches = weights[:, : draws - draws % size].reshape(chains, -1, size).mean(axis=2)
+    error = np.sqrt(np.mean(np.var(batches, axis=1, ddof=1)) / batches.shape[1])
+    return bool(np.all(np.abs(means - means.mean()) <= LARGEST_Z * error + EVEN * means.mean()))
+
+
 def _rows(weights: Array, seed: int) -> np.ndarray:
     """Return, chain by chain and in order, the numbers of the draws that stay: systematic resampling."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(RESAMPLING_KEY,)))
@@ -196,7 +225,7 @@ def _rows(weights: Array, seed: int) -> np.ndarray:
     for row in weights:
         count = row.size
         steps = (rng.uniform() + np.arange(count)) / count
-        chosen.append(np.searchsorted(np.cumsum(row) / row.sum(), steps).clip(max=count - 1))
+        chosen.append(np.searchsorted(np.cumsum(row), steps * row.sum()).clip(max=count - 1))
     return np.array(chosen)
 
 

@@ -6,6 +6,7 @@ import arviz as az
 import known_posteriors as known
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from mscale_uq.errors import CaseError, RunError
 from mscale_uq.infer.chains import sample
@@ -13,7 +14,7 @@ from mscale_uq.infer.exact_ratios import exact_ratios
 from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
-from mscale_uq.infer.surrogate import LARGEST_K, THIN, correct, sample_corrected
+from mscale_uq.infer.surrogate import LARGEST_K, THIN, _mixed, correct, sample_corrected
 from mscale_uq.results.candidate import pareto_smoothed
 
 
@@ -55,10 +56,10 @@ def walk(shift=0.0, chains=4, draws=500, seed=3):
     return Samples("nuts", named, stats, {}, (), counts, counts, counts, counts, None, ())
 
 
-def corrected(exact, shift, home):
+def corrected(exact, shift, home, walked=None):
     target = Levels(exact, [moved(known.straight(), shift)])
     settings = Settings(sampler="surrogate", draws=500, chains=4, cores=0, seed=7)
-    return correct(target, settings, walk(shift), pareto_smoothed, home)
+    return correct(target, settings, walked or walk(shift), pareto_smoothed, home)
 
 
 def test_a_surrogate_that_is_slightly_wrong_gives_the_exact_posterior(tmp_path):
@@ -108,6 +109,34 @@ def test_a_chain_of_nothing_but_impossible_draws_is_caught(tmp_path):
     found = corrected(known.straight(-10.0, known.refuse), 0.0, tmp_path)
     assert found.fell_back
     assert found.samples.infeasible.tolist() == [500] * 4
+
+
+def apart(walked):
+    """The same draws, in order of the level: four chains that have not mixed."""
+    order = np.argsort(walked.draws["level"], axis=None)
+    shape = walked.draws["level"].shape
+    return replace(
+        walked, draws={name: table.ravel()[order].reshape(shape) for name, table in walked.draws.items()}
+    )
+
+
+def test_chains_that_have_not_mixed_are_caught_though_all_draws_together_are_good(tmp_path):
+    found = corrected(known.straight(), 0.1, tmp_path, apart(walk(0.1)))
+    assert found.shape <= LARGEST_K
+    assert found.fell_back
+    assert "chains on the surrogate did not mix" in str(found)
+
+
+def test_a_chain_without_any_weight_is_caught(tmp_path):
+    walked = walk()
+    walked.draws["level"][0] += 1000 * known.NOISE
+    assert corrected(known.straight(), 0.1, tmp_path, walked).fell_back
+
+
+def test_few_chains_that_have_mixed_are_taken_for_such_that_have_not():
+    rng = np.random.default_rng(8)
+    logs = lfilter([1.0], [1.0, -0.5], rng.standard_normal((1000, 4, 500)))  # three draws are worth one
+    assert sum(not _mixed(weights) for weights in np.exp(logs)) <= 10
 
 
 @pytest.mark.slow
