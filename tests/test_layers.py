@@ -52,31 +52,44 @@ def layer_of(module: str) -> str:
     return module.split(".")[1]
 
 
+def dotted(path: Path) -> str:
+    """``mscale_uq/macro/mesh.py`` -> ``mscale_uq.macro.mesh``, a package's ``__init__.py`` -> the package."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
 def sources() -> dict[str, Path]:
-    inside = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
-        for path in PACKAGE.rglob("*.py")
-        if path.name != "__init__.py"
-    }
-    systems = {
-        "mscale_uq." + ".".join(path.relative_to(ROOT).with_suffix("").parts): path
-        for path in (ROOT / "models").rglob("*.py")
-        if path.name != "__init__.py"
-    }
-    return {**inside, **systems}
+    """Return every module but the package root, which imports what it likes and which nobody imports."""
+    inside = {dotted(path): path for path in PACKAGE.rglob("*.py")}
+    systems = {f"mscale_uq.{dotted(path)}": path for path in (ROOT / "models").rglob("*.py")}
+    return {name: path for name, path in {**inside, **systems}.items() if name != "mscale_uq"}
+
+
+SOURCES = sources()
 
 
 def imports(path: Path) -> set[str]:
+    """Return what a file imports; a module of ours that is taken from its package by its own name."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & SOURCES.keys()
+            if not names <= SOURCES.keys():
+                found.add(node.module or "")
     return found
 
 
-SOURCES = sources()
+def test_a_module_taken_from_its_package_is_an_import_of_the_module(tmp_path):
+    path = tmp_path / "one.py"
+    path.write_text("from mscale_uq.infer import worker\nfrom mscale_uq.files import frame\nimport numpy\n")
+    assert imports(path) == {"mscale_uq.infer.worker", "mscale_uq.files", "numpy"}
+
+
+def test_packages_are_looked_at_as_modules_are():
+    assert {"mscale_uq.io", "mscale_uq.models", "mscale_uq.models.cells"} <= SOURCES.keys()
 
 
 @pytest.mark.parametrize("module", SOURCES)
