@@ -35,7 +35,8 @@ UPTAKE = (
     Quantity("half_bound", "1/um^3", "(release + internalisation)/binding: free, it binds half of them"),
     Quantity("saturated_uptake", "1/(um^3 s)", "when all receptors are bound"),
 )
-HOPS, HEALING = 0.1, 0.5  # of a molecule to one side in a burst; share of a stay at a receptor before it
+HOPS = 0.1  # of a molecule to one side in a burst
+HEALING = 0.5  # of the time that binding takes to settle, before a burst
 
 
 def saturation(binding, release, internalisation, receptors):
@@ -78,8 +79,12 @@ class Receptors:
         return 1e-4 * float(values["half_bound"])
 
     def settling(self, values):
-        """Return how long a molecule stays bound, within which binding settles."""
-        return 1 / (float(values["release"]) + float(values["internalisation"]))
+        """Return the time in which binding settles, where it takes longest.
+
+        Its rate is binding times the root of (c + r + K)^2 - 4 c r, least at c = r - K or in an empty tissue.
+        """
+        r, K = float(values["receptors"]), float(values["half_bound"])
+        return 1 / (float(values["binding"]) * (r + K if r < K else 2 * np.sqrt(r * K)))
 
 
 class ManyMolecules:
