@@ -6,7 +6,9 @@ burst, exact in time, and so stable at any length. What is held comes from the m
 with the closure of the step before: one burst a step, and second order in its length.
 
 Chance is carried by whole marches. Each has its own random numbers from the first burst on, so that the
-scatter of the marches holds what an error does to later states and to the closure there.
+scatter of the marches holds what an error does to later states and to the closure there. It holds no bias:
+diffusivities that scatter by a share s from face to face hinder as one that is smaller by about s^2, so that
+each march needs molecules enough of its own. The variance of few marches is itself uncertain.
 
 Source: I. G. Kevrekidis and others, Equation-free, coarse-grained multiscale computation, Commun. Math. Sci.
 1 (2003) 715-762, doi:10.4310/CMS.2003.v1.n4.a5; C. W. Gear, I. G. Kevrekidis, Projective methods for stiff
