@@ -189,7 +189,16 @@ def _not_converged(summary: pd.DataFrame) -> list[str]:
     low = summary[~(summary["ESS"] >= SMALLEST_ESS)]
     if len(low):
         worst = low["ESS"].fillna(-1).idxmin()
-        reasons.append(f"bulk ESS of {worst} is {low['ESS'].loc[worst]:.0f}, below {SMALLEST_ESS}")
+        reasons.append(_too_few(str(worst), low.loc[worst]))
     if summary["R-hat"].isna().any():
         reasons.append("R-hat is not available: it needs two chains that move")
     return reasons
+
+
+def _too_few(name: str, row: Any) -> str:
+    """Say what is wrong with the effective draws of a quantity."""
+    if not math.isnan(row["ESS"]):
+        return f"bulk ESS of {name} is {row['ESS']:.0f}, below {SMALLEST_ESS}"
+    if row["sd"] == 0.0:
+        return f"{name} does not move: every draw is {row['mean']:.6g}"
+    return f"bulk ESS of {name} is not available: there are fewer than four draws, or some are not finite"
