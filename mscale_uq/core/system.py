@@ -207,12 +207,6 @@ class System:
         found: Quantity = pick(name, self.outputs, f"{self.name}: output")
         return found
 
-    def checked_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return every option with its value: the given ones, checked, and the defaults elsewhere."""
-        for name in given:
-            pick(name, self.options, f"{self.name}: option")
-        return {o.name: o.check(given[o.name]) if o.name in given else o.default for o in self.options}
-
 
 def pick(name: str, items: tuple[Any, ...], what: str) -> Any:
     """Return the item of that name, or raise with the nearest name and all allowed ones."""

@@ -39,10 +39,10 @@ def run(job: Job, store: ChainStore, report: Report) -> None:
         stage, acceptance = stage + 1, float(kernel.acc_rate)
         if not report(stage, True, {"beta": float(kernel.beta), "acceptance_rate": acceptance}):
             return
-    for z, likelihood, prior in zip(
+    for z, log_likelihood, log_prior in zip(
         kernel.tempered_posterior, kernel.likelihood_logp, kernel.prior_logp, strict=True
     ):
-        store.append(z, density.physical(z), [float(likelihood), float(prior)])
+        store.append(z, density.physical(z), [float(log_likelihood), float(log_prior)])
     evidence = float(kernel.log_marginal_likelihood)
     stuck = f"in the last stage only {acceptance:.1%} of the moves were accepted: the particles did not mix"
     trouble = stuck if acceptance < LEAST_ACCEPTANCE else ""

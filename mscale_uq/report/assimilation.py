@@ -19,7 +19,6 @@ from mscale_uq.results.assimilation import Assimilated
 
 MOST_PANELS = 12
 REACH = 1.959963984540054  # standard deviations that hold 95 % of a normal law
-FIXED = ("output", "unit", "value", "verdict")
 
 
 def write_page(result: Assimilated) -> Path:
