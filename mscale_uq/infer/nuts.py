@@ -1,26 +1,26 @@
 """The No-U-Turn sampler, PyMC's, with a metric that begins with the shape of the posterior around its mode.
 
 Every chain climbs from a prior draw of its own to the mode above it, and begins at a draw of the Gaussian
-that touches the posterior there; that Gaussian's covariance is the first guess of a dense metric, from which
-tuning departs where draws show that it is wrong (`mscale_uq.infer.metric`). Data that pin down a combination
-of parameters make posteriors thousands of times narrower than the prior, and correlated: finding that out by
-walking costs most of the tuning. With many unknowns, or where there is no mode to find (a noise level of data
-that can be met exactly), the metric is diagonal and begins with the prior's scale.
+that touches the posterior there; that Gaussian's covariance is the first guess of a dense metric, which is
+then adapted while tuning. Data that pin down a combination of parameters make posteriors thousands of times
+narrower than the prior, and correlated: finding that out by walking costs most of the tuning. With many
+unknowns, or where there is no mode to find (a noise level of data that can be met exactly), the metric is
+diagonal and begins with the prior's scale.
 
 Source: M. D. Hoffman, A. Gelman, The No-U-Turn Sampler: adaptively setting path lengths in Hamiltonian Monte
 Carlo, Journal of Machine Learning Research 15 (2014) 1593-1623.
 """
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pymc as pm
-from pymc.step_methods.hmc.quadpotential import QuadPotential, QuadPotentialDiagAdapt
+from pymc.step_methods.hmc.quadpotential import QuadPotential, QuadPotentialDiagAdapt, QuadPotentialFullAdapt
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.infer.density import Density
 from mscale_uq.infer.job import Job, Report
-from mscale_uq.infer.metric import GUESS_WEIGHT, NearGaussian
 from mscale_uq.infer.optimum import Optimum, climb
 from mscale_uq.infer.store import ChainStore
 from mscale_uq.infer.walk import walk
@@ -39,6 +39,7 @@ NAMES = {
     "index_in_trajectory": "index_in_trajectory",
     "reached_max_treedepth": "reached_max_treedepth",
 }
+GUESS_WEIGHT = 10  # tuning draws that the first guess of the metric counts for
 DENSE_UP_TO = 100  # unknowns; beyond, the climb's second derivatives cost more than they save
 MOST_STEPS = 60  # of a climb: modes that were looked at take 7 to 16, and where there is none it never ends
 
@@ -74,7 +75,11 @@ def _mode(density: Density, start: Array) -> Optimum | None:
 def _metric(mode: Optimum | None, start: Array, rng: np.random.Generator) -> QuadPotential:
     if mode is None:
         return QuadPotentialDiagAdapt(start.size, start, np.ones(start.size), GUESS_WEIGHT, rng=rng)
-    return NearGaussian(mode.z, np.linalg.inv(mode.precision).astype(float), rng)
+    with warnings.catch_warnings():
+        # PyMC calls its dense metric experimental; ours is held to exact posteriors in the tests.
+        warnings.filterwarnings("ignore", "QuadPotentialFullAdapt is an experimental feature")
+        covariance = np.linalg.inv(mode.precision)
+        return QuadPotentialFullAdapt(start.size, mode.z, covariance, GUESS_WEIGHT, rng=rng)
 
 
 def _near(density: Density, mode: Optimum, rng: np.random.Generator) -> Array:
