@@ -153,4 +153,5 @@ SYSTEM = System(
     forward=forward,
     timeless="what is read are features of a whole beat, and none of them belongs to a time",
     limits=LIMITS,
+    examples=({"steps": "chosen"},),
 )
