@@ -47,11 +47,13 @@ class Law(ABC):
     `reads` names the values the law needs beside the prediction, such as an unknown standard deviation.
     Data and predictions have the same shape; NaN in the data means missing, elementwise. `variance` is the
     prediction's own error variance (of a surrogate, a mesh, a random stage) and is added to the law's.
-    `destructive` tells whether such data mostly come from what is destroyed by being read.
+    `destructive` tells whether such data mostly come from what is destroyed by being read; `elementwise`
+    whether a datum's density hangs on its own prediction alone, so that predictions may have leading axes.
     """
 
     reads: tuple[str, ...]
     destructive: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
 
     @abstractmethod
     def logpdf(self, data: Array, prediction: Array, variance: Array, values: Values) -> LawTerms:

@@ -66,7 +66,9 @@ def damped_newton(residual: Residual, start: Array, settings: NewtonSettings) ->
     """Newton with halving of the step until the residual norm falls."""
     u = np.array(start, dtype=float)
     r, jacobian = residual(u)
+    largest = 0.0
     for _ in range(settings.max_iterations):
+        largest = max(largest, float(np.linalg.norm(u)))
         step = _solve(jacobian, -r)
         if step is None:
             return Root(u, converged=False, fold=False)
@@ -74,8 +76,10 @@ def damped_newton(residual: Residual, start: Array, settings: NewtonSettings) ->
             return Root(u + step, converged=True, fold=False)
         moved = _line_search(residual, u, r, step)
         if moved is None:
-            # Round-off: the residual no longer falls, though the step is already tiny.
-            return Root(u, converged=_below(step, 1e-9, u), fold=False)
+            # Round-off: the residual no longer falls, though the step is already tiny; where the root is
+            # zero, tiny beside where the search has been.
+            tiny = _below(step, 1e-9, u) or np.linalg.norm(step) <= 1e-14 * largest
+            return Root(u, converged=bool(tiny), fold=False)
         u, r, jacobian = moved
     return Root(u, converged=False, fold=False)
 

@@ -73,7 +73,7 @@ def check_gradient(model: ForwardModel, theta: Array, rng: np.random.Generator) 
         _dot_error(linear, direction, weight * rng.standard_normal(data.size))
         for direction in directions.values()
     ]
-    return GradientCheck(tuple(directions), slopes, max(dots))
+    return GradientCheck(tuple(directions), slopes, float(np.max(dots)))
 
 
 def _directions(model: ForwardModel, size: Array, rng: np.random.Generator) -> dict[str, Array]:
@@ -101,7 +101,9 @@ def _slope(
             moved = model.value(theta + step * direction)
         except ForwardFailure:
             continue  # a large step may leave the domain; smaller ones decide
-        points.append((step, float(np.linalg.norm(weight * (moved - data - step * first)))))
+        remainder = float(np.linalg.norm(weight * (moved - data - step * first)))
+        if np.isfinite(remainder):
+            points.append((step, remainder))
     if len(points) < FEWEST:
         return np.nan  # too few steps have a value: nothing was checked
     clear = [

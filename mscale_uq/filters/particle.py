@@ -173,7 +173,7 @@ def log_likelihoods(sight: Sight, state: EnsembleState) -> Array:
     for observation in sight.observations:
         operator = sight.space.observations[observation.source]
         single = replace(sight, observations=(observation,))
-        if operator.stage is None and observation.noise is None:
+        if operator.stage is None and observation.noise is None and operator.law.elementwise:
             predicted = single.members(state.members).reshape(-1, *observation.value.shape)
             values = {**observation.among(sight.values), operator.quantity: predicted}
             terms = operator.logpdf(observation.usable, values)

@@ -58,7 +58,8 @@ class Likelihood:
         self._recent[key] = answer
         if len(self._recent) > REMEMBERED:
             del self._recent[next(iter(self._recent))]
-        return answer
+        value, slope = answer
+        return value, slope.copy()  # whoever asks may write into it
 
     def _answer(self, theta: Array) -> tuple[float, Array]:
         self.ledger.evaluations += 1

@@ -36,6 +36,8 @@ class NegativeBinomial(Law):
         By `logpdf`, if a datum is not a count.
     """
 
+    elementwise: ClassVar[bool] = True
+
     overdispersion: Level
     destructive: ClassVar[bool] = True  # molecules are counted in what is taken apart
 

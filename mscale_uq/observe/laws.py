@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from scipy.special import gammaln
@@ -29,6 +29,8 @@ class Gaussian(Law):
     ParameterError
         If a level is negative, or both are zero.
     """
+
+    elementwise: ClassVar[bool] = True
 
     sd: Level
     relative: Level = 0.0
@@ -101,6 +103,8 @@ class StudentT(Law):
     freedom, so that filters have a covariance.
     """
 
+    elementwise: ClassVar[bool] = True
+
     sd: Level
     df: float = 4.0
 
@@ -170,6 +174,14 @@ def named_slopes(law: Any, slopes: Mapping[str, Array], values: Values) -> Named
     for field, slope in slopes.items():
         name = getattr(law, field)
         if isinstance(name, str):
-            part = slope if np.ndim(values[name]) else np.sum(slope)
-            result[name] = result[name] + part if name in result else np.asarray(part)
+            part = _summed_to(np.shape(values[name]), np.asarray(slope))
+            result[name] = result[name] + part if name in result else part
     return result
+
+
+def _summed_to(shape: tuple[int, ...], slope: Array) -> Array:
+    """Return a slope summed over the axes along which a level of this shape was spread over the readings."""
+    spread = np.broadcast_shapes(shape, slope.shape)
+    padded = (1,) * (len(spread) - len(shape)) + shape
+    axes = tuple(axis for axis, size in enumerate(padded) if size == 1 and spread[axis] != 1)
+    return np.asarray(np.broadcast_to(slope, spread).sum(axis=axes, keepdims=True).reshape(shape))

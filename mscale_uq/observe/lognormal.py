@@ -9,7 +9,7 @@ doi:10.2307/1907382.
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from scipy.special import ndtr
@@ -46,6 +46,8 @@ class Lognormal(Law):
     DataError
         By `logpdf`, if a reading without a detection limit is not positive.
     """
+
+    elementwise: ClassVar[bool] = True
 
     relative: Level
     detection_limit: float | None = None
@@ -88,7 +90,7 @@ class Lognormal(Law):
         return LawTerms(pointwise, d_prediction, to_total / m**2, named_slopes(self, slopes, values))
 
     def mean(self, prediction: Array, values: Values) -> Array:
-        """Return the expected reading; the prediction is the median, which is less."""
+        """Return the expected reading of a sure prediction, which is the median, and less."""
         return np.asarray(prediction * np.exp(0.5 * look_up(self.relative, values) ** 2))
 
     def mean_slope(self, prediction: Array, values: Values) -> Array:
@@ -109,7 +111,9 @@ class Lognormal(Law):
 
     def log_variance(self, prediction: Array, variance: Array, values: Values) -> Array:
         """Return the variance of the logarithm of each reading, shaped like the prediction."""
-        total = look_up(self.relative, values) ** 2 + variance / prediction**2
+        total = (
+            look_up(self.relative, values) ** 2 + variance / np.where(prediction == 0, 1.0, prediction) ** 2
+        )
         return np.asarray(np.broadcast_to(total, np.shape(prediction)))
 
     def weights(self, prediction: Array, log_variance: Array) -> tuple[Array, Array, Array]:

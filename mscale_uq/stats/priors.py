@@ -224,8 +224,12 @@ class TruncatedNormal(Bounded):
 
     def density(self, x: Any, mean: float, sd: float, lower: float, upper: float) -> Any:
         """Log of the normal density over the mass of the interval."""
-        mass = special.ndtr((upper - mean) / sd) - special.ndtr((lower - mean) / sd)
-        return -0.5 * ((x - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi) - np.log(mass)
+        below, above = (lower - mean) / sd, (upper - mean) / sd
+        if below > 0:  # in the upper tail the masses below both ends are one to round-off
+            below, above = -above, -below
+        log_above = special.log_ndtr(above)
+        log_mass = log_above + np.log(-np.expm1(special.log_ndtr(below) - log_above))
+        return -0.5 * ((x - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi) - log_mass
 
     def frozen(self, mean: float, sd: float, lower: float, upper: float) -> Any:
         """Scipy's truncated normal."""

@@ -8,6 +8,7 @@ from mscale_uq.core.fold import Fold
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.implicit import Branch, Implicit
+from mscale_uq.core.newton import NewtonSettings, find_root
 from mscale_uq.core.parameter import Parameter
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.errors import Infeasible, SolveFailed, WiringError
@@ -189,3 +190,11 @@ def test_the_critical_heating_of_a_cylinder_is_two_and_in_proportion_to_what_it_
     assert model.value([1.0])[0] == pytest.approx(2.0, rel=1e-7)
     assert model.value([7.0])[0] == pytest.approx(7 * model.value([1.0])[0], rel=1e-12)
     assert model.jvp([7.0], [7.0])[0] == pytest.approx(model.value([7.0])[0], rel=1e-9)
+
+
+def test_a_root_at_zero_is_found_although_no_step_is_small_beside_it():
+    found = find_root(
+        lambda u: (np.sin(u + np.pi), np.diag(np.cos(u + np.pi))), np.array([0.7]), NewtonSettings()
+    )
+    assert found.converged
+    assert abs(found.unknown[0]) < 1e-14

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from kinds import stepping
+from scipy.special import logsumexp
 from scipy.stats import norm, t
 
 from mscale_uq.core.dynamics import Dynamics
@@ -14,7 +17,10 @@ from mscale_uq.filters.loop import run, start
 from mscale_uq.filters.particle import ParticleFilter
 from mscale_uq.filters.records import EnsembleState, Verdict
 from mscale_uq.filters.resampling import SCHEMES
+from mscale_uq.observe.counts import NegativeBinomial
+from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.laws import Gaussian, StudentT
+from mscale_uq.observe.lognormal import Lognormal
 
 THETA = {"making": 4.0, "loss": 0.1}
 TIMES, DATA = np.array([1.0, 3.0, 4.0]), np.array([16.0, 12.0, 25.0])
@@ -187,3 +193,25 @@ def test_an_equally_weighted_state_needs_no_weights():
 def test_impossible_settings_are_refused(given, message):
     with pytest.raises(InputError, match=message):
         ParticleFilter(**given)
+
+
+LAWS = {
+    "gaussian": Gaussian(3.0, 0.1),
+    "student": StudentT(3.0, df=4.0),
+    "lognormal": Lognormal(0.2),
+    "counts": NegativeBinomial(0.1),
+    "camera": Fluorescence(3.0, shot=0.5),
+    "camera that clips": Fluorescence(3.0, saturation=15.0),
+    "frame": Fluorescence(3.0, background_sd=2.0),
+}
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_particles_weigh_by_any_law_what_it_says_of_each_of_them(law):
+    space = stepping.space().with_laws({"camera": law})
+    info = next(run(ParticleFilter(300), space, THETA, READINGS[:1], key=1))[1]
+    prior = next(
+        run(ParticleFilter(300), stepping.space(), THETA, [replace(READINGS[0], value=np.nan)], key=1)
+    )
+    each = [law.logpdf(READINGS[0].value, one, 0 * one, {}).total for one in prior[0].members[:, 0]]
+    assert info.log_evidence == pytest.approx(logsumexp(each) - np.log(300), rel=1e-9)

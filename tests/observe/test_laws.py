@@ -100,3 +100,20 @@ def test_an_operator_takes_the_predictions_own_variance_by_name():
 def test_impossible_noise_levels_are_refused(make):
     with pytest.raises(ParameterError, match=r"law|noise"):
         make()
+
+
+@pytest.mark.parametrize("shape", [(2,), (4, 1), (1, 2), (1,), (4, 2)])
+def test_the_slope_to_a_level_has_its_shape_however_it_is_spread_over_the_readings(shape):
+    rng = np.random.default_rng(3)
+    data, prediction, level = rng.normal(size=(4, 2)), np.zeros((4, 2)), rng.uniform(0.5, 2.0, shape)
+
+    def total(values):
+        return Gaussian("s").logpdf(data, prediction, 0 * data, {"s": values}).total
+
+    slope = Gaussian("s").logpdf(data, prediction, 0 * data, {"s": level}).d_values["s"]
+    assert slope.shape == shape
+    for place in np.ndindex(shape):
+        step = np.zeros(shape)
+        step[place] = 1e-6
+        difference = (total(level + step) - total(level - step)) / 2e-6
+        assert slope[place] == pytest.approx(difference, rel=1e-6)

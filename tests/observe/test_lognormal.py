@@ -126,3 +126,9 @@ def test_a_zero_without_a_detection_limit_is_refused():
 def test_impossible_levels_are_refused(make):
     with pytest.raises(ParameterError, match=r"relative|detection_limit"):
         make()
+
+
+def test_a_reading_of_nothing_is_drawn_as_nothing():
+    drawn = Lognormal(0.1).sample(np.array([0.0, 1.0]), np.zeros(2), {}, np.random.default_rng(1))
+    assert drawn[0] == 0.0
+    assert drawn[1] > 0

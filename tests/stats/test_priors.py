@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import integrate
+from scipy.stats import truncnorm
 
 from mscale_uq.errors import ParameterError
 from mscale_uq.stats.posterior import check_limits
@@ -124,3 +125,12 @@ def test_prior_mass_outside_the_physical_limits_is_refused(prior, limits, allowe
     else:
         with pytest.raises(ParameterError, match="impossible values"):
             check_limits("x", prior, *limits)
+
+
+@pytest.mark.parametrize("interval", [(10.0, 11.0), (-11.0, -10.0), (7.0, 9.0), (-1.0, 2.0), (30.0, 30.1)])
+def test_a_normal_that_is_cut_far_in_its_tail_keeps_its_density(interval):
+    lower, upper = interval
+    x = lower + 0.05
+    prior = TruncatedNormal(0.5, 1.0, lower + 0.5, upper + 0.5)
+    known = truncnorm(lower, upper).logpdf(x)
+    assert prior.logpdf(x + 0.5) == pytest.approx(known, rel=1e-9)
