@@ -1,7 +1,7 @@
 """`Look`: the observations of one time as all nodes of a Gaussian sum see them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -13,60 +13,18 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Values
 from mscale_uq.core.statespace import StateSpace
 from mscale_uq.errors import CovarianceError
-from mscale_uq.filters.bound import at_least
 from mscale_uq.filters.node_blocks import Blocks, Seen
+from mscale_uq.filters.node_lone import Levels, Lone, lone, take
+from mscale_uq.filters.node_reading import Reading
 from mscale_uq.filters.node_state import NodeState
 from mscale_uq.filters.node_update import Terms, Told, updated
-from mscale_uq.filters.rows_reading import Slopes, linear_rows
+from mscale_uq.filters.rows_reading import Slopes, expected_rows, linear_rows
 from mscale_uq.observe.counts import NegativeBinomial
 from mscale_uq.observe.fluorescence import Fluorescence
 from mscale_uq.observe.laws import Gaussian
 from mscale_uq.solve.node_blocks import gather, reaches
 
-
-@final
-@dataclass(frozen=True)
-class Reading:
-    """One observation, its operator, the values that hold for it, which of its m readings are `used`.
-
-    With their variance ``(G, m)`` at the forecast; what is said of a state takes it at that state.
-    """
-
-    observation: Observation
-    operator: ObservationOperator
-    values: Values
-    used: np.ndarray
-    variance: Array
-
-    def say(self, expected: Array) -> tuple[Array, Array, Array]:
-        """Return log-density, its slope to what is expected, and the information on that, each ``(G, r)``.
-
-        Of the r readings that are used.
-        """
-        y, law, values = self.observation.value.ravel()[self.used], self.operator.law, self.values
-        if isinstance(law, NegativeBinomial):
-            found = law.logpdf(y, expected, np.zeros(expected.shape), values)
-            tiny = np.finfo(float).tiny
-            return found.pointwise, found.d_prediction, 1 / np.maximum(law.spread(expected, values), tiny)
-        R, slope = self._noise(expected)
-        error = y - expected
-        misfit = error**2 / R
-        score = error / R + 0.5 * (misfit - 1) * slope / R
-        told = -0.5 * (misfit + np.log(2 * np.pi * R)), score, 1 / R
-        if isinstance(law, Fluorescence) and law.saturation is not None and self.observation.noise is None:
-            bound = at_least(expected - law.saturation, R, slope)
-            density, score, information = np.where(law.censored(y), bound, told)
-            return density, score, information
-        return told
-
-    def _noise(self, expected: Array) -> tuple[Array, Array | float]:
-        """Return the variance at what is expected, and its slope."""
-        law = self.operator.law
-        assert isinstance(law, Gaussian | Fluorescence)  # what the filter saw to
-        steady = law.relative == 0 and (isinstance(law, Gaussian) or law.shot == 0)
-        if steady or self.observation.noise is not None:
-            return self.variance[:, self.used], 0.0
-        return law.own(expected, np.zeros(expected.shape), self.values), law.own_slope(expected, self.values)
+AS_SAID = 1e-7  # of a reading's noise: so near is what is read to what the slopes say of it
 
 
 @final
@@ -115,7 +73,42 @@ class Look:
 
     def update(self) -> tuple[Told, bool]:
         """Return the law given the readings, and whether the search settled at every node."""
+        normal = np.concatenate([one.normal for one in self.readings])
+        mine = lone(self.seen, self.blocks, normal, self.used)
+        told, settled = self._without(mine)._searched()
+        if not mine.any():
+            return told, settled
+        alone = self._alone(told, mine)
+        if not self._is_as_said(alone, mine):  # the reading is curved
+            return self._searched()
+        return alone.told, settled and alone.settled
+
+    def _searched(self) -> tuple[Told, bool]:
         return updated(self.means, self.blocks, [k for k, _ in self.told], self.say)
+
+    def _without(self, mine: np.ndarray) -> "Look":
+        """Return the look without some of the readings."""
+        ends = np.cumsum([one.used.size for one in self.readings])[:-1]
+        parts = zip(self.readings, np.split(mine, ends), strict=True)
+        return replace(self, readings=tuple(replace(one, used=one.used & ~part) for one, part in parts))
+
+    def _alone(self, told: Told, mine: np.ndarray) -> Lone:
+        y = np.concatenate([one.observation.value.ravel() for one in self.readings])
+        base, growing = zip(*(one.levels for one in self.readings), strict=True)
+        levels = Levels(_beside(base), np.concatenate(growing))
+        return take(told, self.seen, mine, y, self.expected_, self.slopes.values, levels)
+
+    def _is_as_said(self, alone: Lone, mine: np.ndarray) -> bool:
+        """Whether what is read at the states found is what its slopes at the forecast say."""
+        states, first = np.hstack([alone.told.means, self.points]), 0
+        for one in self.readings:
+            here = slice(first, first := first + one.used.size)
+            if (seen := mine[here]).any():
+                read = expected_rows(self.space, one.values, one.operator, states, seen)
+                off = np.abs(read - alone.expected[:, here][:, seen])
+                if not np.all(off <= AS_SAID * np.sqrt(alone.variance[:, here][:, seen])):
+                    return False
+        return True
 
     def say(self, states: Array | None) -> Terms:
         """Return what the readings say at states ``(G, n)`` of the nodes, or at the forecast."""

@@ -105,12 +105,14 @@ def _one(
     return np.ravel(made[operator.quantity]), slope
 
 
-def expected_rows(space: StateSpace, values: Values, operator: ObservationOperator, states: Array) -> Array:
+def expected_rows(
+    space: StateSpace, values: Values, operator: ObservationOperator, states: Array, seen: Seen = EVERY
+) -> Array:
     """Return expected readings ``(N, m)`` of states ``(N, n + k)``, as `linear_rows` does."""
     stage = operator.stage.inner if isinstance(operator.stage, AugmentedReading) else operator.stage
     if not isinstance(stage, PointwiseStage):
-        return linear_rows(space, values, operator, states)[0]
-    made = stage.value(_flat(space, values, stage, states)[0])
+        return linear_rows(space, values, operator, states, seen)[0]
+    made = stage.value(_flat(space, values, stage, states, seen)[0])
     return np.asarray(made[operator.quantity].reshape(len(states), -1))
 
 

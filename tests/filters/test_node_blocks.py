@@ -18,6 +18,7 @@ from mscale_uq.core.linear_dynamics import LinearReading
 from mscale_uq.core.observation import Observation
 from mscale_uq.core.parameter import Quantity
 from mscale_uq.core.statespace import StateSpace
+from mscale_uq.filters import node_update
 from mscale_uq.filters.augment import Unknown, augment
 from mscale_uq.filters.extended import ExtendedKalman
 from mscale_uq.filters.laplace import LaplaceKalman
@@ -58,6 +59,12 @@ def stream(cells=CELLS):
     return [*made[:3], Observation(60.0, "sequencer", "umi", np.array([1.0, np.nan, 2.0])), *made[3:]]
 
 
+@pytest.fixture(autouse=True)
+def _to_the_top(monkeypatch):
+    """The search for the most probable state goes on until only rounding is left to compare."""
+    monkeypatch.setattr(node_update, "TOLERANCE", 1e-17)
+
+
 def followed(space, data, unknowns=UNKNOWNS, rest=REST, size=64):
     return list(run(GaussianSum(size), augment(space, unknowns), rest, data, key=1))
 
@@ -65,7 +72,7 @@ def followed(space, data, unknowns=UNKNOWNS, rest=REST, size=64):
 def assert_same(blocks, dense):
     """States and records agree to rounding."""
     for (one, told_one), (other, told_other) in zip(blocks, dense, strict=True):
-        assert one.points == pytest.approx(other.points, rel=1e-9)
+        assert one.points == pytest.approx(other.points, rel=1e-9, abs=1e-9)  # logarithms and logits
         assert one.log_mass == pytest.approx(other.log_mass, rel=1e-9, abs=1e-7)
         scale = np.sqrt(np.diag(other.cov)) + 1e-5
         assert np.all(np.abs(one.mean - other.mean) < 1e-7 * scale)
@@ -108,6 +115,23 @@ def test_where_noise_grows_with_the_light_it_is_the_filter_of_the_most_probable_
         sd = np.sqrt(np.diag(alone.cov))
         assert np.all(np.abs(mean - alone.mean) <= 2e-4 * sd + 1e-8)
         assert np.all(np.abs(cov - alone.cov) <= 1e-5 * np.outer(sd, sd) + 1e-6)
+
+
+def curved(protein, gain):
+    return 100.0 + gain * protein**1.2
+
+
+def test_a_curved_reading_of_each_cell_is_taken_at_the_most_probable_state():
+    unknowns = {"k_m": Unknown(2.5, 0.3), "gain": Unknown(1.2, 0.2)}
+    rest = {name: KNOWN[name] for name in ("gamma_m", "k_p", "gamma_p")}
+    operators = {"camera": ObservationOperator("light", CAMERA, PointwiseFormula(curved, "light"))}
+    cells = FollowedCells(population(), CELLS)
+    space = StateSpace([], cells, operators, (*RATES, GAIN), population().start())
+    data = [
+        Observation(5.0 * t, "camera", "light", row)
+        for t, row in enumerate(readings(CELLS, 5, seed=5)[2:], start=1)
+    ]
+    assert_same(*(followed(one, data, unknowns, rest) for one in (space, naive(space))))
 
 
 def flicker(memory):
