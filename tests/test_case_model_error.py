@@ -299,7 +299,7 @@ MISTAKES = {
     "a zero twice": ("zero_value = [0]", "zero_value = [0, 0]", "given twice"),
     "an unknown key": ("zero_slope", "zero_slop", "did you mean 'zero_slope'"),
     "another law": ("{ sd = 0.01 }", '{ law = "student_t", sd = 0.01 }', "StudentT law; allowed: a gaussian"),
-    "no prior": ("missed = {", "mised = {", "prior.missed: 'missed' has no prior"),
+    "no prior": ("missed = {", "mised = {", "prior.mised: nothing depends on 'mised' .did you mean 'missed'"),
     "an output that is not there": ("discrepancy.length", "discrepancy.lenght", "did you mean 'length'"),
     "an output without coordinates": ("discrepancy.length", "discrepancy.end", "without coordinates"),
     "levels of another sampler": ("draws = 300", "draws = 300\nlevels = { steps = 2 }", "sampler = 'mlda'"),

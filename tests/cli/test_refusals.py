@@ -27,7 +27,7 @@ SPOILT = {
     "a misspelt parameter": (
         'heat_transfer = { dist = "lognormal"',
         'heat_transfr = { dist = "lognormal"',
-        "'heat_transfer' has no prior and is not fixed (did you mean 'heat_transfr'?)",
+        "nothing depends on 'heat_transfr' (did you mean 'heat_transfer'?)",
     ),
     "a fixed number outside the limits": (
         "filler_fraction = 0.6",
