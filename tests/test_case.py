@@ -342,3 +342,10 @@ def test_a_percentage_without_its_sign_is_recognised(given, hint):
     with pytest.raises(InputError, match=r"allowed: \(0, 1\)") as error:
         fixed(Parameter("filler_fraction", "1", 0.5, lower=0, upper=1), given)
     assert hint in str(error.value) if hint else "hint" not in str(error.value)
+
+
+def test_an_unknown_without_a_prior_is_told_although_a_parent_has_nearly_its_name(tmp_path):
+    text = GOOD.replace("speed = {", "speeds = {").replace('median = "60 m/min"', 'median = "1 m"')
+    text = text.replace('mean = 0, sd = "50 cm"', 'mean = "speeds", sd = "50 cm"')
+    with pytest.raises(CaseError, match=r"prior\.speed: 'speed' has no prior"):
+        read_case(written(tmp_path, text))

@@ -63,11 +63,12 @@ def unknowns(priors: Priors, plans: Sequence[Plan], whole: bool, mistakes: Mista
     """
     places = uses(plans)
     parents = {parent for spec in priors.values() for parent in parents_of(spec).values()}
-    _check_all_have_priors(priors, places, mistakes)
-    _check_parents(priors, mistakes)
     idle = [name for name in priors if name not in places and name not in parents]
     targets = {target for plan in plans for target in plan.targets}
-    _check_idle([name for name in idle if whole or name in targets], targets, priors, places, mistakes)
+    told = [name for name in idle if whole or name in targets]
+    _check_all_have_priors(priors, places, told, mistakes)
+    _check_parents(priors, mistakes)
+    _check_idle(told, targets, priors, places, mistakes)
     made = {name: _stand_in(name, where) for name, where in places.items() if name not in priors}
     for name in _parents_first({n: spec for n, spec in priors.items() if n not in idle}, mistakes):
         made[name] = _stand_in(name, places.get(name, []))
@@ -92,12 +93,12 @@ def bindings(plan: Plan, known: Mapping[str, Unknown]) -> dict[str, Binding]:
     return result
 
 
-def _check_all_have_priors(priors: Priors, places: Places, mistakes: Mistakes) -> None:
+def _check_all_have_priors(priors: Priors, places: Places, idle: Collection[str], mistakes: Mistakes) -> None:
+    """Every unknown must have a prior; one whose name is misspelt is told as that, among the idle ones."""
     for name, where in places.items():
         certain = any(use.sure or not use.is_width for use in where)
-        if closest(name, set(priors) - set(places)) is not None:
-            continue  # a prior whose name is misspelt is told as such
-        if name not in priors and certain and not mistakes.at_or_below(f"prior.{name}"):
+        misspelt = closest(name, idle) is not None
+        if name not in priors and certain and not misspelt and not mistakes.at_or_below(f"prior.{name}"):
             given = f"{name!r} has no prior and is not fixed"
             mistakes.add(f"prior.{name}", explain(given, "a prior or a number", _how_to_fix(where[0])))
 
