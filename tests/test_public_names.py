@@ -1,8 +1,11 @@
 """The public names, pinned: a change here is a change for every user."""
 
 import doctest
+import importlib
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +34,18 @@ def test_every_public_name_is_there_and_explained(name):
 
 def test_the_example_of_the_package_runs():
     assert doctest.testmod(mscale_uq).failed == 0
+
+
+def test_what_is_for_scripts_alone_is_where_the_architecture_says():
+    text = (Path(__file__).parents[1] / "ARCHITECTURE.md").read_text()
+    rows = text.split("## In Python alone\n")[1].split("\n## ")[0].splitlines()
+    told = [row.split("|")[1:3] for row in rows if row.startswith("| `")]
+    assert len(told) >= 8
+    for names, file in told:
+        path = file.strip(" `").removesuffix(".py").replace("/", ".")
+        module = importlib.import_module(f"mscale_uq.{path}")
+        for name in re.findall(r"`(\w+)`", names):
+            assert getattr(module, name).__doc__, name
 
 
 def test_a_name_that_is_not_public_is_missing():

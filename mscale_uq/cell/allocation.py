@@ -30,13 +30,6 @@ def optimum(gamma: Any, kappa: Any, total: Any, idle: Any) -> tuple[Any, Any]:
     return share, gamma * kappa * (total - idle) / (gamma + kappa)
 
 
-def series_optimum(gamma: Any, kappa: Any, total: Any) -> tuple[Any, Any]:
-    """Return the share phi_R and the largest growth rate if the times add up: 1/rate = sum of 1/(rates)."""
-    feeding, making = np.sqrt(kappa), np.sqrt(gamma)
-    share = total * feeding / (feeding + making)
-    return share, total * gamma * kappa / (feeding + making) ** 2
-
-
 def inhibited_share(growth: Any, kappa: Any, total: Any) -> Any:
     """Return phi_R of a cell whose protein making is slowed, by its growth rate: total - growth / kappa."""
     return total - growth / kappa

@@ -33,9 +33,3 @@ def road_differs(headway, spacing, free_speed, headway_contrast):
     slow, fast = headway * (1 + headway_contrast), headway * (1 - headway_contrast)
     least = np.minimum(capacity(free_speed, spacing, slow), capacity(free_speed, spacing, fast))
     return 1.0 * free_speed, 1 / spacing, (slow + fast) / 2 / spacing, least
-
-
-def flow_at(density, free_flow_speed, jam_density, queue_headway, road_capacity):
-    """Return the flow at a density."""
-    congested = np.maximum(jam_density - density, 0.0) / queue_headway
-    return np.minimum(np.minimum(free_flow_speed * density, road_capacity), congested)

@@ -2,10 +2,10 @@
 
 With porosity eps and D_eff/D the effective diffusivity relative to that of what fills the pores:
 
-    tortuosity factor  tau = eps D / D_eff       MacMullin number  N_M = D / D_eff
+    tortuosity factor  tau = eps D / D_eff,      which is eps times the MacMullin number D / D_eff
     Bruggeman exponent alpha = ln(D_eff/D) / ln eps,   that is   D_eff = D eps^alpha
 
-A medium whose pores do not percolate has D_eff = 0: all three are infinite. The functions are analytic and
+A medium whose pores do not percolate has D_eff = 0: both are infinite. The functions are analytic and
 serve in a `Formula`, too.
 
 Source: B. Tjaden, D. J. L. Brett, P. R. Shearing, Tortuosity in electrochemical devices: a review of
@@ -21,12 +21,6 @@ def tortuosity_factor(porosity: Any, ratio: Any) -> Any:
     """Return eps D / D_eff from the porosity and the `ratio` D_eff/D."""
     with np.errstate(divide="ignore"):
         return np.divide(porosity, ratio)
-
-
-def macmullin_number(ratio: Any) -> Any:
-    """Return D / D_eff from the `ratio` D_eff/D."""
-    with np.errstate(divide="ignore"):
-        return np.divide(1.0, ratio)
 
 
 def bruggeman_exponent(porosity: Any, ratio: Any) -> Any:

@@ -7,12 +7,6 @@ Source: L. Cardelli, M. Kwiatkowska, L. Laurenti, Stochastic analysis of chemica
 linear noise approximation (2015), arXiv:1506.07861.
 """
 
-from collections.abc import Mapping
-
-import numpy as np
-
-from mscale_uq.core.dynamics import initial_name
-from mscale_uq.core.parameter import Array
 from mscale_uq.macro.moments import moment_state
 from mscale_uq.macro.network import ReactionNetwork
 from mscale_uq.macro.ode import DEFAULT, Ode
@@ -42,10 +36,3 @@ def linear_noise(network: ReactionNetwork, tolerances: Tolerances = DEFAULT) -> 
         tolerances,
         constants=packed(network.structure, len(network.species)),
     )
-
-
-def sure_start(network: ReactionNetwork, numbers: Mapping[str, float]) -> dict[str, Array]:
-    """Return initial values for `linear_noise` where the numbers of molecules are known, others zero."""
-    state = {initial_name(v.name): np.asarray(0.0) for v in moment_state(network.species)}
-    named = {initial_name(f"{name}_mean"): np.asarray(float(n)) for name, n in numbers.items()}
-    return {**state, **named}

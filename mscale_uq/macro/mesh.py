@@ -54,11 +54,6 @@ def tensor_mesh(x_nodes: ArrayLike, y_nodes: ArrayLike, triangles: bool = False)
     return _with_named_sides((MeshTri if triangles else MeshQuad).init_tensor(x, y))
 
 
-def element_centres(mesh: Mesh) -> Array:
-    """Return the centres of the elements ``(elements, dimension)``, in m, in the mesh's own order."""
-    return mesh.p[:, mesh.t].mean(axis=1).T
-
-
 def _with_named_sides(mesh: Mesh) -> Mesh:
     facets = mesh.boundary_facets()
     middles = mesh.p[:, mesh.facets[:, facets]].mean(axis=1)

@@ -1,4 +1,4 @@
-"""Where a point or a segment lies in a mesh, and the values of the basis functions there."""
+"""Where a point lies in a mesh, and the values of the basis functions there."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -49,23 +49,6 @@ def locate(basis: Basis, points: Array) -> tuple[np.ndarray, Array]:
     return cell[best], local[:, best]
 
 
-def crossings(mesh: Mesh, start: Array, stop: Array) -> Array:
-    """Return where the segment crosses the mesh: increasing shares of its length, from 0 to 1."""
-    if mesh.dim() == 1:
-        shares = (mesh.p[0] - start[0]) / (stop[0] - start[0])
-    else:
-        first, second = mesh.p[:, mesh.facets[0]], mesh.p[:, mesh.facets[1]]
-        along, edge, gap = stop - start, second - first, first - start[:, None]
-        turn = _cross(along, edge)
-        crossing = np.abs(turn) > TOLERANCE * np.linalg.norm(along) * np.linalg.norm(edge, axis=0)
-        shares = _cross(gap, edge)[crossing] / turn[crossing]
-        on_edge = _cross(gap, along)[crossing] / turn[crossing]
-        shares = shares[(on_edge > -TOLERANCE) & (on_edge < 1 + TOLERANCE)]
-    inner = np.sort(shares[(shares > TOLERANCE) & (shares < 1 - TOLERANCE)])
-    apart = np.diff(inner, prepend=0.0) > TOLERANCE
-    return np.concatenate([[0.0], inner[apart], [1.0]])
-
-
 def _near(mesh: Mesh, points: Array) -> tuple[np.ndarray, np.ndarray]:
     """Return pairs (point, element) where the point lies in the box around the element."""
     corners = mesh.p[:, mesh.t]
@@ -81,10 +64,6 @@ def _depth(mesh: Mesh, local: Array) -> Array:
     simplex = mesh.t.shape[0] == mesh.dim() + 1
     beyond = 1 - local.sum(axis=0, keepdims=True) if simplex else 1 - local
     return np.concatenate([local, beyond]).min(axis=0)
-
-
-def _cross(a: Array, b: Array) -> Array:
-    return a[0] * b[1] - a[1] * b[0]
 
 
 def _outside(mesh: Mesh, points: Array) -> InputError:

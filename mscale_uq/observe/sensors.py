@@ -1,4 +1,4 @@
-"""Sensors that read a nodal field through its own finite-element basis: at points, and along a segment."""
+"""Sensors that read a nodal field through its own finite-element basis: at points."""
 
 from abc import ABC
 from dataclasses import dataclass
@@ -13,10 +13,7 @@ from skfem import Basis
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import InputError, explain
-from mscale_uq.observe.locate import crossings, values_at
-
-# Exact for polynomials up to degree 5; a field of bilinear or quadratic elements has degree 4 along a line.
-GAUSS_POINTS, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(3)
+from mscale_uq.observe.locate import values_at
 
 
 class LinearSensor(Stage, ABC):
@@ -111,50 +108,4 @@ class PointSensors(LinearSensor):
         self.matrix = values_at(basis, places)
         self.shape = (len(places),)
         self.name = f"{output} (points)"
-        self.inputs, self.outputs = (field,), (output,)
-
-
-@final
-class LineSensor(LinearSensor):
-    """The mean of the field along a straight segment, such as a line of sight.
-
-    The segment is cut where it crosses the mesh, and each piece is integrated by Gauss' rule, exactly for
-    P1, P2, Q1 and Q2 elements with straight parallel sides.
-
-    Parameters
-    ----------
-    basis
-        The scikit-fem basis of the field.
-    start, stop
-        Ends of the segment ``(dimension,)`` in m; numbers will do in 1-D.
-    field, output
-        Names read and made; the reading is one number.
-
-    Raises
-    ------
-    InputError
-        If the segment has no length or leaves the mesh.
-    """
-
-    def __init__(
-        self,
-        basis: Basis,
-        start: ArrayLike,
-        stop: ArrayLike,
-        field: str = "u",
-        output: str = "u_mean",
-    ) -> None:
-        first, last = (np.atleast_1d(np.asarray(end, dtype=float)) for end in (start, stop))
-        if not first.shape == last.shape == (basis.mesh.dim(),) or np.array_equal(first, last):
-            raise InputError(
-                explain(f"a segment from {first} to {last}", f"two points in {basis.mesh.dim()}-D")
-            )
-        cuts = crossings(basis.mesh, first, last)
-        lengths = np.diff(cuts)
-        along = (cuts[:-1] + cuts[1:])[:, None] / 2 + lengths[:, None] * GAUSS_POINTS / 2
-        weights = (lengths[:, None] * GAUSS_WEIGHTS / 2).ravel()
-        at_points = values_at(basis, first + along.reshape(-1, 1) * (last - first))
-        self.matrix = csr_array(weights[None, :] @ at_points)
-        self.shape = ()
-        self.name = f"{output} (line)"
         self.inputs, self.outputs = (field,), (output,)

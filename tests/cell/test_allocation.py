@@ -9,7 +9,6 @@ from mscale_uq.cell.allocation import (
     burdened_growth,
     inhibited_share,
     optimum,
-    series_optimum,
     share_after_upshift,
 )
 from mscale_uq.core.formula import Formula
@@ -19,27 +18,20 @@ GAMMA, KAPPA, TOTAL, IDLE = 10.0, 5.0, 0.45, 0.05
 HOURS = np.array([0.0, 0.5, 1.0, 2.0, 3.0])
 
 
-def test_the_published_optima():
+def test_the_published_optimum():
     assert optimum(GAMMA, KAPPA, TOTAL, IDLE) == pytest.approx((0.1833333, 1.3333333), abs=5e-8)
-    assert series_optimum(GAMMA, KAPPA, TOTAL) == pytest.approx((0.1863961, 0.7720779), abs=5e-8)
 
 
 def test_no_other_division_grows_faster():
-    """The smaller of two rates, and the series of two rates, maximised by search."""
+    """The smaller of two rates, maximised by search."""
 
-    def smaller(share):
+    def falling(share):
         return -min(GAMMA * (share - IDLE), KAPPA * (TOTAL - share))
 
-    def in_series(share):
-        return -1 / (1 / (GAMMA * share) + 1 / (KAPPA * (TOTAL - share)))
-
-    for rate, found in (
-        (smaller, optimum(GAMMA, KAPPA, TOTAL, IDLE)),
-        (in_series, series_optimum(GAMMA, KAPPA, TOTAL)),
-    ):
-        best = minimize_scalar(rate, bounds=(0.06, 0.44), method="bounded", options={"xatol": 1e-10})
-        assert (best.x, -best.fun) == pytest.approx(found, rel=1e-6)
-        assert -best.fun <= found[1] * (1 + 1e-12)
+    found = optimum(GAMMA, KAPPA, TOTAL, IDLE)
+    best = minimize_scalar(falling, bounds=(0.06, 0.44), method="bounded", options={"xatol": 1e-10})
+    assert (best.x, -best.fun) == pytest.approx(found, rel=1e-6)
+    assert -best.fun <= found[1] * (1 + 1e-12)
 
 
 def test_the_slowed_and_the_undisturbed_line_cross_at_the_optimum():

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from mscale_uq.cell.porous import bruggeman_exponent, bruggeman_ratio, macmullin_number, tortuosity_factor
+from mscale_uq.cell.porous import bruggeman_exponent, bruggeman_ratio, tortuosity_factor
 from mscale_uq.core.formula import Formula
 
 
 def test_a_fifth_of_the_diffusivity_at_a_porosity_of_035_is_a_tortuosity_factor_of_175():
     assert tortuosity_factor(0.35, 1 / 5) == pytest.approx(1.75, rel=1e-15)
-    assert macmullin_number(1 / 5) == pytest.approx(5.0, rel=1e-15)
     assert bruggeman_exponent(0.35, 1 / 5) == pytest.approx(1.5330577, abs=5e-8)
 
 
@@ -31,7 +30,6 @@ def test_the_exponent_is_the_inverse_of_the_ratio():
 
 def test_pores_that_do_not_percolate_are_infinitely_tortuous():
     assert tortuosity_factor(0.35, 0.0) == np.inf
-    assert macmullin_number(0.0) == np.inf
     assert bruggeman_exponent(0.35, 0.0) == np.inf
 
 

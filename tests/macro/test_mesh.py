@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mscale_uq.errors import InputError
-from mscale_uq.macro.mesh import aligned_nodes, element_centres, interval_mesh, tensor_mesh
+from mscale_uq.macro.mesh import aligned_nodes, interval_mesh, tensor_mesh
 
 
 def test_every_interface_is_a_node_and_gaps_are_divided_evenly():
@@ -30,14 +30,6 @@ def test_the_two_ends_of_an_interval_are_named():
     mesh = interval_mesh([0.0, 0.1, 0.5])
     assert mesh.p[0, mesh.facets[0, mesh.boundaries["left"]]] == 0.0
     assert mesh.p[0, mesh.facets[0, mesh.boundaries["right"]]] == 0.5
-
-
-def test_element_centres_come_in_the_order_of_the_elements():
-    mesh = tensor_mesh([0.0, 1.0, 3.0], [0.0, 2.0, 3.0])
-    centres = element_centres(mesh)
-    assert centres.shape == (4, 2)
-    for centre, corners in zip(centres, mesh.t.T, strict=True):
-        np.testing.assert_allclose(centre, mesh.p[:, corners].mean(axis=1))
 
 
 def test_nodes_that_do_not_increase_are_refused():

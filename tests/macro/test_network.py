@@ -12,7 +12,8 @@ from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.errors import InputError, NoGradient, SolveFailed, WiringError
 from mscale_uq.macro.cells import MomentPath, Population
 from mscale_uq.macro.jumps import JumpDynamics, SampledMeans, sample_paths
-from mscale_uq.macro.linear_noise import linear_noise, mean_field, sure_start
+from mscale_uq.macro.linear_noise import linear_noise, mean_field
+from mscale_uq.macro.moments import moment_state
 from mscale_uq.macro.network import Hill, Reaction, ReactionNetwork
 from mscale_uq.macro.ode import OdePath
 from mscale_uq.macro.ode_dynamics import OdeDynamics
@@ -43,6 +44,12 @@ SWITCH = ReactionNetwork(
     ),
 )
 SWITCHED = {"k": 20.0, "gamma": 1.0, "half": 6.0, "steepness": 2.5}
+
+
+def known(network, **means):
+    """A start from these numbers and no others, without any doubt."""
+    names = [variable.name for variable in moment_state(network.species)]
+    return {initial_name(name): np.asarray(float(means.get(name, 0))) for name in names}
 
 
 def generator_matrix(network, p, size):
@@ -153,7 +160,7 @@ def test_the_mean_field_and_linear_noise_of_linear_rates_are_the_exact_moments()
     times = np.array([2.0, 10.0, 60.0])
     population = Population(GENE.species, GENE.stoichiometry, GENE.linear_rates)
     exact = MomentPath(population, times, "F", "Q").value({n: np.array(v) for n, v in RATES.items()})
-    noise = OdePath(linear_noise(GENE), times).value({**RATES, **sure_start(GENE, {})})
+    noise = OdePath(linear_noise(GENE), times).value({**RATES, **known(GENE)})
     mean = OdePath(mean_field(GENE), times).value({**RATES, "mrna_initial": 0.0, "protein_initial": 0.0})
     for name, path in noise.items():
         assert path == pytest.approx(exact[name], rel=1e-6)
@@ -165,7 +172,7 @@ def test_the_derivative_of_linear_noise_is_that_of_the_exact_moments():
     population = Population(GENE.species, GENE.stoichiometry, GENE.linear_rates)
     given = {name: np.array(value) for name, value in RATES.items()}
     exact = MomentPath(population, times, "F", "Q").linearize(given)[1]
-    slopes = OdePath(linear_noise(GENE), times).linearize({**given, **sure_start(GENE, {})})[1]
+    slopes = OdePath(linear_noise(GENE), times).linearize({**given, **known(GENE)})[1]
     for name in RATES:
         here, there = slopes.jvp({name: np.array(1.0)}), exact.jvp({name: np.array(1.0)})
         for made, slope in here.items():
@@ -175,7 +182,7 @@ def test_the_derivative_of_linear_noise_is_that_of_the_exact_moments():
 def test_linear_noise_with_a_hill_factor_has_exact_derivatives():
     parameters = [Parameter(name, "1", value, lower=0) for name, value in SWITCHED.items()]
     path = OdePath(linear_noise(SWITCH), [0.5, 2.0])
-    model = ForwardModel([path], parameters, ["x_mean", "x_var"], sure_start(SWITCH, {"x": 3.0}))
+    model = ForwardModel([path], parameters, ["x_mean", "x_var"], known(SWITCH, x_mean=3.0))
     assert check_gradient(model, model.theta(), np.random.default_rng(1)).ok
 
 
@@ -188,7 +195,7 @@ def test_what_linear_noise_leaves_out_halves_when_there_are_twice_as_many_molecu
         law = expm(40.0 * generator_matrix(PAIRS, p, most))[size]
         x = np.arange(most + 1)
         mean = law @ x
-        made = OdePath(linear_noise(PAIRS), [40.0]).value({**p, **sure_start(PAIRS, {"a": float(size)})})
+        made = OdePath(linear_noise(PAIRS), [40.0]).value({**p, **known(PAIRS, a_mean=size)})
         return np.array([made["a_mean"][0] - mean, made["a_var"][0] - law @ (x - mean) ** 2]) / size
 
     few, many = missed(system_size), missed(2 * system_size)
