@@ -1,7 +1,7 @@
 """Cook's panel: a tapered one, held on the left and sheared on the right, on which elements are tried."""
 
 import numpy as np
-from skfem import MeshTri
+from skfem import MeshQuad
 
 from mscale_uq.macro.mesh import tensor_mesh
 
@@ -18,7 +18,7 @@ def panel(width, elements, grading=2.0):
     """Return Cook's panel with its corner at the origin, finer towards the held corners."""
     t = np.linspace(-1, 1, elements + 1)
     up = (1 + np.sign(t) * (1 - (1 - np.abs(t)) ** grading)) / 2
-    mesh = tensor_mesh(np.linspace(0, 1, elements + 1) ** grading, up, triangles=True)
+    mesh = tensor_mesh(np.linspace(0, 1, elements + 1) ** grading, up)
     x, y = mesh.p
     places = np.array([x, RISE * x + y * (HELD + (LOADED - HELD) * x)])
-    return MeshTri(width * places, mesh.t).with_boundaries(mesh.boundaries)
+    return MeshQuad(width * places, mesh.t).with_boundaries(mesh.boundaries)

@@ -50,13 +50,32 @@ def locate(basis: Basis, points: Array) -> tuple[np.ndarray, Array]:
 
 
 def _near(mesh: Mesh, points: Array) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs (point, element) where the point lies in the box around the element."""
+    """Return pairs (point, element) where the point lies in the box around the element, or in the element."""
     corners = mesh.p[:, mesh.t]
     low, high = corners.min(axis=1), corners.max(axis=1)
     margin = TOLERANCE * (high - low)
     x = points[:, :, None]
     point, element = np.nonzero(((x >= low - margin) & (x <= high + margin)).all(axis=1))
+    if mesh.dim() == 2 and len(corners[0]) == 4:
+        # The coordinates in an oblique quadrilateral are found by iteration, which ends only inside of it.
+        inside = _depth_between_sides(corners[:, :, element], points[point].T) >= -TOLERANCE
+        point, element = point[inside], element[inside]
     return point, element
+
+
+def _cross(a: Array, b: Array) -> Array:
+    return a[0] * b[1] - a[1] * b[0]
+
+
+def _depth_between_sides(corners: Array, x: Array) -> Array:
+    """Return the least distance of each x ``(2, n)`` from its quadrilateral's sides; negative outside.
+
+    Twice the area between point and side, as a share of the least such area of a corner; `corners`
+    ``(2, 4, n)`` in order, in either sense.
+    """
+    side = np.roll(corners, -1, axis=1) - corners
+    turn = _cross(side, np.roll(side, -1, axis=1))
+    return np.min(_cross(side, x[:, None] - corners) * np.sign(turn), axis=0) / np.abs(turn).min(axis=0)
 
 
 def _depth(mesh: Mesh, local: Array) -> Array:

@@ -1,8 +1,12 @@
 """What displacements of a composite panel tell about its phases."""
 
 import numpy as np
+import pytest
 from fisher import spread
 from mscale_uq.models.solids.fe2_composite import forward
+
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import find_case
 
 UNKNOWN = ("matrix_modulus", "inclusion_modulus")
 
@@ -40,3 +44,23 @@ def test_a_softening_panel_bends_more_than_in_proportion():
     model = forward(law="softening", elements=4)
     small, large = (model.value(model.theta(shear_force=force))[-1] for force in (1e4, 3e5))
     assert large > 33 * small
+
+
+SOFTENING = {"matrix_modulus": 3e9, "reference_strain": 0.008, "hardening_exponent": 0.35}
+LINEAR = {"matrix_modulus": 3e9, "inclusion_modulus": 70e9, "image_noise": 6.25e-6}
+
+
+@pytest.mark.parametrize(
+    ("case", "truth", "noises"),
+    [("fe2_composite", LINEAR, [6.25e-6]), ("fe2_composite_softening", SOFTENING, [3.31e-6, 1.488e-5])],
+)
+def test_the_mesh_of_a_case_adds_nothing_to_the_noise_of_data_from_a_fine_one(case, truth, noises):
+    """Triangles of second order, as many unknowns as here, missed by more than one sd of the noise."""
+    posterior = read_case(find_case(case)).posterior()
+    for part, noise in zip(posterior.experiments, noises, strict=True):
+        known = part.trace({name: np.asarray(value) for name, value in truth.items()})
+        made, seen = (np.concatenate([v[f"displacement_{a}"] for a in "xy"]) for v in (known, part.observed))
+        left = (seen - made) / noise
+        assert left.size == 600
+        assert abs(np.mean(left**2) - 1) < 4 * np.sqrt(2 / left.size)
+        assert abs(left @ made) < 4 * np.linalg.norm(made)  # stiffer or softer as a whole

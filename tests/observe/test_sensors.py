@@ -2,7 +2,16 @@ import pickle
 
 import numpy as np
 import pytest
-from skfem import Basis, ElementLineP2, ElementQuad1, ElementQuad2, ElementTriP1, ElementTriP2
+from skfem import (
+    Basis,
+    ElementLineP2,
+    ElementQuad1,
+    ElementQuad2,
+    ElementQuadS2,
+    ElementTriP1,
+    ElementTriP2,
+    MeshQuad,
+)
 
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter
@@ -33,6 +42,29 @@ def test_point_sensors_read_a_linear_field_exactly_anywhere(basis):
     points = inside(50, np.random.default_rng(0))
     field = 3 + 2 * basis.doflocs[0] - 5 * basis.doflocs[1]
     np.testing.assert_allclose(read(PointSensors(basis, points), field), 3 + points @ [2, -5], rtol=1e-13)
+
+
+def tapered(flipped):
+    """Return Cook's panel in m: oblique elements, whose boxes overlap."""
+    mesh = tensor_mesh(np.linspace(0, 1, 7), np.linspace(0, 1, 4))
+    x, y = mesh.p
+    places = 0.048 * np.array([x, 44 / 48 * x + y * (44 - 28 * x) / 48])
+    return Basis(MeshQuad(places[::-1] if flipped else places, mesh.t), ElementQuadS2(), intorder=3)
+
+
+@pytest.mark.parametrize("flipped", [False, True], ids=["anticlockwise", "clockwise"])
+def test_point_sensors_find_their_oblique_quadrilateral(flipped):
+    basis, rng = tapered(flipped), np.random.default_rng(0)
+    share, up = rng.uniform(size=(2, 200))
+    points = 0.048 * np.stack([share, 44 / 48 * share + up * (44 - 28 * share) / 48], axis=1)
+    points = points[:, ::-1] if flipped else points
+    field = 3 + 2 * basis.doflocs[0] - 5 * basis.doflocs[1]
+    np.testing.assert_allclose(read(PointSensors(basis, points), field), 3 + points @ [2, -5], rtol=1e-12)
+    nodes = rng.normal(size=basis.N)
+    np.testing.assert_allclose(read(PointSensors(basis, basis.doflocs.T), nodes), nodes, atol=1e-9)
+    below = [0.024, 0.021] if not flipped else [0.021, 0.024]  # in a box, in no element
+    with pytest.raises(InputError, match=r"1 point\(s\) outside the mesh"):
+        PointSensors(basis, [below])
 
 
 @pytest.mark.parametrize("basis", PLANE.values(), ids=PLANE)
