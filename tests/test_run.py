@@ -16,6 +16,7 @@ from mscale_uq.case.read import read_case
 from mscale_uq.cli.fit import verdict_lines
 from mscale_uq.errors import CaseError, RunError
 from mscale_uq.results.result import read_result
+from mscale_uq.results.summary import ONE_CHAIN
 from mscale_uq.run.calibrate import fit
 from mscale_uq.stats.priors import Normal
 
@@ -168,6 +169,7 @@ def test_a_folder_without_a_run_has_no_result(tmp_path):
         ({"drws": 3}, "'drws' is no setting .did you mean 'draws'"),
         ({"draws": 0}, "draws = 0; allowed: greater than or equal to 1"),
         ({"sampler": "nut"}, "sampler = 'nut'"),
+        ({"sampler": "pcn", "tune": 0}, "tune = 0, and sampler 'pcn' .* hint: without tuning: 'slice'"),
         ({"seed": -1}, "seed = -1; allowed: a whole number, zero or more"),
         (
             {"seed": 10**26},
@@ -231,7 +233,7 @@ def test_the_verdict_names_every_condition_that_is_not_met(short, line_run):
     reasons = " ".join(result.diagnostics.reasons)
     assert "bulk ESS of" in reasons
     assert "below 400" in reasons
-    assert "R-hat is not available: it needs two chains" in reasons
+    assert result.diagnostics.notes[0] == ONE_CHAIN
 
 
 def test_a_most_probable_point_is_not_judged_as_if_it_were_a_sample(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mscale_uq.results.summary import diagnose, summarize
+from mscale_uq.results.summary import ONE_CHAIN, diagnose, summarize
 
 COUNTS = {
     "failures": 0,
@@ -15,14 +15,16 @@ COUNTS = {
     "troubles": (),
     "single": False,
     "sampler": "slice",
+    "settings": {"chains": 2},
 }
 RAMP = np.arange(2000.0).reshape(2, 1000)
 
 
-def reasons(draws):
+def judged(draws):
     moving = np.random.default_rng(3).normal(size=draws.shape)
     group = xr.Dataset({"x": (("chain", "draw"), draws), "y": (("chain", "draw"), moving)})
-    return diagnose(summarize(group), COUNTS, 0).reasons
+    counts = {**COUNTS, "settings": {"chains": len(draws)}}
+    return diagnose(summarize(group), counts, 0)
 
 
 @pytest.mark.parametrize(
@@ -34,4 +36,19 @@ def reasons(draws):
     ],
 )
 def test_why_there_are_too_few_effective_draws_is_said(draws, reason):
-    assert any(re.match(reason, part) for part in reasons(draws))
+    assert any(re.match(reason, part) for part in judged(draws).reasons)
+
+
+@pytest.mark.parametrize("length", [1000, 1001])
+def test_one_chain_is_judged_by_its_halves_and_what_that_is_worth_is_said(length):
+    steady = np.random.default_rng(5).normal(size=(1, length))
+    drifting = steady + np.linspace(0, 1, length)
+    assert judged(steady).ok
+    assert judged(steady).notes == (ONE_CHAIN,)
+    assert any(re.match(r"R-hat of x is 1\.\d+, above 1.01", part) for part in judged(drifting).reasons)
+    assert judged(np.vstack([steady, -steady])).notes == ()
+
+
+def test_a_chain_too_short_to_have_halves_has_no_r_hat():
+    reasons = judged(np.random.default_rng(6).normal(size=(1, 7))).reasons
+    assert any("R-hat is not available" in part for part in reasons)

@@ -13,6 +13,7 @@ from mscale_uq.diagnose.differences import Good
 from mscale_uq.diagnose.resolved import resolved_model
 from mscale_uq.errors import CaseError, explain, near_match
 from mscale_uq.infer.levels import Levels
+from mscale_uq.infer.methods import check_tuning
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.observe.laws import Gaussian
 from mscale_uq.stats.posterior import Posterior
@@ -157,7 +158,10 @@ def check_stretches(system: System) -> None:
 
 
 def plan_levels(method: MethodSpec, system: System, mistakes: Mistakes) -> None:
-    """Note a sampler that the system is not made for, and mistakes in the coarse levels of `mlda`."""
+    """Note a sampler that the system is not made for, or without tuning, and mistaken levels of `mlda`."""
+    if method.sampler != "auto":
+        with mistakes.at("method.tune"):
+            check_tuning(method.sampler, method.tune)
     if method.sampler == "mlda" and not method.levels:
         hint = "levels = [{ elements = 8 }], the coarsest first"
         mistakes.add(

@@ -20,6 +20,8 @@ class Method:
         Goes on exactly where it was interrupted; the others start over from their seed.
     tunes
         Its tuning draws are in the draw log, before the others.
+    adapts
+        Finds the length of its steps in its tuning draws, and does not work without.
     stats
         Statistics of each draw.
     single
@@ -40,6 +42,7 @@ class Method:
     shears: bool = False
     composed: bool = False
     spreads: bool = False
+    adapts: bool = False
 
 
 # A method's code is `run(job, store, report)` in the module of its name beside this one; that of the composed
@@ -50,22 +53,32 @@ METHODS: dict[str, Method] = {
         resumable=True,
         tunes=True,
         shears=True,
+        adapts=True,
         stats=(
             "lp", "acceptance_rate", "diverging", "energy", "energy_error", "max_energy_error", "n_steps",
             "step_size", "step_size_bar", "tree_depth", "index_in_trajectory", "reached_max_treedepth",
         ),
     ),
     "demetropolisz": Method(
-        gradient=False, resumable=True, tunes=True, stats=("acceptance_rate", "accepted", "scaling", "lambda")
+        gradient=False,
+        resumable=True,
+        tunes=True,
+        adapts=True,
+        stats=("acceptance_rate", "accepted", "scaling", "lambda"),
     ),
     "slice": Method(gradient=False, resumable=True, tunes=True, stats=("nstep_out", "nstep_in")),
     "pcn": Method(
-        gradient=False, resumable=True, tunes=True, stats=("acceptance_rate", "accepted", "scale")
+        gradient=False,
+        resumable=True,
+        tunes=True,
+        adapts=True,
+        stats=("acceptance_rate", "accepted", "scale"),
     ),
     "mlda": Method(
         gradient=False,
         resumable=True,
         tunes=True,
+        adapts=True,
         stats=("acceptance_rate", "accepted", "scale", "coarse_acceptance_rate"),
     ),
     "smc": Method(
@@ -78,6 +91,7 @@ METHODS: dict[str, Method] = {
         resumable=False,
         tunes=False,
         shears=True,
+        adapts=True,
         stats=(
             "lp", "acceptance_rate", "diverging", "energy", "energy_error", "n_steps", "step_size",
             "tree_depth",
@@ -89,6 +103,7 @@ METHODS: dict[str, Method] = {
         tunes=True,
         shears=True,
         composed=True,
+        adapts=True,
         stats=("log_ratio", "diverging"),
     ),
 }  # fmt: skip
@@ -130,3 +145,17 @@ def choose(smoothness: Smoothness, wanted: str | None = None) -> str:
             )
         )
     return wanted
+
+
+def check_tuning(sampler: str, tune: int) -> None:
+    """Refuse a sampler without tuning draws that finds the length of its steps in them.
+
+    Raises
+    ------
+    CaseError
+        If it gets none.
+    """
+    if tune == 0 and METHODS[sampler].adapts:
+        others = ", ".join(repr(name) for name, method in METHODS.items() if not method.adapts)
+        given = f"tune = 0, and sampler {sampler!r} finds the length of its steps while it tunes"
+        raise CaseError(explain(given, "at least 1, better 500", f"without tuning: {others}"))

@@ -18,6 +18,10 @@ LARGEST_RHAT = 1.01
 SMALLEST_ESS = 400
 LARGEST_FAILURE_RATE = 0.01
 ROUND_OFF = 1e-12  # relative to the largest entry of an array: draws that differ by less are one number
+ONE_CHAIN = (
+    "one chain: R-hat compares its halves with each other, and nothing says whether another chain would have"
+    " ended elsewhere"
+)
 COLUMNS = ["unit", "mean", "sd", "2.5 %", "97.5 %", "R-hat", "ESS", "tail ESS", "contraction"]
 
 
@@ -109,11 +113,17 @@ def _row(draws: np.ndarray, attrs: Mapping[str, Any]) -> list[Any]:
 
 def _convergence(draws: np.ndarray, largest: float) -> tuple[float, float, float]:
     """Return R-hat, bulk and tail ESS; NaN where there are too few draws, or they are all equal."""
-    chains, length = draws.shape
-    if length < 4 or not np.all(np.isfinite(draws)) or np.ptp(draws) <= ROUND_OFF * largest:
+    if draws.shape[1] < 4 or not np.all(np.isfinite(draws)) or np.ptp(draws) <= ROUND_OFF * largest:
         return math.nan, math.nan, math.nan
-    rhat = float(az.rhat(draws)) if chains > 1 else math.nan
-    return rhat, float(az.ess(draws, method="bulk")), float(az.ess(draws, method="tail"))
+    return _rhat(draws), float(az.ess(draws, method="bulk")), float(az.ess(draws, method="tail"))
+
+
+def _rhat(draws: np.ndarray) -> float:
+    """Return R-hat between chains; of a single one between its halves, of 4 draws or more."""
+    chains, length = draws.shape
+    if chains == 1:
+        draws = draws[:, length % 2 :].reshape(2, -1)
+    return float(az.rhat(draws)) if draws.shape[1] >= 4 else math.nan
 
 
 def least_ess(draws: Values) -> float:
@@ -141,6 +151,8 @@ def diagnose(summary: pd.DataFrame, attrs: Mapping[str, Any], divergences: int) 
         notes.append("a most probable point has no spread: nothing is said about uncertainty")
     else:
         reasons += _not_converged(summary)
+        if attrs["settings"]["chains"] == 1:
+            notes.append(ONE_CHAIN)
     if divergences:
         reasons.append(f"{divergences} divergent transitions")
     if failures > LARGEST_FAILURE_RATE * evaluations:
@@ -191,7 +203,9 @@ def _not_converged(summary: pd.DataFrame) -> list[str]:
         worst = low["ESS"].fillna(-1).idxmin()
         reasons.append(_too_few(str(worst), low.loc[worst]))
     if summary["R-hat"].isna().any():
-        reasons.append("R-hat is not available: it needs two chains that move")
+        reasons.append(
+            "R-hat is not available: it needs draws that move, and eight of them if there is one chain"
+        )
     return reasons
 
 

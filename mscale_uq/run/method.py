@@ -12,7 +12,7 @@ from mscale_uq.case.form import nearest_word
 from mscale_uq.case.read import Case
 from mscale_uq.case.schema import MOST_SEED, MethodSpec
 from mscale_uq.errors import CaseError, explain, near_match
-from mscale_uq.infer.methods import choose
+from mscale_uq.infer.methods import check_tuning, choose
 from mscale_uq.infer.settings import Settings
 
 
@@ -22,7 +22,8 @@ def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
     Raises
     ------
     CaseError
-        If a setting is unknown or impossible, or the sampler needs a derivative the system does not have.
+        If a setting is unknown or impossible, or the sampler needs a derivative the system does not have, or
+        draws to tune in.
     """
     given = {name: value for name, value in changes.items() if value is not None}
     seed = given.pop("seed", case.seed)
@@ -43,6 +44,7 @@ def with_changes(case: Case, changes: Mapping[str, Any]) -> Case:
     if sampler == "mlda" and not method.levels:
         hint = "levels = [{ elements = 8 }] in the section [method]"
         raise CaseError(explain("sampler 'mlda' with one level only", "a case with coarse levels", hint))
+    check_tuning(sampler, method.tune)
     if sampler == "surrogate":
         check_stretches(case.system)
     levels = {} if sampler == "mlda" else {"levels": None, "subchain": None}
