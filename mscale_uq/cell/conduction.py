@@ -6,17 +6,19 @@ same image; its error is of order h^2 where k is smooth or layered along the gri
 lam = (4/pi) arctan(sqrt(k_min/k_max)), where four pixels of two phases meet in a point.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.cell.grid import ACCURACIES, NAME, checked_lengths, checked_shape, periodic_grid
+from mscale_uq.core.each import Rowwise
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import OutOfLimits, ParameterError, SolveFailed, explain
-from mscale_uq.solve.neighbours import start_of
+from mscale_uq.solve.neighbours import starts
 from mscale_uq.solve.proportional import solved
 
 INSULATOR = "for an insulating phase give a small value, such as 1e-9 of the largest"
@@ -57,7 +59,7 @@ def effective_conductivity(
 
 
 @final
-class PeriodicConduction(Stage):
+class PeriodicConduction(Rowwise):
     """Effective conductivity tensor of a periodic cell: k ``(n1, n2)`` to K ``(2, 2)``, in the same unit.
 
     Parameters
@@ -113,24 +115,75 @@ class PeriodicConduction(Stage):
         K, dK = self._solve(values)
         return {made: K}, MatrixLinearization({(made, source): dK}, {source: self.shape}, {made: (2, 2)})
 
-    def _solve(self, values: Values) -> tuple[Array, Array]:
+    def rows(self, over: Sequence[str], places: Array) -> Stage:
+        """Return the stage for many cells at once, whose iterations begin at their neighbours'."""
+        return _ConductionRows(self, places)
+
+    def checked(self, values: Values, shape: tuple[int, ...]) -> Array:
+        """Return the conductivities, if they have this shape, are finite and positive."""
         source = self.inputs[0]
         k = np.asarray(values[source], dtype=float)
-        if k.shape != self.shape:
-            raise ParameterError(
-                explain(f"{self.name}: {source!r} of shape {k.shape}", f"shape {self.shape}")
-            )
+        if k.shape != shape:
+            raise ParameterError(explain(f"{self.name}: {source!r} of shape {k.shape}", f"shape {shape}"))
         if not np.isfinite(k).all():
             raise SolveFailed(self.name, values, f"{source!r} is not finite everywhere")
         if not k.min() > 0:
             raise OutOfLimits(self.name, values, f"{source!r} is {k.min():g} somewhere, and must be positive")
+        return k
+
+    def _solve(self, values: Values) -> tuple[Array, Array]:
         problem = (NAME, self.shape, self.lengths, self.accuracy)
-        (K, dK), factor = solved(problem, k, self._tensor)
+        (K, dK), factor = solved(problem, self.checked(values, self.shape), self._tensor)
         return factor * K, dK
 
     def _tensor(self, k: Array) -> tuple[Array, Array]:
-        start = start_of(self.outputs[0])
-        return periodic_grid(self.shape, self.lengths).tensor(k, self.accuracy, start)
+        return periodic_grid(self.shape, self.lengths).tensor(k, self.accuracy)
+
+
+@final
+class _ConductionRows(Stage):
+    """Periodic conduction of a family of cells: k ``(rows, n1, n2)`` to K ``(rows, 2, 2)``."""
+
+    def __init__(self, cell: PeriodicConduction, places: Array) -> None:
+        self._cell, self._starts = cell, starts(places)
+        self.name, self.inputs, self.outputs = cell.name, cell.inputs, cell.outputs
+
+    def value(self, values: Values) -> Named:
+        """Return the tensors."""
+        return {self.outputs[0]: self._solve(values)[0]}
+
+    def linearize(self, values: Values) -> tuple[Named, Linearization]:
+        """Return the tensors and their derivatives, row by row."""
+        (source,), (made,) = self.inputs, self.outputs
+        K, dK = self._solve(values)
+        return {made: K}, _ConductionRowsLinearization(source, made, dK)
+
+    def _solve(self, values: Values) -> tuple[Array, Array]:
+        cell = self._cell
+        k = cell.checked(values, (len(self._starts), *cell.shape))
+        return periodic_grid(cell.shape, cell.lengths).tensors(k, cell.accuracy, self._starts)
+
+
+@final
+@dataclass(frozen=True)
+class _ConductionRowsLinearization(Linearization):
+    """dK/dk ``(rows, 2, 2, n1, n2)`` of every row."""
+
+    source: str
+    made: str
+    slopes: Array
+
+    def jvp(self, tangents: Values) -> Named:
+        """Multiply the rows by their matrices."""
+        rows = len(self.slopes)
+        change = np.reshape(tangents[self.source], (rows, -1, 1))
+        return {self.made: (self.slopes.reshape(rows, 4, -1) @ change).reshape(rows, 2, 2)}
+
+    def vjp(self, cotangents: Values) -> Named:
+        """Multiply the rows by the transposed matrices."""
+        rows = len(self.slopes)
+        back = np.reshape(cotangents[self.made], (rows, 1, 4)) @ self.slopes.reshape(rows, 4, -1)
+        return {self.source: back.reshape(rows, *self.slopes.shape[3:])}
 
 
 def _image(k: Any) -> np.ndarray:

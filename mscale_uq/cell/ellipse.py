@@ -8,11 +8,14 @@ centre y of every element
 with r_0 = sqrt(v / pi), and q the place relative to the middle of the cell, turned back by the angle.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
 from mscale_uq.cell.grid import checked_shape
+from mscale_uq.core.each import Rowwise
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import OutOfLimits, ParameterError, explain
@@ -21,7 +24,7 @@ from mscale_uq.solve.kernel import kernel
 
 
 @final
-class SmoothEllipse(Stage):
+class SmoothEllipse(Rowwise):
     """Conductivity ``(n1, n2)`` around a smooth ellipse in the middle of a cell of unit sides.
 
     Parameters
@@ -76,16 +79,82 @@ class SmoothEllipse(Stage):
         blocks = {(made, name): slope for name, slope in zip(self.inputs, slopes, strict=True)}
         return {made: k}, MatrixLinearization(blocks, dict.fromkeys(self.inputs, ()), {made: self.shape})
 
-    def _evaluate(self, values: Values) -> tuple[Array, Array]:
-        given = [float(values[name]) for name in self.inputs]
+    def rows(self, over: Sequence[str], places: Array) -> Stage:
+        """Return the stage for many ellipses at once."""
+        return _EllipseRows(self, tuple(over), len(places))
+
+    def checked(self, values: Values) -> Array:
+        """Return the five numbers, or rows of them, ``(5, ...)``, if an ellipse has them."""
         for name in (self.inputs[2], self.inputs[4]):
-            if not float(values[name]) > 0:
-                raise OutOfLimits(
-                    self.name, values, f"{name!r} is {float(values[name]):g}, and must be positive"
-                )
-        k, slopes = np.empty(self.shape), np.empty((5, *self.shape))
-        _ellipse(*given, self.interface, k, slopes)
+            least = float(np.min(values[name]))
+            if not least > 0:
+                raise OutOfLimits(self.name, values, f"{name!r} is {least:g}, and must be positive")
+        return np.array(np.broadcast_arrays(*[values[name] for name in self.inputs]), dtype=float)
+
+    def _evaluate(self, values: Values) -> tuple[Array, Array]:
+        k, slopes = np.empty((1, *self.shape)), np.empty((1, 5, *self.shape))
+        _ellipses(self.checked(values)[:, None], self.interface, k, slopes)
+        return k[0], slopes[0]
+
+
+@final
+class _EllipseRows(Stage):
+    """Smooth ellipses ``(rows, n1, n2)``: some of the five numbers have a row for each, some are shared."""
+
+    def __init__(self, ellipse: SmoothEllipse, over: tuple[str, ...], count: int) -> None:
+        self._ellipse, self.over, self._count = ellipse, over, count
+        self.name, self.inputs, self.outputs = ellipse.name, ellipse.inputs, ellipse.outputs
+
+    def value(self, values: Values) -> Named:
+        """Return the conductivities."""
+        return {self.outputs[0]: self._evaluate(values)[0]}
+
+    def linearize(self, values: Values) -> tuple[Named, Linearization]:
+        """Return the conductivities and their derivatives to the five numbers."""
+        k, slopes = self._evaluate(values)
+        return {self.outputs[0]: k}, _EllipseRowsLinearization(self, slopes)
+
+    def _evaluate(self, values: Values) -> tuple[Array, Array]:
+        shape = self._ellipse.shape
+        k, slopes = np.empty((self._count, *shape)), np.empty((self._count, 5, *shape))
+        _ellipses(self._ellipse.checked(values), self._ellipse.interface, k, slopes)
         return k, slopes
+
+
+@final
+@dataclass(frozen=True)
+class _EllipseRowsLinearization(Linearization):
+    """Slopes ``(rows, 5, n1, n2)`` to the five numbers."""
+
+    stage: _EllipseRows
+    slopes: Array
+
+    def jvp(self, tangents: Values) -> Named:
+        """Add up what the numbers move."""
+        change = np.zeros((len(self.slopes), 1, 5))
+        for column, name in enumerate(self.stage.inputs):
+            if name in tangents:
+                change[:, 0, column] = tangents[name]
+        rows, _, *shape = self.slopes.shape
+        return {self.stage.outputs[0]: (change @ self.slopes.reshape(rows, 5, -1)).reshape(rows, *shape)}
+
+    def vjp(self, cotangents: Values) -> Named:
+        """Weigh the slopes of every row; what the rows share gets their sum."""
+        rows = len(self.slopes)
+        weights = np.reshape(cotangents[self.stage.outputs[0]], (rows, -1, 1))
+        back = (self.slopes.reshape(rows, 5, -1) @ weights)[:, :, 0]
+        return {
+            name: back[:, column] if name in self.stage.over else np.asarray(back[:, column].sum())
+            for column, name in enumerate(self.stage.inputs)
+        }
+
+
+@kernel(**FAST)
+def _ellipses(numbers: Array, delta: float, k: Array, slopes: Array) -> None:
+    """Write k ``(rows, n1, n2)`` and its derivatives ``(rows, 5, n1, n2)`` for numbers ``(5, rows)``."""
+    for row in range(k.shape[0]):
+        one = numbers[:, row]
+        _ellipse(one[0], one[1], one[2], one[3], one[4], delta, k[row], slopes[row])
 
 
 @kernel(**FAST)

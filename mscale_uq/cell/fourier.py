@@ -19,7 +19,6 @@ from mscale_uq.solve.fourier_kernels import (
     twiddles,
 )
 from mscale_uq.solve.kernel import kernel
-from mscale_uq.solve.neighbours import Start
 
 MAX_CONTRAST = 1e3  # beyond, a factorisation is the safer and soon the faster way
 MAX_ITERATIONS = 300
@@ -43,18 +42,23 @@ class FourierCell:
         self._turns = (twiddles(shape[0]), twiddles(shape[1]))
         self._inverse = _inverse_symbol(shape, weights)
 
-    def tensor(self, k: Array, tolerance: float, start: Start | None = None) -> tuple[Array, Array] | None:
+    def tensor(self, k: Array, tolerance: float) -> tuple[Array, Array] | None:
         """Return K ``(2, 2)`` and dK/dk ``(2, 2, n1, n2)``; None if the iterations do not converge.
 
         `tolerance` is that of the preconditioned residual norm, relative to that of correctors that vanish,
         wherever the iterations begin; the error of K is of the order of its square.
         """
-        correctors, iterations = self.correctors(k, tolerance, start.guess() if start else None)
-        if iterations > MAX_ITERATIONS:
-            return None
-        if start:
-            start.keep(correctors)
-        return _average(k, correctors, self.weights)
+        correctors, iterations = self.correctors(k, tolerance)
+        return _average(k, correctors, self.weights) if iterations <= MAX_ITERATIONS else None
+
+    def tensors(self, k: Array, tolerance: float, starts: Array) -> tuple[Array, Array] | None:
+        """Return K ``(members, 2, 2)`` and dK/dk ``(members, 2, 2, n1, n2)`` of a family of cells.
+
+        None if the iterations do not converge for one of k ``(members, n1, n2)``. Each member begins where
+        `starts` says (`mscale_uq.solve.neighbours`).
+        """
+        correctors, iterations = self.family(k, tolerance, starts)
+        return _averages(k, correctors, self.weights) if iterations.max() <= MAX_ITERATIONS else None
 
     def correctors(self, k: Array, tolerance: float, begin: Array | None = None) -> tuple[Array, int]:
         """Return both correctors ``(2, n1, n2)``, and after how many iterations from `begin`.
@@ -63,6 +67,10 @@ class FourierCell:
         """
         begin = np.empty((0, *self.shape)) if begin is None else begin
         return _solve(k, begin, self.weights, self._inverse, self._turns, tolerance, MAX_ITERATIONS)
+
+    def family(self, k: Array, tolerance: float, starts: Array) -> tuple[Array, Array]:
+        """Return the correctors ``(members, 2, n1, n2)`` and iterations ``(members,)`` of a family."""
+        return _family(k, starts, self.weights, self._inverse, self._turns, tolerance, MAX_ITERATIONS)
 
 
 def suits(shape: tuple[int, int], k: Array) -> bool:
@@ -244,4 +252,39 @@ def _average(k: Array, correctors: Array, weights: tuple[float, float, float]) -
         dK[1, 0, i] = dK[0, 1, i]
     K[0, 0], K[1, 1], K[0, 1] = dot(k, dK[0, 0]), dot(k, dK[1, 1]), dot(k, dK[0, 1])
     K[1, 0] = K[0, 1]
+    return K, dK
+
+
+@kernel(**FAST)
+def _family(
+    k: Array,
+    starts: Array,
+    weights: tuple[float, float, float],
+    inverse: Array,
+    turns: tuple[Array, Array],
+    tolerance: float,
+    max_iterations: int,
+) -> tuple[Array, Array]:
+    """Return the correctors of every k ``(members, n1, n2)``, and after how many iterations each."""
+    members, n1, n2 = k.shape
+    found, iterations = np.empty((members, 2, n1, n2)), np.empty(members)
+    begin, nothing = np.empty((2, n1, n2)), np.empty((0, n1, n2))
+    for member in range(members):
+        begin[:] = 0.0
+        for before in range(member):
+            if starts[member, before] != 0.0:
+                begin += starts[member, before] * found[before]
+        found[member], iterations[member] = _solve(
+            k[member], begin if member else nothing, weights, inverse, turns, tolerance, max_iterations
+        )
+    return found, iterations
+
+
+@kernel(**FAST)
+def _averages(k: Array, correctors: Array, weights: tuple[float, float, float]) -> tuple[Array, Array]:
+    """Return what `_average` does, for every k ``(members, n1, n2)``."""
+    members, n1, n2 = k.shape
+    K, dK = np.empty((members, 2, 2)), np.empty((members, 2, 2, n1, n2))
+    for member in range(members):
+        K[member], dK[member] = _average(k[member], correctors[member], weights)
     return K, dK

@@ -3,8 +3,8 @@
 Where one number of the micro state varies from point to point, the effective tensor is a smooth function of
 that number. A handful of cell problems at Chebyshev points of its interval replace one at every point; the
 rest is a polynomial. Its derivatives are those of the polynomial and of the cell problems, exact for what is
-computed, at a cost that does not depend on the number of points. Iterations for one of these cells begin at
-what those before it came to, in the same evaluation.
+computed, at a cost that does not depend on the number of points. The cells run as rows of one stage
+(`mscale_uq.core.each`), so that iterations for one may begin at what those before it came to.
 
 Source: L. N. Trefethen, Approximation Theory and Approximation Practice, SIAM (2013),
 doi:10.1137/1.9781611975949.
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from mscale_uq.core.chain import Chain, ChainLinearization
+from mscale_uq.core.each import each
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import NoGradient, OutOfLimits, ParameterError, SolveFailed, explain
-from mscale_uq.solve.neighbours import Family
 
 # Where the polynomial is held against cell problems of its own, as shares of the interval: two places that
 # are Chebyshev points of no number of nodes.
@@ -82,33 +82,31 @@ class GradedCell(Stage):
         self.inputs = tuple(given)
         self.outputs = (made, f"{made}_error")
         self.name = f"graded {made}"
-        self._cell = Chain(cell, self.inputs, self.inputs)
         angles = np.pi * (np.arange(nodes) + 0.5) / nodes
-        self._nodes = np.cos(angles)
-        # From the values at the nodes to the coefficients of the polynomial.
+        self._solved = np.concatenate([np.cos(angles), 2.0 * np.array(CHECKED) - 1.0])
+        self._nodes = nodes
+        self._cell = Chain(_of_rows(cell, varying, self._solved), self.inputs, self.inputs)
+        # From the values at the nodes to the coefficients of the polynomial, and of its derivative.
         self._to_coefficients = 2.0 / nodes * np.cos(np.outer(np.arange(nodes), angles))
         self._to_coefficients[0] /= 2.0
+        self._to_slopes = chebyshev.chebder(self._to_coefficients)
+        self._to_checks = chebyshev.chebvander(self._solved[nodes:], nodes - 1) @ self._to_coefficients
 
     def value(self, values: Values) -> Named:
         """Return the quantity at every state, and the error of the polynomial."""
-        family = Family()
-        at_nodes = [self._exact(values, x, family) for x in self._nodes]
-        return self._outputs(values, at_nodes, family)
+        basis, _ = self._basis(values)
+        return self._outputs(values, basis, self._cell.value(self._rows(values))[self.quantity])
 
     def linearize(self, values: Values) -> tuple[Named, Linearization]:
         """Return the same with its derivative: one linearised cell a node."""
-        family, both = Family(), []
-        for x in self._nodes:
-            with family.member(x):
-                both.append(self._cell.linearize(self._at(values, x)))
-        at_nodes = [known[self.quantity] for known, _ in both]
-        made, coefficients = self._outputs(values, at_nodes, family), self._coefficients(at_nodes)
-        x = self._places(values).ravel()
-        slope = chebyshev.chebvander(x, len(self._nodes) - 2) @ chebyshev.chebder(coefficients).astype(float)
-        basis = chebyshev.chebvander(x, len(self._nodes) - 1) @ self._to_coefficients
-        chains = tuple(chain for _, chain in both)
-        return made, _GradedLinearization(self, chains, basis, slope * self._stretch, np.shape(at_nodes[0]),
-                                          np.shape(values[self.varying]))  # fmt: skip
+        basis, slopes = self._basis(values)
+        known, cells = self._cell.linearize(self._rows(values))
+        solved = known[self.quantity]
+        slope = slopes @ (self._to_slopes @ self._at_nodes(solved)) * self._stretch
+        made = self._outputs(values, basis, solved)
+        return made, _GradedLinearization(
+            self, cells, basis, slope, solved.shape, np.shape(values[self.varying])
+        )
 
     @property
     def _stretch(self) -> float:
@@ -123,36 +121,40 @@ class GradedCell(Stage):
             raise OutOfLimits(self.name, {}, reason)
         return (states - low) * self._stretch - 1.0
 
-    def _at(self, values: Values, x: float) -> Named:
-        state = self.interval[0] + (x + 1.0) / self._stretch
-        return {**{name: values[name] for name in self.inputs}, self.varying: np.asarray(state)}
+    def _rows(self, values: Values) -> Named:
+        """Return what the cells read: the numbers, and a row of states that they are solved at."""
+        states = self.interval[0] + (self._solved + 1.0) / self._stretch
+        return {**{name: values[name] for name in self.inputs}, self.varying: states}
 
-    def _exact(self, values: Values, x: float, family: Family) -> Array:
-        """Return the quantity of a cell problem at a place on (-1, 1)."""
-        with family.member(x):
-            return self._cell.value(self._at(values, x))[self.quantity]
+    def _basis(self, values: Values) -> tuple[Array, Array]:
+        """Return the polynomials at every state: of the values at the nodes, and of the coefficients."""
+        powers = chebyshev.chebvander(self._places(values).ravel(), self._nodes - 1).astype(float, copy=False)
+        return powers @ self._to_coefficients, powers[:, : len(self._to_slopes)]
 
-    def _coefficients(self, at_nodes: Sequence[Array]) -> Array:
-        return self._to_coefficients @ _rows(at_nodes)
+    def _at_nodes(self, solved: Array) -> Array:
+        return solved[: self._nodes].reshape(self._nodes, -1)
 
-    def _outputs(self, values: Values, at_nodes: Sequence[Array], family: Family) -> Named:
-        x, coefficients = self._places(values), self._coefficients(at_nodes)
-        field = chebyshev.chebvander(x, len(self._nodes) - 1) @ coefficients
-        error = self._checked(values, coefficients, family)
-        made, check = self.outputs
-        return {made: field.reshape(*x.shape, *np.shape(at_nodes[0])), check: np.asarray(error)}
-
-    def _checked(self, values: Values, coefficients: Array, family: Family) -> float:
-        """Return the polynomial's error at the states of the check, if it passes."""
-        error = 0.0
-        for place in (2.0 * share - 1.0 for share in CHECKED):
-            exact = self._exact(values, place, family)
-            guess = chebyshev.chebvander(place, len(self._nodes) - 1) @ coefficients
-            error = max(error, float(np.abs(guess - exact.ravel()).max() / np.abs(exact).max()))
+    def _outputs(self, values: Values, basis: Array, solved: Array) -> Named:
+        """Return the quantity everywhere, and its error, from those solved, if the error passes."""
+        at_nodes, exact = self._at_nodes(solved), solved[self._nodes :].reshape(len(CHECKED), -1)
+        off = np.abs(self._to_checks @ at_nodes - exact).max(axis=1)
+        error = float((off / np.abs(exact).max(axis=1)).max())
         if not error <= self.tolerance:
             reason = f"the polynomial is off by {error:.2g} of {self.quantity!r}, allowed {self.tolerance:g}"
             raise SolveFailed(self.name, {}, reason)
-        return error
+        made, check = self.outputs
+        field = (basis @ at_nodes).reshape(*np.shape(values[self.varying]), *solved.shape[1:])
+        return {made: field, check: np.asarray(error)}
+
+
+def _of_rows(cell: Sequence[Stage], varying: str, places: Array) -> list[Stage]:
+    """Return the cell's stages for a row of states: those that the varying number reaches."""
+    moved, stages = {varying}, list[Stage]()
+    for stage in cell:
+        over = [name for name in stage.inputs if name in moved]
+        stages.append(each(stage, over, places) if over else stage)
+        moved |= set(stage.outputs) if over else set()
+    return stages
 
 
 @final
@@ -161,10 +163,10 @@ class _GradedLinearization(Linearization):
     """Sensitivities meet the polynomial's basis first, then the few cells: `basis` ``(points, nodes)``."""
 
     stage: GradedCell
-    cells: tuple[ChainLinearization, ...]
+    cells: ChainLinearization
     basis: Array
     slope: Array
-    shape: tuple[int, ...]
+    solved: tuple[int, ...]
     points: tuple[int, ...]
 
     def jvp(self, tangents: Values) -> Named:
@@ -173,12 +175,11 @@ class _GradedLinearization(Linearization):
         moved = {name: change for name, change in tangents.items() if name != stage.varying}
         total = np.zeros_like(self.slope)
         if moved:
-            still = np.zeros(self.shape)
-            changes = [cell.jvp(moved).get(stage.quantity, still) for cell in self.cells]
-            total += self.basis @ _rows(changes)
+            changes = self.cells.jvp(moved).get(stage.quantity, np.zeros(self.solved))
+            total += self.basis @ stage._at_nodes(changes)
         if stage.varying in tangents:
             total += np.ravel(tangents[stage.varying])[:, None] * self.slope
-        return {stage.outputs[0]: total.reshape(*self.points, *self.shape)}
+        return {stage.outputs[0]: total.reshape(*self.points, *self.solved[1:])}
 
     def vjp(self, cotangents: Values) -> Named:
         """Carry sensitivities to the quantity back.
@@ -192,13 +193,8 @@ class _GradedLinearization(Linearization):
         if np.any(cotangents.get(stage.outputs[1], 0.0)):
             raise NoGradient(f"{stage.outputs[1]!r} is an estimate without a derivative")
         weights = cotangents[stage.outputs[0]].reshape(len(self.slope), -1)
-        total = {name: np.asarray(0.0) for name in stage.inputs}
-        for cell, weight in zip(self.cells, self.basis.T @ weights, strict=True):
-            for name, part in cell.vjp({stage.quantity: weight.reshape(self.shape)}).items():
-                total[name] = total[name] + part
+        of_cells = np.zeros(self.solved)
+        of_cells[: self.basis.shape[1]] = (self.basis.T @ weights).reshape(-1, *self.solved[1:])
+        total = self.cells.vjp({stage.quantity: of_cells})
         total[stage.varying] = (weights * self.slope).sum(axis=1).reshape(self.points)
         return total
-
-
-def _rows(arrays: Sequence[Array]) -> Array:
-    return np.array([np.ravel(array) for array in arrays])

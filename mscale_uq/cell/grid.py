@@ -23,7 +23,6 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.errors import ParameterError, SolveFailed, explain
 from mscale_uq.solve.banded import BandedPattern
 from mscale_uq.solve.linear import SparsePattern
-from mscale_uq.solve.neighbours import Start
 
 # Up to this many elements along the short side the banded factorisation is the faster one (measured).
 BANDED_UP_TO = 128
@@ -83,12 +82,10 @@ class PeriodicGrid:
             self._stiffness = _stiffness_map(self._pattern, self._corners, self._modes.T @ self._modes)
             self._load = _load_map(self._corners, -self._modes[:2])
 
-    def tensor(
-        self, k: Array, accuracy: str = "reference", start: Start | None = None
-    ) -> tuple[Array, Array]:
+    def tensor(self, k: Array, accuracy: str = "reference") -> tuple[Array, Array]:
         """Return K ``(2, 2)`` and dK/dk ``(2, 2, n1, n2)`` for positive k ``(n1, n2)``.
 
-        The way is chosen by shape, contrast and accuracy (one of `ACCURACIES`); iterations begin at `start`.
+        The way is chosen by shape, contrast and accuracy (one of `ACCURACIES`).
 
         Raises
         ------
@@ -99,10 +96,25 @@ class PeriodicGrid:
             reason = f"k spans {np.log10(k.max() / k.min()):.1f} orders of magnitude; the solver bears twelve"
             raise SolveFailed(NAME, {"least k": k.min(), "largest k": k.max()}, reason)
         if min(self.shape) >= FOURIER_FROM[accuracy] and suits(self.shape, k):
-            found = self._fourier.tensor(k, ACCURACIES[accuracy], start)
+            found = self._fourier.tensor(k, ACCURACIES[accuracy])
             if found is not None:
                 return found
         return self.factorized_tensor(k)
+
+    def tensors(self, k: Array, accuracy: str, starts: Array) -> tuple[Array, Array]:
+        """Return `tensor` of every k ``(members, n1, n2)``, stacked; iterations begin where `starts` says.
+
+        Raises
+        ------
+        SolveFailed
+            As `tensor`.
+        """
+        if min(self.shape) >= FOURIER_FROM[accuracy] and suits(self.shape, k):
+            found = self._fourier.tensors(k, ACCURACIES[accuracy], starts)
+            if found is not None:
+                return found
+        K, dK = zip(*[self.tensor(one, accuracy) for one in k], strict=True)
+        return np.array(K), np.array(dK)
 
     def factorized_tensor(self, k: Array) -> tuple[Array, Array]:
         """Return what `tensor` returns, always by a factorisation."""

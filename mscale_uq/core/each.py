@@ -1,10 +1,15 @@
-"""`Each`: a stage for one reading, run for every reading of a table."""
+"""`Each`: a stage for one reading, run for every reading of a table.
 
+`Rowwise` stages know a shorter way to do so, and `each` takes it where there is one.
+"""
+
+from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import final
 
 import numpy as np
 
+from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import WiringError, explain
 
@@ -96,3 +101,20 @@ class EachLinearization(Linearization):
                 else:
                     total[name] = total[name] + weight
         return total
+
+
+class Rowwise(Stage):
+    """A stage that can be run for many rows at once."""
+
+    @abstractmethod
+    def rows(self, over: Sequence[str], places: Array) -> Stage:
+        """Return what `Each` of it over the same names is, up to what iterations leave.
+
+        The rows are states of one family: they differ by one number, whose values are `places`
+        ``(rows,)``, so that a row may begin at what those before it came to.
+        """
+
+
+def each(stage: Stage, over: Sequence[str], places: Array) -> Stage:
+    """Return a stage that is run for every row of what it reads `over`; rows as in `Rowwise.rows`."""
+    return stage.rows(over, places) if isinstance(stage, Rowwise) else Each(stage, over)

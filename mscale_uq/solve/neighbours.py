@@ -1,15 +1,8 @@
-"""Problems that differ by one number: iterations for one begin at what its neighbours came to.
+"""Problems that differ by one number: iterations for one begin at what those before it came to.
 
-Who solves such a family in one evaluation runs each problem inside `Family.member`; a stage asks `start_of`
-and need not know. A family lives as long as the evaluation, so that an answer does not depend on what was
-asked before.
+The numbers are known beforehand, and so is how much every solution counts for the start of every other. An
+answer does not depend on what was asked before: a family is solved whole, from nothing.
 """
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import final
 
 import numpy as np
 
@@ -18,53 +11,17 @@ from mscale_uq.core.parameter import Array
 NEAREST = 5  # neighbours that a start is interpolated from; of more, little is gained (measured)
 
 
-@final
-@dataclass
-class Family:
-    """The solutions of one evaluation: name -> places and solutions."""
+def starts(places: Array) -> Array:
+    """Return ``(members, members)`` weights: a row times the solutions is where its member begins.
 
-    solved: dict[str, list[tuple[float, Array]]] = field(default_factory=dict)
-
-    @contextmanager
-    def member(self, place: float) -> Iterator[None]:
-        """Solve inside what stands at a place of the family."""
-        token = _MEMBER.set((self, place))
-        try:
-            yield
-        finally:
-            _MEMBER.reset(token)
-
-
-_MEMBER: ContextVar[tuple[Family, float] | None] = ContextVar("member", default=None)
-
-
-@final
-@dataclass(frozen=True)
-class Start:
-    """Where a solver may begin, and where it leaves what it came to."""
-
-    name: str
-    family: Family
-    place: float
-
-    def guess(self) -> Array | None:
-        """Return the polynomial through the nearest solutions, at this place; None where there are none."""
-        known = self.family.solved.get(self.name, [])
-        near = sorted(known, key=lambda one: abs(one[0] - self.place))[:NEAREST]
-        if not near:
-            return None
-        weights = _lagrange(np.array([place for place, _ in near]), self.place)
-        return np.tensordot(weights, np.array([solution for _, solution in near]), axes=1)
-
-    def keep(self, solution: Array) -> None:
-        """Let other members begin near this one."""
-        self.family.solved.setdefault(self.name, []).append((self.place, solution))
-
-
-def start_of(name: str) -> Start | None:
-    """Return the start of what a stage calls `name`; None outside of a family."""
-    member = _MEMBER.get()
-    return None if member is None else Start(name, *member)
+    That is the polynomial through the nearest of the members before it, at its place; the first member, which
+    has none, begins at nothing. `places` ``(members,)`` differ from each other.
+    """
+    weights = np.zeros((places.size, places.size))
+    for member, place in enumerate(places):
+        near = np.argsort(np.abs(places[:member] - place), kind="stable")[:NEAREST]
+        weights[member, near] = _lagrange(places[near], place)
+    return weights
 
 
 def _lagrange(places: Array, at: float) -> Array:
@@ -72,4 +29,4 @@ def _lagrange(places: Array, at: float) -> Array:
     apart = places[:, None] - places + np.eye(places.size)
     shares = (at - places + np.zeros_like(apart)) / apart
     np.fill_diagonal(shares, 1.0)
-    return shares.prod(axis=1)
+    return np.asarray(shares.prod(axis=1))

@@ -5,13 +5,14 @@ import pytest
 
 from mscale_uq.cell.conduction import PeriodicConduction
 from mscale_uq.cell.ellipse import SmoothEllipse
-from mscale_uq.cell.fourier import FourierCell
 from mscale_uq.cell.graded import GradedCell
-from mscale_uq.cell.grid import FOURIER_FROM, periodic_grid
+from mscale_uq.cell.grid import ACCURACIES, FOURIER_FROM, periodic_grid
+from mscale_uq.core.each import Each, each
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.errors import NoGradient, OutOfLimits, ParameterError, SolveFailed
+from mscale_uq.solve.neighbours import starts
 
 READ = ("k_i", "k_m", "v", "alpha", "rho")
 STATE = {"k_i": 10.0, "k_m": 1.2, "alpha": 0.6, "rho": 1.5}
@@ -75,40 +76,44 @@ def test_what_it_cannot_vouch_for_fails():
         graded(1)
 
 
-def solves(monkeypatch, make):
-    """Return what `make` returns, and conductivities, correctors and iterations of every cell it solves."""
-    found, plain = [], FourierCell.correctors
-
-    def seen(self, k, tolerance, begin=None):
-        found.append((self, k, tolerance, *plain(self, k, tolerance, begin)))
-        return found[-1][3:]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(FourierCell, "correctors", seen)
-        return make(), found
-
-
 @pytest.mark.parametrize(
     ("accuracy", "saved", "value", "slope"), [("sampling", 0.3, 2e-7, 1e-3), ("reference", 0.1, 1e-11, 1e-8)]
 )
-def test_cells_begin_at_their_neighbours_and_are_as_exact_as_from_nothing(
-    accuracy, saved, value, slope, monkeypatch
-):
+def test_cells_begin_at_their_neighbours_and_are_as_exact_as_from_nothing(accuracy, saved, value, slope):
     """Held to a factorisation within the bounds that a cell from nothing is held to."""
-    size = FOURIER_FROM[accuracy]
-    stage = GradedCell(cell(size, accuracy), READ, "v", (0.08, 0.38), "K_cell", "K")
-    _, found = solves(monkeypatch, lambda: stage.linearize({**STATE, "v": states(2)}))
-    cold = [fourier.correctors(k, tolerance)[1] for fourier, k, tolerance, *_ in found]
-    warm = [iterations for *_, iterations in found]
-    assert len(found) == 11
+    size, places = FOURIER_FROM[accuracy], np.cos(np.pi * (np.arange(9) + 0.5) / 9)
+    grid, tolerance = periodic_grid((size, size), (1.0, 1.0)), ACCURACIES[accuracy]
+    ellipse = SmoothEllipse((size, size))
+    k = np.array([ellipse.value({**STATE, "v": 0.23 + 0.15 * x})["k"] for x in places])
+    warm = grid._fourier.family(k, tolerance, starts(places))[1]
+    cold = [grid._fourier.correctors(one, tolerance)[1] for one in k]
     assert warm[0] == cold[0]
-    assert sum(warm) < (1 - saved) * sum(cold)
-    grid = periodic_grid((size, size), (1.0, 1.0))
-    for fourier, k, tolerance, chi, _ in found[1::4]:
-        start = type("Given", (), {"guess": lambda self, chi=chi: chi, "keep": lambda self, chi: None})()
-        (K, dK), (exact, direct) = fourier.tensor(k, tolerance, start), grid.factorized_tensor(k)
-        assert np.abs(K - exact).max() < value * exact.max()
-        assert np.abs(dK - direct).max() < slope * np.abs(direct).max()
+    assert warm.sum() < (1 - saved) * sum(cold)
+    K, dK = grid.tensors(k, accuracy, starts(places))
+    for member in (1, 5, 8):
+        exact, direct = grid.factorized_tensor(k[member])
+        assert np.abs(K[member] - exact).max() < value * exact.max()
+        assert np.abs(dK[member] - direct).max() < slope * np.abs(direct).max()
+
+
+@pytest.mark.parametrize("size", [FOURIER_FROM["sampling"], 6])  # iterated, factorised
+def test_rows_of_cells_are_the_cells_one_by_one(size):
+    """Values, tangents and adjoints, to what sampling accuracy leaves; what rows share gets the sum."""
+    rng, v = np.random.default_rng(3), np.array([0.1, 0.3, 0.2])
+    values = {**STATE, "v": v}
+    for stage, over in zip(cell(size, "sampling"), (["v"], ["k"]), strict=True):
+        rows, one_by_one = each(stage, over, v), Each(stage, over)
+        given = {name: values[name] for name in stage.inputs}
+        (made, linear), (known, plain) = rows.linearize(given), one_by_one.linearize(given)
+        weights = {name: rng.standard_normal(array.shape) for name, array in known.items()}
+        moved = {name: rng.standard_normal(np.shape(array)) for name, array in given.items()}
+        values.update(known)
+        pairs = [(made, known), (rows.value(given), known), (linear.jvp(moved), plain.jvp(moved))]
+        for ours, theirs in [*pairs, (linear.vjp(weights), plain.vjp(weights))]:
+            assert set(ours) == set(theirs)
+            for name, array in theirs.items():
+                assert np.shape(ours[name]) == np.shape(array)
+                assert np.abs(ours[name] - array).max() < 1e-3 * np.abs(array).max()
 
 
 def test_an_answer_does_not_depend_on_what_was_asked_before():
