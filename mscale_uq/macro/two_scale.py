@@ -21,15 +21,15 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, PointwiseStage, Stage, Values
 from mscale_uq.errors import ForwardFailure, SolveFailed, WiringError, explain
 from mscale_uq.macro.boundary import Source
+from mscale_uq.macro.extended import ExtendedMatrix, Factor
 from mscale_uq.macro.held import Conditions, Held
 from mscale_uq.macro.kinematics import PointOperator
-from mscale_uq.solve.linear import Factorization, factorize
 
 TOLERANCE = 1e-9  # of the last Newton step, relative; the error after it is its square
 MAX_ITERATIONS = 30
 SMALLEST_SHARE = 1e-3  # of the loads, in one step
 ROUND_OFF = 1e-12
-Kept = tuple[Array, csc_matrix, Factorization]
+Kept = tuple[Array, csc_matrix, Factor]
 
 
 @final
@@ -53,7 +53,7 @@ class Equilibrium:
     residuals: tuple[float, ...]
     flux: Array
     matrix: csc_matrix
-    factor: Factorization
+    factor: Factor
 
 
 @final
@@ -107,6 +107,7 @@ class TwoScale(Stage):
         self.law, self.drives, self.fluxes, self.fields, self.name = law, drives, fluxes, fields, name
         self.points = PointOperator(basis, table)
         self.held = Held(basis, fields, boundaries, sources or {})
+        self._system = ExtendedMatrix(self.points.pattern, self.held.free, name)
         self.reactions = {key: self.held.nodes(*place) for key, place in (reactions or {}).items()}
         own = [other for other in law.inputs if other not in drives]
         self.inputs = tuple(dict.fromkeys([*own, *self.held.slots.names]))
@@ -210,9 +211,18 @@ class TwoScale(Stage):
         """Return local tangent, stiffness and factor; the kept ones if a linear law has not changed them."""
         if kept is not None and np.abs(local - kept[0]).max() <= ROUND_OFF * np.abs(local).max():
             return kept
-        matrix, free = self.points.pattern.matrix(self.points.stiffness(local)), self.held.free
+        data = self.points.stiffness(local)
         symmetric = np.abs(local - np.swapaxes(local, 1, 2)).max() <= ROUND_OFF * np.abs(local).max()
-        return local, matrix, factorize(matrix[free][:, free].tocsc(), bool(symmetric), self.name)
+        return local, self._system.matrix(data), self._factor(data, bool(symmetric))
+
+    def _factor(self, data: Array, symmetric: bool) -> Factor:
+        """Return the factorised free block, which is definite but where the law softens."""
+        try:
+            return self._system.factorize(data, symmetric, definite=symmetric)
+        except SolveFailed:
+            if not symmetric:
+                raise
+        return self._system.factorize(data, symmetric, definite=False)
 
 
 @final

@@ -106,6 +106,20 @@ def test_cells_at_every_point_bend_as_one_cell_does_where_all_is_linear():
         assert at_points[name] == pytest.approx(expected[name], abs=1e-12 * scale)
 
 
+def proportional(strain, k):
+    """Return the stress of a spring."""
+    return k * strain
+
+
+@pytest.mark.parametrize("k", [2.0, -2.0], ids=["definite", "a law that pushes back"])
+def test_a_balance_is_found_also_where_its_stiffness_is_not_positive(k):
+    basis = Basis(interval_mesh(np.linspace(0, 1, 5)), ElementLineP1())
+    ends = {"left": {"u": Dirichlet(0.0)}, "right": {"u": Neumann("pull")}}
+    law = PointwiseFormula(proportional, "stress")
+    bar = TwoScale(basis, gradient(1), law, ("strain",), ("stress",), ("u",), ends)
+    assert bar.value({"pull": 0.4, "k": k})["u"] == pytest.approx(0.4 / k * basis.doflocs[0], abs=1e-14)
+
+
 class Secant(PointwiseStage):
     """A law that hands back its secant in place of its tangent."""
 
