@@ -83,7 +83,7 @@ def plan_assimilation(
         check_name(spec.filter)
     plan: Any = None
     plain: Any = None
-    made: list[Assimilating] = []
+    found: Assimilating | None = None
     with mistakes.at("assimilate.experiment"):
         plan = _experiment(spec, plans)
         plain = state_space(system, plan)
@@ -96,21 +96,35 @@ def plan_assimilation(
     with mistakes.at("assimilate"):
         plain = begun(plan, plain, theta, known)
         space = _augmented(spec, plain, learned, known)
-        stream = stream_of(system, plan, plain)
-        stream = stream.screened(_screen(spec, stream))
-        _check_start(plain, stream)
-        _check_apart(plain, stream)
-        filter = build_filter(spec, space)
-        with suppress(ForwardFailure):  # at these numbers: the run will say so
-            check_model(filter, space, theta, stream.observations)
-        settings = spec.model_dump(exclude_none=True, exclude_defaults=True)
-        lag = spec.lag if spec.filter != "ienks" else None
-        made.append(
-            Assimilating(
-                plan.name, plan.data, filter, space, theta, stream, learned, spec.smooth, lag, settings
-            )
-        )
-    return made[0] if made else None
+        found = _taking_in(spec, plan, space, theta, _readings(spec, system, plan, plain), learned)
+    return found  # noqa: RET504  # None where the block ended early
+
+
+def _readings(spec: AssimilateSpec, system: System, plan: Plan, space: StateSpace) -> Stream:
+    """Return the readings of an experiment, marked where they must not be used, and checked."""
+    stream = stream_of(system, plan, space)
+    stream = stream.screened(_screen(spec, stream))
+    _check_start(space, stream)
+    _check_apart(space, stream)
+    return stream
+
+
+def _taking_in(
+    spec: AssimilateSpec,
+    plan: Plan,
+    space: StateSpace,
+    theta: Mapping[str, Array],
+    stream: Stream,
+    learned: Mapping[str, Parameter],
+) -> Assimilating:
+    """Return the assimilation of these readings, its filter checked against the model."""
+    filter = build_filter(spec, space)
+    with suppress(ForwardFailure):  # at these numbers: the run will say so
+        check_model(filter, space, theta, stream.observations)
+    settings = spec.model_dump(exclude_none=True, exclude_defaults=True)
+    lag = spec.lag if spec.filter != "ienks" else None
+    smooth = spec.smooth
+    return Assimilating(plan.name, plan.data, filter, space, theta, stream, learned, smooth, lag, settings)
 
 
 def _experiment(spec: AssimilateSpec, plans: Sequence[Plan]) -> Plan:

@@ -18,17 +18,9 @@ from mscale_uq.case.channels import Channels
 from mscale_uq.case.data import DataFile, find_data
 from mscale_uq.case.discrepancy import Discrepancy
 from mscale_uq.case.holdout import Mask, held_out, without
-from mscale_uq.case.laws import (
-    add_level,
-    followed,
-    law_key,
-    law_of,
-    noise_channels,
-    noise_levels,
-    noise_operators,
-)
-from mscale_uq.case.light import above_background
+from mscale_uq.case.laws import law_of
 from mscale_uq.case.measured import measured
+from mscale_uq.case.operators import Measured, add_backgrounds, add_discrepancies, read_under
 from mscale_uq.case.pooled import Pooled, of_parts, pooled
 from mscale_uq.case.schema import CaseSpec, ExperimentSpec, LawSpec
 from mscale_uq.core.forward import ForwardModel
@@ -154,36 +146,22 @@ def _plan(
     model = _model(system, with_images(options, images), data, here if read else "", mistakes)
     if model is None:
         return None
-    operators = {**noise_operators(laws, one, data, system, mistakes), **pools.operators}
-    channels = noise_channels(laws, one, data, system, mistakes) if read else {}
-    targets = {parameter.name: parameter for parameter in model.parameters}
-    for quantity, operator in operators.items():
-        with mistakes.at(law_key(quantity, one)):
-            if read:
-                operators[quantity] = followed(operator, data, system.output(quantity), system)
-            for level in noise_levels(operator.law, system.output(quantity), model, channels):
-                add_level(targets, level)
-    for quantity in discrepancies.keys() & operators.keys():
-        with mistakes.at(f"discrepancy.{quantity}"):
-            if read:
-                operators[quantity] = discrepancies[quantity].added(operators[quantity], data)
-            for level in discrepancies[quantity].levels(system.output(quantity), system, model):
-                add_level(targets, level)
-    levels = frozenset(targets) - set(model.names)
+    of = Measured(one, system, data, model, read is not None)
+    read_by = read_under(of, laws, pools.operators, mistakes)
+    add_discrepancies(of, read_by, discrepancies, mistakes)
+    targets = read_by.targets
     held: dict[str, Mask] = {}
     with mistakes.at(f"{here}.hold_out"):
         held = held_out(one.hold_out, data) if read else {}
     reader = one.reader.model_dump(exclude_unset=True) if one.reader else {}
     bindings = bindings_of(spec, one, targets, mistakes)
-    for quantity in laws.keys() & operators.keys():
-        with mistakes.at(law_key(quantity, one)):
-            of, output = operators[quantity], system.output(quantity)
-            operators[quantity] = above_background(of, laws[quantity], output, targets, bindings)
-    has_laws = all(law_of(name, laws, data.outputs) for name in operators)
+    add_backgrounds(of, read_by, laws, bindings, mistakes)
+    has_laws = all(law_of(name, laws, data.outputs) for name in read_by.operators)
     complete = has_laws and links_are_known(one, targets)
     return Plan(
-        one.name, options, files, data, model, operators, targets, levels, bindings, reader, said,
-        images, held, channels, sure=read is not None and has_laws, complete=complete,
+        one.name, options, files, data, model, read_by.operators, targets,
+        frozenset(targets) - set(model.names), bindings, reader, said, images, held, read_by.channels,
+        sure=of.real and has_laws, complete=complete,
         awaited=waits and replace(waits, pools=pools.laws), pooled=pools.laws,
     )  # fmt: skip
 

@@ -6,36 +6,28 @@ Every mistake in the file is reported at once, with its key, what is allowed, an
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
-
 from mscale_uq.case.assimilate import Assimilating
 from mscale_uq.case.better import Approximating, Scale, plan_approximation, plan_levels, plan_scale
-from mscale_uq.case.binding import Link
-from mscale_uq.case.data import DataFile
 from mscale_uq.case.discrepancy import Discrepancy, plan_discrepancies
 from mscale_uq.case.expect import Expected, expected_numbers
 from mscale_uq.case.form import check_form
-from mscale_uq.case.holdout import section
 from mscale_uq.case.in_time import plan_in_time
-from mscale_uq.case.laws import LAWS, plain_law
 from mscale_uq.case.live import Live
 from mscale_uq.case.model import Plan, plan_experiments
-from mscale_uq.case.pooled import of_parts
 from mscale_uq.case.priors import Unknown, bindings, unknowns
 from mscale_uq.case.schema import CaseSpec, MethodSpec
 from mscale_uq.case.system import system_of
+from mscale_uq.case.written import experiment_section, filled, prior_section
 from mscale_uq.catalog import sources
-from mscale_uq.core.law import Law
 from mscale_uq.core.system import Smoothness, System
 from mscale_uq.errors import InputError, explain, near_match
 from mscale_uq.io.mistakes import Mistakes
 from mscale_uq.io.toml import read_toml, write_toml
-from mscale_uq.observe.correlated import GaussianCorrelated
-from mscale_uq.stats.experiment import Experiment, Fixed
+from mscale_uq.stats.experiment import Experiment
 from mscale_uq.stats.posterior import Posterior
 
 
@@ -109,13 +101,13 @@ class Case:
             "name": self.name,
             "question": self.question,
             "seed": self.seed,
-            "experiment": [self._experiment(plan, data_folder) for plan in self.plans],
+            "experiment": [experiment_section(plan, data_folder) for plan in self.plans],
             **self._model_error(),
-            "prior": {name: _prior(unknown) for name, unknown in self.unknowns.items()},
+            "prior": {name: prior_section(unknown) for name, unknown in self.unknowns.items()},
             "method": self.method.model_dump(),
             **({"assimilate": dict(self.assimilating.settings)} if self.assimilating else {}),
             **({"stream": self.live.section()} if self.live else {}),
-            "expect": {name: _filled(expected) for name, expected in self.expect.items()},
+            "expect": {name: filled(expected) for name, expected in self.expect.items()},
         }
 
     def resolved_toml(self, data_folder: str = "") -> str:
@@ -129,9 +121,8 @@ class Case:
         texts = [path.read_text(encoding="utf-8") for path in sources(self.system.name)]
         deciding = ("sampler", "tune", "chains", "target_accept", "coordinates", "levels", "subchain")
         settings = {key: whole["method"][key] for key in deciding}
-        images = {
-            name for plan in self.plans for name in plan.images
-        }  # their content counts, not their names
+        # Of images the content counts, not their names.
+        images = {name for plan in self.plans for name in plan.images}
         experiments = [{key: e[key] for key in e if key != "data"} for e in whole["experiment"]]
         for one in experiments:
             one["options"] = {key: value for key, value in one["options"].items() if key not in images}
@@ -162,21 +153,6 @@ class Case:
             found["scale_check"] = {"options": options, "draws": self.scale.draws}
         return found
 
-    def _experiment(self, plan: Plan, data_folder: str) -> dict[str, Any]:
-        numbers = {name: b.value for name, b in plan.bindings.items() if isinstance(b, Fixed)}
-        links = {name: b for name, b in plan.bindings.items() if isinstance(b, Link)}
-        return {
-            "name": plan.name,
-            "data": [_in(data_folder, file) for file in plan.files],
-            **(plan.awaited.section() if plan.awaited else {}),
-            **({"reader": dict(plan.reader)} if plan.reader else {}),
-            "options": {**plan.options, **_beside(plan, data_folder)},
-            "fixed": {name: np.asarray(value).tolist() for name, value in numbers.items()},
-            "bind": {name: _link_text(link) for name, link in links.items()},
-            "law": _laws(plan),
-            **({"hold_out": section(plan.held)} if plan.held else {}),
-        }
-
 
 def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
     """Read and check a case file, and the data it names; no model is solved.
@@ -193,23 +169,16 @@ def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
     path = Path(path)
     mistakes = Mistakes(path.name)
     spec = check_form(read_toml(path, path.name), mistakes)
-    try:
-        system = system_of(spec.system)
-    except InputError as error:  # nobody can know what else is wrong
-        mistakes.add("system", str(error))
-        mistakes.stop()
+    system = _system(spec.system, mistakes)
     discrepancies = plan_discrepancies(spec.discrepancy, system, mistakes)
     plans = plan_experiments(spec, system, discrepancies, path.parent, mistakes)
+    _check_use(spec, plans, discrepancies, mistakes)
     sure = [plan for plan in plans if plan.sure]
-    planned = len(plans) == len(spec.experiment)
-    if planned:
-        _check_fixed(spec, plans, mistakes)
-    if len(sure) == len(spec.experiment):
-        _check_measured(discrepancies, plans, mistakes)
     approximating = plan_approximation(spec.approximation_error, system, sure, mistakes)
     scale = plan_scale(spec.scale_check, approximating, system, sure, mistakes)
     plan_levels(spec.method, system, mistakes)
-    known = unknowns(spec.prior, plans, planned and all(plan.complete for plan in plans), mistakes)
+    complete = len(plans) == len(spec.experiment) and all(plan.complete for plan in plans)
+    known = unknowns(spec.prior, plans, complete, mistakes)
     expected = {name: one for name, one in spec.expect.items() if not _of_idle(name, spec, known)}
     expect = expected_numbers(expected, system, known, mistakes)
     filtering, live = plan_in_time(spec, system, plans, known, path.parent, mistakes, stream_source)
@@ -236,9 +205,29 @@ def read_case(path: str | Path, *, stream_source: str | None = None) -> Case:
     return case
 
 
+def _system(name: str, mistakes: Mistakes) -> System:
+    """Return the system of a case; without it nobody can know what else is wrong."""
+    try:
+        return system_of(name)
+    except InputError as error:
+        mistakes.add("system", str(error))
+        mistakes.stop()
+        raise
+
+
 def _of_idle(name: str, spec: CaseSpec, known: Mapping[str, Unknown]) -> bool:
     """Whether an expected number is of an unknown whose own mistake is told: it has no unit yet."""
     return (base := name.partition("[")[0]) in spec.prior and base not in known
+
+
+def _check_use(
+    spec: CaseSpec, plans: list[Plan], discrepancies: Mapping[str, Discrepancy], mistakes: Mistakes
+) -> None:
+    """Check what is said for all experiments, where all of them are known."""
+    if len(plans) == len(spec.experiment):
+        _check_fixed(spec, plans, mistakes)
+        if all(plan.sure for plan in plans):
+            _check_measured(discrepancies, plans, mistakes)
 
 
 def _check_fixed(spec: CaseSpec, plans: list[Plan], mistakes: Mistakes) -> None:
@@ -255,45 +244,6 @@ def _check_measured(discrepancies: Mapping[str, Discrepancy], plans: list[Plan],
     for name in discrepancies.keys() - measured:
         given = f"no experiment measures {name!r}{near_match(name, measured)}"
         mistakes.add(f"discrepancy.{name}", explain(given, ", ".join(sorted(measured))))
-
-
-def _in(data_folder: str, file: DataFile) -> str:
-    return f"{data_folder}{file.given.removeprefix(data_folder)}"
-
-
-def _beside(plan: Plan, data_folder: str) -> dict[str, str]:
-    """Return the options that name images, the files in another folder."""
-    return {name: _in(data_folder, file) for name, file in plan.images.items()}
-
-
-def _link_text(link: Link) -> str:
-    return link.name if link.index is None else f"{link.name}[{link.index}]"
-
-
-def _laws(plan: Plan) -> dict[str, dict[str, Any]]:
-    dishes = of_parts(plan.pooled)
-    own = {q: _law(one.law, plan) for q, one in plan.operators.items() if q not in dishes}
-    return own | {q: spec.model_dump(exclude_none=True) for q, spec in plan.pooled.items()}
-
-
-def _law(law: Law, plan: Plan) -> dict[str, Any]:
-    # What a model misses stands in `_model_error`.
-    law = plain_law(law.noise if isinstance(law, GaussianCorrelated) else law)
-    name = next(name for name, kind in LAWS.items() if isinstance(law, kind))
-    levels = {key: list(value) if isinstance(value, tuple) else value for key, value in _filled(law).items()}
-    per = [plan.channels[str(level)].along for level in levels.values() if str(level) in plan.channels]
-    return {"law": name, **levels, **({"per": list(per[0])} if per else {})}
-
-
-def _prior(unknown: Unknown) -> dict[str, Any]:
-    shape = "experiments" if unknown.per else list(unknown.shape) or None
-    # A resolved case must not need the names of parents' children to find a unit.
-    return {"dist": unknown.prior.family, **unknown.prior.arguments, "shape": shape, "unit": unknown.unit}
-
-
-def _filled(record: Any) -> dict[str, Any]:
-    """Return the fields of a record that are not None."""
-    return {f.name: getattr(record, f.name) for f in fields(record) if getattr(record, f.name) is not None}
 
 
 def _hash(content: Any) -> str:
