@@ -57,6 +57,28 @@ def _strain(mean, w, B, corners, element):
 
 
 @kernel
+def _push(B, share, s_xx, s_yy, s_xy, corners, e, residual):
+    """Add the forces of one point's stress on the corners; the pinned ones stay zero."""
+    for k in range(8):
+        row = 2 * corners[k // 2, e] + k % 2
+        if row > 1:
+            residual[row] += share * (B[0, k] * s_xx + B[1, k] * s_yy + B[2, k] * s_xy)
+
+
+@kernel
+def _load(mean, w, B, corners, e, p, share, made, residual):
+    """Add one point's stress and energy to the means and the residual; return its strain."""
+    xx, yy, xy = _strain(mean, w, B, corners, e)
+    s_xx, s_yy, s_xy = stress(xx, yy, xy, p)
+    made[0] += share * s_xx
+    made[1] += share * s_yy
+    made[2] += share * s_xy
+    made[3] += share * energy(xx, yy, xy, p)
+    _push(B, share, s_xx, s_yy, s_xy, corners, e, residual)
+    return xx, yy, xy
+
+
+@kernel
 def evaluate(mean, w, cell, made, residual):
     """Fill mean stress and mean energy ``(4,)`` and the residual ``(2 nodes,)`` of a complex cell."""
     sides_x, sides_y, phase, corners, points, weights, props = cell
@@ -71,22 +93,7 @@ def evaluate(mean, w, cell, made, residual):
                 for b in range(points.size):
                     share = weights[a] * weights[b] * sides_x[i] * sides_y[j] / area
                     _fill_modes(sides_x[i], sides_y[j], points[a], points[b], B)
-                    xx, yy, xy = _strain(mean, w, B, corners, e)
-                    s_xx, s_yy, s_xy = stress(xx, yy, xy, p)
-                    made[0] += share * s_xx
-                    made[1] += share * s_yy
-                    made[2] += share * s_xy
-                    made[3] += share * energy(xx, yy, xy, p)
-                    _push(B, share, s_xx, s_yy, s_xy, corners, e, residual)
-
-
-@kernel
-def _push(B, share, s_xx, s_yy, s_xy, corners, e, residual):
-    """Add the forces of one point's stress on the corners; the pinned ones stay zero."""
-    for k in range(8):
-        row = 2 * corners[k // 2, e] + k % 2
-        if row > 1:
-            residual[row] += share * (B[0, k] * s_xx + B[1, k] * s_yy + B[2, k] * s_xy)
+                    _load(mean, w, B, corners, e, p, share, made, residual)
 
 
 @kernel
@@ -135,13 +142,7 @@ def assemble(mean, w, cell, made, residual, band, G, mean_C):
                 for b in range(points.size):
                     share = weights[a] * weights[b] * sides_x[i] * sides_y[j] / area
                     _fill_modes(sides_x[i], sides_y[j], points[a], points[b], B)
-                    xx, yy, xy = _strain(mean, w, B, corners, e)
-                    s_xx, s_yy, s_xy = stress(xx, yy, xy, p)
-                    made[0] += share * s_xx
-                    made[1] += share * s_yy
-                    made[2] += share * s_xy
-                    made[3] += share * energy(xx, yy, xy, p)
-                    _push(B, share, s_xx, s_yy, s_xy, corners, e, residual)
+                    xx, yy, xy = _load(mean, w, B, corners, e, p, share, made, residual)
                     fill_tangent(xx, yy, xy, p, C)
                     _weigh(B, share, C, CB, mean_C)
                     _add(B, CB, corners, e, band, G)
