@@ -120,26 +120,24 @@ class EnsembleKalman(Filter):
             sight = sight.without(sight.seen, Verdict.TOO_MANY_FAILED)
         whole = self._innovation(sight, prior, predicted)
         verdicts = self._verdicts(whole, sight)
-        unused = np.count_nonzero(verdicts)  # verdict 0 is: used
-        columns, evidence = np.hstack([prior, past]) if past.size else prior, 0.0
-        any_used = unused < verdicts.size
-        if any_used:
-            part = selected(whole, verdicts == Verdict.USED) if unused else whole
-            if part.reach is not None and past.size:
-                part = part.reaching(np.tile(part.reach, (columns.shape[1] // len(part.reach), 1)))
-            columns, evidence = self._corrected(columns, part, state.time, key)
-        n = prior.shape[1]
-        members = self.inflation.after(prior, columns[:, :n]) if any_used else columns[:, :n]
-        info = StepInfo(
-            state.time,
-            sight.sources,
-            whole.departure,
-            whole.cov,
-            evidence,
-            verdicts,
-            note(state.lost + lost, len(prior)),
-        )
-        return members, columns[:, n:], info
+        said = note(state.lost + lost, len(prior))
+        members, earlier, evidence = self._given(whole, verdicts, prior, past, state.time, key)
+        info = StepInfo(state.time, sight.sources, whole.departure, whole.cov, evidence, verdicts, said)
+        return members, earlier, info
+
+    def _given(
+        self, whole: Innovation, verdicts: np.ndarray, prior: Array, past: Array, time: float, key: int
+    ) -> tuple[Array, Array, float]:
+        """Return members and their earlier states given the readings that are used, and the log-evidence."""
+        used = verdicts == Verdict.USED
+        if not used.any():
+            return prior, past, 0.0
+        part = whole if used.all() else selected(whole, used)
+        columns, n = np.hstack([prior, past]) if past.size else prior, prior.shape[1]
+        if part.reach is not None and past.size:
+            part = part.reaching(np.tile(part.reach, (columns.shape[1] // len(part.reach), 1)))
+        columns, evidence = self._corrected(columns, part, time, key)
+        return self.inflation.after(prior, columns[:, :n]), columns[:, n:], evidence
 
     def _innovation(self, sight: Sight, members: Array, predicted: Array) -> Innovation:
         noise = sight.noise(column_means(members))

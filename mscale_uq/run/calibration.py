@@ -11,6 +11,7 @@ from typing import Any
 
 from mscale_uq.case.read import Case
 from mscale_uq.core.map import Map
+from mscale_uq.diagnose.approximation_rounds import Round
 from mscale_uq.diagnose.sbc import KEPT, RUNS, Calibration, check_calibration, check_length
 from mscale_uq.errors import CaseError, explain
 from mscale_uq.files import replace as write
@@ -84,14 +85,23 @@ def calibrate_sampler(
         learning = Learning(case, settings_of(case), folder, mapping=mapping)
         posterior, rounds = learning.corrected(case.posterior())
         watched = partial(_watched, mapping, runs, on_run)
-        if settings.sampler == "surrogate":
-            sampled: Posterior | Levels = levels_of(case, posterior, mapping)[0]
-        else:
-            sampled = target(case, posterior)
         how = (folder, case.hash, watched, kept, pareto_smoothed)
-        found = check_calibration(sampled, settings, runs, *how)
+        found = check_calibration(_sampled(case, posterior, settings, mapping), settings, runs, *how)
     write(folder / RANK_TABLE, _table(found).encode())
-    facts = {
+    write(folder / CALIBRATION, render(found, _facts(case, settings, rounds), folder.name).encode())
+    return found, folder
+
+
+def _sampled(case: Case, posterior: Posterior, settings: Settings, mapping: Map) -> Posterior | Levels:
+    """Return what the sampler draws from: the posterior, or it with its coarse levels or surrogate."""
+    if settings.sampler == "surrogate":
+        return levels_of(case, posterior, mapping)[0]
+    return target(case, posterior)
+
+
+def _facts(case: Case, settings: Settings, rounds: tuple[Round, ...]) -> dict[str, Any]:
+    """Return what the page says of the case and the runs."""
+    return {
         "question": case.question,
         "case": case.name,
         "system": case.system.name,
@@ -102,8 +112,6 @@ def calibrate_sampler(
         "hash": case.hash,
         "approximation": learned_facts(case, rounds),
     }
-    write(folder / CALIBRATION, render(found, facts, folder.name).encode())
-    return found, folder
 
 
 def _settings(case: Case, draws: int | None, kept: int) -> Settings:

@@ -153,23 +153,17 @@ class Follower:
 
     def _accept(self, delivery: Delivery) -> float:
         """Put a record into the journal, and return from which time on it changes what is believed."""
-        message, name, digest = delivery.message, *_name(delivery)
-        reached = self._mark.reached
-        known = self._journal.digest(name)
-        if known is not None:
-            if known != digest:
-                raise DataError(explain(f"record {name} came before with another content", "one of the two"))
-            if delivery.counted:
-                self._journal.count_copy(name)
+        message, reached = delivery.message, self._mark.reached
+        if self._is_copy(delivery):
             return math.inf
+        if message is None:
+            return self._refuse(delivery, Verdict.CONVERSION_FAILED, delivery.reason)
         try:
-            observed = self._read(message) if message is not None else None
+            observed = self._read(message)
             self._check_apart(observed)
-            told = self._learn(message, self.now.values) if message and self._learn else None
+            told = self._learn(message, self.now.values) if self._learn else None
         except InputError as error:
             return self._refuse(delivery, Verdict.CONVERSION_FAILED, str(error))
-        if message is None or observed is None:
-            return self._refuse(delivery, Verdict.CONVERSION_FAILED, delivery.reason)
         reason = "" if message.qc else self._absent(observed, told.values if told else self.now.values)
         if reason:  # what it tells for good holds, so that the order of records does not matter
             when = self._refuse(delivery, Verdict.CONVERSION_FAILED, reason)
@@ -184,9 +178,19 @@ class Follower:
         self._reopen(told.since, min(when, reached))
         return min(when, told.since)
 
-    def _check_apart(self, observed: Observation | None) -> None:
+    def _is_copy(self, delivery: Delivery) -> bool:
+        """Whether the record came before, which is counted; under its name, nothing else may come."""
+        name, digest = _name(delivery)
+        known = self._journal.digest(name)
+        if known is not None and known != digest:
+            raise DataError(explain(f"record {name} came before with another content", "one of the two"))
+        if known is not None and delivery.counted:
+            self._journal.count_copy(name)
+        return known is not None
+
+    def _check_apart(self, observed: Observation) -> None:
         """Refuse one more than its source tells apart at a time, before it is taken in."""
-        if observed is not None and observed.covariates:
+        if observed.covariates:
             near = (math.nextafter(observed.time, way) for way in (-math.inf, math.inf))
             there = (self._read(parse(text)) for _, text in self._journal.texts(*near))
             numbered(self.now.space, self.now.values, (*there, observed))
