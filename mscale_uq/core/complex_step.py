@@ -53,6 +53,10 @@ class Plain:
         with np.errstate(all="ignore"):  # a value that is not finite is reported by the chain, with its name
             result = self.function(*inputs)
         made = result if isinstance(result, tuple) else (result,)
+        if any(part is None for part in made):
+            what = "nothing" if result is None else "None among its values"
+            hint = "a `return` is missing, or stands in one branch only"
+            raise WiringError(explain(f"formula {self.name!r} returned {what}", "numbers, or arrays", hint))
         if len(made) != len(self.outputs):
             given = f"formula {self.name!r} returned {len(made)} values"
             raise WiringError(explain(given, f"{len(self.outputs)}: {self.outputs}"))

@@ -102,8 +102,8 @@ class PointwiseFormula(PointwiseStage):
     Raises
     ------
     WiringError
-        At its first use, if the first point alone has another result than among the others, or a point
-        depends on what it has not chosen.
+        If what it makes is not a value for each point; at its first use, if the first point alone has another
+        result than among the others, or a point depends on what it has not chosen.
     """
 
     def __init__(
@@ -161,9 +161,13 @@ class PointwiseFormula(PointwiseStage):
         return point
 
     def _made(self, point: Named) -> Named:
-        made = self._plain(list(point.values()))
-        spread = {name: np.broadcast_to(array, (_count(point),)).copy() for name, array in made.items()}
-        if not self._seen_apart and _count(point) > 1:
+        made, count = self._plain(list(point.values())), _count(point)
+        for name, array in made.items():
+            if array.shape not in ((), (count,)):  # one value of many points would be taken for all of them
+                given = f"formula {self.name!r}: {name!r} has shape {array.shape} for {count} points"
+                raise WiringError(explain(given, f"({count},), a value for each point"))
+        spread = {name: np.broadcast_to(array, (count,)).copy() for name, array in made.items()}
+        if not self._seen_apart and count > 1:
             self._see_apart(point, spread)
         return spread
 

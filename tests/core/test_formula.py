@@ -270,6 +270,38 @@ def test_a_pointwise_formula_refuses_points_that_do_not_match():
         PointwiseFormula(rate, ("a", "b")).value({"substrate": np.ones(3), "half": np.ones(2)})
 
 
+@pytest.mark.parametrize(
+    "made", [lambda x, k: (k * x)[:1], lambda x, k: (k * x)[:2], lambda x, k: k * x[:, None]]
+)
+def test_a_pointwise_formula_makes_a_value_for_each_point_and_nothing_else(made):
+    stage = PointwiseFormula(made, "y", name="line")
+    with pytest.raises(
+        WiringError, match=r"formula 'line': 'y' has shape \(.*\) for 3 points; allowed: \(3,\)"
+    ):
+        stage.value({"x": np.arange(3.0), "k": 2.0})
+
+
+def test_one_number_for_all_points_holds_at_each_of_them():
+    stage = PointwiseFormula(lambda x, k: 2 * k, "y", name="level")
+    assert stage.value({"x": np.arange(3.0), "k": 2.0})["y"].tolist() == [4.0, 4.0, 4.0]
+
+
+def test_a_formula_without_its_return_is_told_by_name():
+    def forgotten(x):
+        x + 1.0  # as somebody writes it who forgets the return
+
+    def in_one_branch(x):
+        if x > 1:
+            return x
+        return None
+
+    for function in (forgotten, in_one_branch):
+        with pytest.raises(WiringError, match=rf"formula '{function.__name__}' returned nothing.*`return`"):
+            Formula(function, "y").value({"x": 1.0})
+    with pytest.raises(WiringError, match="returned None among its values"):
+        Formula(lambda x: (x, None), ("y", "z"), name="two").value({"x": 1.0})
+
+
 def test_a_wrong_number_of_outputs_is_refused():
     with pytest.raises(WiringError, match="returned 2 values"):
         Formula(rate, "uptake").value({"substrate": 1.0, "half": 2.0})
