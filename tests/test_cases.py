@@ -22,7 +22,7 @@ SECONDS = {
     "physiology/sinoatrial_cell": 0.3,  # far from the published cell it takes twice what it takes there
     "transport/reactive_transport": 0.05, "transport/reactive_transport_spheres": 0.05,
     "electrochemistry/solid_electrolyte": 0.05, "cells/host_circuit": 0.03,
-    "physiology/tumor_hallmarks": 0.03,
+    "physiology/tumor_hallmarks": 0.03, "solids/fe2_composite_softening": 0.05,
 }  # fmt: skip
 ELSEWHERE, AT_MOST = 0.015, 40.0
 FOLLOWED = {"cells/cell_state_fusion_live"}  # its readings come while it is assimilated: nothing to fit yet
