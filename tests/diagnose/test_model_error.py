@@ -9,6 +9,20 @@ from functools import partial
 
 import numpy as np
 import pytest
+from five_cells import (
+    PHASES,
+    RESISTIVITY,
+    SD,
+    SENSORS,
+    TRUTH,
+    Fragile,
+    calibration,
+    exact,
+    homogenised,
+    medium,
+    readings,
+    resolved,
+)
 from mscale_uq.models.transport.biofilm_layers import DEPTHS, SYSTEM
 from mscale_uq.models.transport.heat_conduction import SYSTEM as PLATE
 from scipy.stats import binom
@@ -17,7 +31,6 @@ from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Parameter
-from mscale_uq.core.stage import Stage
 from mscale_uq.diagnose.approximation_rounds import error_in_rounds, learn_error
 from mscale_uq.diagnose.differences import differences
 from mscale_uq.diagnose.model_error import (
@@ -28,63 +41,14 @@ from mscale_uq.diagnose.model_error import (
 )
 from mscale_uq.diagnose.resolved import Resolved, resolved_model
 from mscale_uq.diagnose.scale_check import scale_check
-from mscale_uq.errors import InputError, NoGradient, SolveFailed
+from mscale_uq.errors import InputError, NoGradient
 from mscale_uq.observe.approximation import ApproximationError
 from mscale_uq.observe.correlated import GaussianCorrelated
 from mscale_uq.observe.discrepancy import ProcessDiscrepancy, Zero
 from mscale_uq.observe.laws import Gaussian, StudentT
-from mscale_uq.stats.experiment import Experiment, Fixed
+from mscale_uq.stats.experiment import Experiment
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.priors import HalfNormal, LogNormal, Normal
-
-SENSORS = np.linspace(0.1, 0.9, 9)
-TRUTH, SD = 1.1, 0.001
-RESISTIVITY = (Parameter("resistivity", "m K/W", 1.0),)
-PHASES = np.arange(8) * np.pi / 4
-
-
-def medium(theta, x, eps, phase=0.0):
-    """Temperature in the resolved medium: the flux is c - x, and u' = (c - x)/k."""
-    w = 2 * np.pi / eps
-
-    def mass(x):
-        return 2 * x - 1.8 / w * (np.cos(w * x + phase) - np.cos(phase))
-
-    def moment(x):
-        wave = x * np.cos(w * x + phase) / w - (np.sin(w * x + phase) - np.sin(phase)) / w**2
-        return x**2 - 1.8 * wave
-
-    return {"u": theta["resistivity"] * (moment(1.0) / mass(1.0) * mass(x) - moment(x))}
-
-
-def parabola(resistivity, x):
-    return resistivity * x * (1 - x)
-
-
-def homogenised(x=SENSORS):
-    return ForwardModel([Formula(parabola, "u")], RESISTIVITY, ["u"], {"x": x})
-
-
-def resolved(phase=0.0, eps=1 / 5, x=SENSORS):
-    stage = Resolved(partial(medium, x=x, eps=eps, phase=phase), ("resistivity",), ("u",))
-    return ForwardModel([stage], RESISTIVITY, ["u"])
-
-
-def readings(phase=0.0, eps=1 / 5, x=SENSORS):
-    return medium({"resistivity": TRUTH}, x, eps, phase)["u"]
-
-
-def calibration(data, model=None, law=None):
-    operators = {"u": ObservationOperator("u", law or Gaussian(SD))}
-    rod = Experiment("rod", model or homogenised(), {"u": data}, operators)
-    return Posterior({"resistivity": Normal(1.0, 0.3)}, [rod])
-
-
-def exact(posterior):
-    """Mean and sd of R: its log-density is a parabola, which three values give."""
-    low, middle, high = (posterior.logpdf([R]) for R in (0.5, 1.0, 1.5))
-    bend = -(low - 2 * middle + high) / 0.25
-    return 1.0 + (high - low) / bend, bend**-0.5
 
 
 def sample(posterior, count, rng):
@@ -168,85 +132,6 @@ def test_over_the_prior_the_error_of_a_linear_model_is_exact_algebra():
     assert error.covariance == pytest.approx(draws.var(ddof=1) * (1 + 1 / 4000) * np.outer(d, d), abs=1e-12)
 
 
-def test_the_scale_check_measures_in_noise_sds():
-    posterior = calibration(readings())
-    check = scale_check(posterior, {"rod": [resolved()]}, np.array([[TRUTH], [1.0]]))
-    miss = np.abs(readings() - TRUTH * SENSORS * (1 - SENSORS)) / SD
-    assert check.rows[0].largest == pytest.approx(miss.max(), rel=1e-10)
-    assert check.rows[0].reading == np.argmax(miss)
-    assert check.rows[0].together == pytest.approx(np.linalg.norm(miss), rel=1e-10)
-    assert not check.ok
-    assert "WARNING" in check.lines()[-1]
-
-
-def test_the_scale_check_bounds_the_bias():
-    for phase in PHASES:
-        posterior = calibration(readings(phase))
-        check = scale_check(posterior, {"rod": [resolved(phase)]}, np.array([[TRUTH]]))
-        mean, sd = exact(posterior)
-        unbiased = exact(calibration(homogenised().value([TRUTH])))[0]
-        assert abs(mean - unbiased) / sd <= check.together * (1 + 1e-9)
-
-
-def test_with_fine_cells_the_scale_check_is_content():
-    posterior = calibration(readings(eps=1e-4))
-    check = scale_check(posterior, {"rod": [resolved(eps=1e-4)]}, np.array([[1.0]]))
-    assert check.ok
-    assert len(check.lines()) == 1
-
-
-def test_small_errors_that_add_up_are_named():
-    law = Gaussian(float(np.abs(readings() - TRUTH * SENSORS * (1 - SENSORS)).max()) * 1.1)
-    check = scale_check(calibration(readings(), law=law), {"rod": [resolved()]}, np.array([[TRUTH]]))
-    assert check.ok
-    assert check.together > 1
-    assert "together" in check.lines()[-1]
-
-
-def test_the_scale_check_counts_noise_only_and_no_missing_reading():
-    data = readings()
-    data[np.argmax(np.abs(data - TRUTH * SENSORS * (1 - SENSORS)))] = np.nan
-    posterior = calibration(data)
-    error = ApproximationError(np.zeros(9), np.eye(9))
-    thetas, good = np.array([[TRUTH]]), {"rod": [resolved()]}
-    plain = scale_check(posterior, good, thetas)
-    corrected = scale_check(with_approximation(posterior, {("rod", "u"): error}), good, thetas)
-    assert corrected == plain
-    assert plain.rows[0].largest < scale_check(calibration(readings()), good, thetas).rows[0].largest
-
-
-def test_the_shipped_film_is_fine_enough_and_one_of_five_cells_is_not():
-    model = SYSTEM.forward()
-    theta = np.array([[2e-10, 0.01]])
-    fixed = {
-        p.name: Fixed(p.default)
-        for p in model.parameters
-        if p.name not in ("cluster_diffusivity", "uptake_rate")
-    }
-    data = {"concentration": np.zeros(20), "uptake": 0.0}
-    operators = {
-        "concentration": ObservationOperator("concentration", Gaussian(0.006)),
-        "uptake": ObservationOperator("uptake", Gaussian(1.7e-8)),
-    }
-    priors = {"cluster_diffusivity": LogNormal(-22.3, 0.7), "uptake_rate": LogNormal(-4.6, 1.2)}
-    film = Posterior(priors, [Experiment("film", model, data, operators, fixed)])
-    fine, coarse = (
-        scale_check(film, {"film": [resolved_model(SYSTEM, model, depth=DEPTHS, periods=n)]}, theta)
-        for n in (50, 5)
-    )
-    assert fine.ok
-    assert not coarse.ok
-
-
-class Fragile(Stage):
-    name, inputs, outputs = "fragile", ("resistivity",), ("u",)
-
-    def value(self, values):
-        if values["resistivity"] > 1:
-            raise SolveFailed(self.name, values, "too large")
-        return medium(values, SENSORS, 1 / 5)
-
-
 def test_draws_without_a_good_prediction_are_left_out_and_counted():
     thetas = np.array([[0.8], [1.2], [0.9], [1.3]])
     fragile = ForwardModel([Fragile()], RESISTIVITY, ["u"])
@@ -265,20 +150,6 @@ def test_draws_without_a_good_prediction_are_left_out_and_counted():
     assert not nothing.ok
     assert "no prediction" in nothing.lines()[0]
     assert [one.theta for one in nothing.missed] == [(1.2,)]
-
-
-def test_an_experiment_that_was_compared_nowhere_is_not_passed_over():
-    """With one experiment compared and fine, the check is not content while another was not compared."""
-    operators = {"u": ObservationOperator("u", Gaussian(SD))}
-    both = Posterior(
-        {"resistivity": Normal(1.0, 0.1)},
-        [Experiment(name, homogenised(), {"u": readings()}, operators) for name in ("rod", "other")],
-    )
-    good = {"rod": [resolved(eps=1e-4)], "other": [ForwardModel([Fragile()], RESISTIVITY, ["u"])]}
-    check = scale_check(both, good, np.array([[1.2]]))
-    assert [row.ok for row in check.rows] == [True, False]
-    assert not check.ok
-    assert "nothing was compared" in check.lines()[-1]
 
 
 def test_good_models_take_turns():

@@ -5,14 +5,18 @@ import shutil
 
 import numpy as np
 
+from mscale_uq.case.awaited import Awaited
 from mscale_uq.case.read import read_case
-from mscale_uq.catalog import data_root, find_case
+from mscale_uq.case.schema import ReaderSpec
+from mscale_uq.catalog import data_root, find_case, load_system
 from mscale_uq.run.live import follow_case
 from mscale_uq.stream.view import View
+from mscale_uq.stream.watched import QUIET, WatchedFiles
 
 SHIPPED = data_root() / "cell_state_fusion"
 DISH = SHIPPED / "dish_1.h5ad"  # taken at one hour
 MINUTES, HEADER = 75.0, 4
+FUSION = load_system("cells/cell_state_fusion")
 
 
 def shortened(name):
@@ -33,6 +37,18 @@ def lab(folder):
     (folder / "lab").mkdir(parents=True)
     (folder / "live.toml").write_text(shortened("cell_state_fusion_live"))
     return folder / "live.toml"
+
+
+def write(folder, text):
+    """Write the movie anew."""
+    (folder / "lab" / "movie.csv").write_text(text)
+
+
+def dishes(folder, files="*.h5ad", quiet=QUIET):
+    """Watch a folder for dishes, as the case does."""
+    reader = ReaderSpec(format="h5ad", columns={"umi": "reporter"}, time_unit="h")
+    one = Awaited("dishes", (folder / files,), reader, FUSION)
+    return WatchedFiles("dishes", one.patterns, one._records, by_lines=False, quiet=quiet)
 
 
 def came(file, into):
