@@ -4,14 +4,11 @@ The simple machine (`tests/diagnose/test_simple_machine.py` has its source and i
 five pairs of layers, whose posterior without correction is certain of the wrong numbers.
 """
 
-import json
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from film import FILM, LEARN, film_case
 from known_line import CASE as LINE
 from known_line import exact_posterior, write_case
-from mscale_uq.models.transport.biofilm_layers import DEPTHS, SYSTEM
 from scipy.stats import multivariate_normal
 
 from mscale_uq.case.read import read_case
@@ -22,8 +19,13 @@ from mscale_uq.run.calibrate import fit
 
 pytestmark = pytest.mark.usefixtures("toys")
 
+
 X, EFFICIENCY = np.linspace(0.2, 4.0, 11), 0.65
+
+
 READINGS = EFFICIENCY * X / (1 + X / 20)
+
+
 MACHINE = """
 system = "toys/line"
 seed = 3
@@ -137,141 +139,6 @@ def test_a_run_with_model_error_is_repeated_from_its_folder_alone(machine_run, t
 def test_another_discrepancy_is_another_run(machine_run, tmp_path, change):
     with pytest.raises(RunError, match="another model error"):
         fit(machine_case(tmp_path, MACHINE.replace(*change)), out=machine_run.folder)
-
-
-FILM = """
-system = "transport/biofilm_layers"
-seed = 5
-
-[[experiment]]
-name = "film"
-data = ["profile.csv", "uptake.csv"]
-options = { elements = 16 }
-
-[fixed]
-matrix_diffusivity = "1.2e-9 m^2/s"
-cluster_fraction = 0.6
-surface_concentration = "250 umol/L"
-diffusivity_bias = 1.0
-
-[law]
-concentration = { sd = "2 umol/L" }
-uptake = { sd = "5 nmol/(m^2 s)" }
-
-[prior]
-cluster_diffusivity = { dist = "lognormal", median = "2e-10 m^2/s", factor = 4 }
-uptake_rate = { dist = "lognormal", median = "0.01 1/s", factor = 10 }
-
-[method]
-sampler = "laplace"
-draws = 200
-tune = 0
-chains = 1
-cores = 0
-"""
-LEARN = """
-[approximation_error]
-against = "resolved"
-options = [{ periods = 5, cluster_first = true }, { periods = 5, cluster_first = false }]
-over = "posterior"
-draws = 60
-rounds = 2
-"""
-TRUTH = {"cluster_diffusivity": 2e-10, "uptake_rate": 0.01}
-
-
-def film_case(folder, text):
-    """Data without noise from five pairs of layers."""
-    theta = {parameter.name: parameter.default for parameter in SYSTEM.parameters} | TRUTH
-    known = SYSTEM.resolved(theta, DEPTHS, periods=5)
-    rows = zip(map(float, DEPTHS), known["concentration"].tolist(), strict=True)
-    (folder / "profile.csv").write_text(
-        "depth [m],concentration [mol/m^3]\n" + "".join(f"{d!r},{c!r}\n" for d, c in rows)
-    )
-    (folder / "uptake.csv").write_text(f"uptake [mol/(m^2 s)]\n{float(known['uptake'])!r}\n")
-    (folder / "film.toml").write_text(text)
-    return folder / "film.toml"
-
-
-def off(table):
-    """Distances of the means from the truth, in sds."""
-    return np.array([abs(table.loc[n, "mean"] - truth) / table.loc[n, "sd"] for n, truth in TRUTH.items()])
-
-
-@pytest.fixture(scope="module")
-def film_run(toys, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("film")
-    return fit(film_case(folder, FILM + LEARN), out=folder / "run")
-
-
-@pytest.mark.slow
-def test_a_film_of_five_layers_biases_the_bare_model_and_not_the_corrected_one(film_run):
-    assert off(film_run.without).max() > 5
-    for name, truth in TRUTH.items():
-        row = film_run.summary.loc[name]
-        assert row["2.5 %"] < truth < row["97.5 %"]
-
-
-@pytest.mark.slow
-def test_what_was_learned_is_told_and_kept(film_run):
-    said = model_error(film_run)["assumed"]
-    assert any("concentration: the resolved model differs from the one that is used" in line for line in said)
-    kept = json.loads((film_run.folder / "approximation_error.json").read_text())
-    assert len(kept["rounds"]) == 2
-    assert not film_run.diagnostics.warnings
-    assert any("approximation error in the likelihood" in line for line in model_error(film_run)["scale"])
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_an_interrupted_run_learns_the_same_again(film_run, tmp_path):
-    case = replace(read_case(film_run.folder / "case.toml"), name="film")
-    folder = tmp_path / "again"
-    with pytest.raises(KeyboardInterrupt):
-        fit(case, out=folder, on_progress=Interrupt(250))
-    again = fit(case, out=folder)
-    for name in TRUTH:
-        assert np.array_equal(again.idata["posterior"][name], film_run.idata["posterior"][name])
-    kept = [(run.folder / "approximation_error.json").read_bytes() for run in (again, film_run)]
-    assert kept[0] == kept[1]
-
-
-class Interrupt:
-    def __init__(self, calls):
-        self.left = calls
-
-    def __call__(self, chain, draw, tuning, stats):
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
-
-
-@pytest.mark.slow
-def test_the_scale_check_warns_where_nothing_was_learned(tmp_path):
-    text = FILM + "\n[scale_check]\noptions = { periods = 5 }\ndraws = 3\n"
-    result = fit(film_case(tmp_path, text), out=tmp_path / "run", draws=50)
-    (warning,) = result.diagnostics.warnings
-    assert warning.startswith("WARNING")
-    assert warning in render(result)
-    assert result.without is None
-
-
-@pytest.mark.slow
-def test_the_scale_check_is_content_with_fine_layers(tmp_path):
-    result = fit(film_case(tmp_path, FILM), out=tmp_path / "run", draws=50)
-    assert not result.diagnostics.warnings
-    assert any("resolved and homogenised differ by up to" in line for line in model_error(result)["scale"])
-
-
-@pytest.mark.slow
-def test_a_finer_mesh_may_be_the_better_model(tmp_path):
-    learn = '\n[approximation_error]\nagainst = "finer"\noptions = { elements = 64 }\nover = "prior"\n'
-    text = FILM.replace("elements = 16", "elements = 2") + learn
-    result = fit(film_case(tmp_path, text), out=tmp_path / "run", draws=50)
-    (place, _) = result.facts["approximation"]["places"]
-    assert place["quantity"] == "concentration"
-    assert place["mean"] > 0
-    assert place["draws"] == 50
 
 
 @pytest.mark.slow

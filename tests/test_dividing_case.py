@@ -4,36 +4,26 @@ import json
 
 import numpy as np
 import pytest
-from dividing import BRANCHES, CASE, FRAMES, GAIN, HEADER, LIVE, RATES, movie
+from dividing import BRANCHES, CASE, FRAMES, GAIN, LIVE, RATES, movie
+from division_tables import as_own_table, own_table, write
 from lab import believed, follow
 
 from mscale_uq.case.laws import followed
 from mscale_uq.case.read import read_case
-from mscale_uq.case.readers import read_with
-from mscale_uq.case.schema import ReaderSpec
-from mscale_uq.catalog import load_system
-from mscale_uq.cli.check import check_case
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.parameter import Quantity
 from mscale_uq.core.system import System
-from mscale_uq.errors import CaseError, DataError
+from mscale_uq.errors import CaseError
 from mscale_uq.filters.loop import run
 from mscale_uq.io.measurements import Measurements
 from mscale_uq.observe.laws import Gaussian
-from mscale_uq.run.calibrate import fit
 from mscale_uq.stream.states import unpack
 from mscale_uq.stream.view import View
 
-FUSION = load_system("cells/cell_state_fusion")
 NAMES = list(BRANCHES)
+
+
 AT = 'at = { transcription_rate = "2 1/min", gain = 1.5 }'
-
-
-def write(folder, lines, case=CASE):
-    folder.mkdir(exist_ok=True)
-    (folder / "movie.csv").write_text(HEADER + "".join(lines))
-    (folder / "case.toml").write_text(case)
-    return folder / "case.toml"
 
 
 def filtered(path):
@@ -84,15 +74,6 @@ def test_daughters_that_appear_in_a_growing_table_are_what_they_are_in_the_whole
         assert np.array_equal(getattr(live, part), getattr(last, part))
 
 
-def own_table(lines):
-    """Return the same movie with a column for every coordinate of the system."""
-    times = {name: 5.0 * first - 2.5 for name, (_, first, _) in BRANCHES.items()}
-    rows = [line.strip().split(",") for line in lines]
-    return "time [h],cell [1],parent [1],born [min],intensity [1]\n" + "".join(
-        f"{float(t) / 60!r},{name},{mother},{times[name]},{light}\n" for name, mother, t, light in rows
-    )
-
-
 def test_a_table_with_parents_and_births_is_what_the_trackers_file_is(whole, tmp_path):
     path = as_own_table(tmp_path / "lab", own_table(movie()[0]))
     state, _ = filtered(path)[-1]
@@ -134,42 +115,6 @@ def test_a_sister_that_is_found_late_changes_what_her_family_is_from_the_divisio
     come = [line for line in lines if line.split(",")[0] not in ("1", "2")]
     assert follow(path, out).late == len([line for line in come if ",150," not in line])
     assert np.array_equal(unpack(believed(out)[0]).cov, whole[1][-1][0].cov)
-
-
-def test_a_fit_says_that_only_a_filter_follows_a_division(tmp_path):
-    path = write(tmp_path / "lab", movie()[0])
-    with pytest.raises(CaseError, match=r"cells of experiment 'movie' divide.*mscale assimilate"):
-        fit(read_case(path), out=tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-    alone = path.read_text().replace('intensity = "light" }', 'intensity = "light" }, cells = ["1", "2"]')
-    path.write_text(alone)
-    law = read_case(path).plans[0].operators["intensity"].law
-    assert not law.divides
-
-
-def test_a_check_says_so_too_and_finds_nothing_bad(tmp_path):
-    found = list(check_case(read_case(write(tmp_path / "lab", movie()[0]))))
-    assert all(one.good is not False for one in found)
-    assert "cells of experiment 'movie' divide" in found[-1].found
-
-
-MISTAKES = {
-    "a mother that is not read": ("", "", ["2", "3", "4"], "comes from '1', which is not read"),
-    "a gap": ("3", "", None, "cell '4' alone comes from '1'"),
-    "three daughters": ("", "7,1,65,300\n", None, "3 cells come from '1': 3, 4, 7"),
-    "a mother that lives on": ("", "1,1,65,300\n", None, "cell '1' is seen at 65, her daughter at 65"),
-}
-
-
-@pytest.mark.parametrize("what", MISTAKES)
-def test_a_wrong_lineage_is_refused(what, tmp_path):
-    without, more, cells, said = MISTAKES[what]
-    lines = [line for line in movie()[0] if line.split(",")[0] != without] + [more]
-    path = write(tmp_path / "lab", lines).parent / "movie.csv"
-    columns = {"cell": "track", "parent": "mother", "time": "t", "intensity": "light"}
-    reader = ReaderSpec(format="csv", columns=columns, cells=cells)
-    with pytest.raises(DataError, match=said):
-        read_with(reader, {"movie.csv": path}, FUSION)
 
 
 def test_a_line_may_say_whose_daughter_a_cell_is_once_and_for_all(tmp_path):
@@ -287,44 +232,6 @@ def test_individuals_need_not_be_called_cells_and_may_lie_on_plates(apart):
         data = Measurements(table, {"length": np.ones(4)})
         law = followed(ObservationOperator("length", Gaussian(1.0)), data, length, system).law
         assert (law.individual, law.time, law.divides) == ((0, 1, 0, 1), (0, 0, 1, 1), divides)
-
-
-def as_own_table(folder, table):
-    """Write a case on a table with a column for every coordinate."""
-    path = write(folder, [])
-    (folder / "movie.csv").write_text(table)
-    path.write_text("\n".join(line for line in CASE.splitlines() if not line.startswith("reader")))
-    return path
-
-
-IMPOSSIBLE = {
-    "a mother after her division": (
-        "",
-        "1.1,1,1,2.5,300\n",
-        "cell 1 is read at 66; allowed: before it divides",
-    ),
-    "a cell before its birth": (
-        "",
-        "1.1,5,4,112.5,300\n",
-        "cell 5 is read at 66; allowed: from its birth at",
-    ),
-    "a birth at the start": (
-        "",
-        "1.1,7,7,,\n1.1,8,7,0,300\n",
-        "born = 0, and the model starts at 0; allowed: a later division",
-    ),
-    "a birth before the mother's": ("112.5", "62.5", "cell 5, born at 62.5, is not younger than its mother"),
-    "no birth": ("112.5", "", "cell 5 has a mother, and no 'born'"),
-}
-
-
-@pytest.mark.parametrize("what", IMPOSSIBLE)
-def test_what_a_table_says_of_divisions_is_told_with_its_file_if_it_cannot_be(what, tmp_path):
-    old, new, said = IMPOSSIBLE[what]
-    table = own_table(movie()[0])
-    table = table.replace(f",{old},", f",{new},") if old else table + new
-    with pytest.raises(CaseError, match=rf"experiment 'movie', movie.csv: {said}"):
-        read_case(as_own_table(tmp_path / "lab", table))
 
 
 def test_a_cell_without_a_mother_may_leave_its_past_empty(whole, tmp_path):
