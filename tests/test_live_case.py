@@ -118,6 +118,26 @@ def test_a_changed_case_is_refused_and_nothing_is_changed(nile, tmp_path):
     assert mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0", "--fresh").exit_code == 0
 
 
+def test_a_date_is_no_time_and_the_weekend_ends_with_the_reason(nile, tmp_path):
+    dates = [
+        {
+            "source": "gauge",
+            "seq": i,
+            "event_time": f"2026-11-{i + 1:02d}T12:00:00Z",
+            "value": 1e3,
+            "type": "flow",
+        }
+        for i in range(12)
+    ]
+    (tmp_path / "live.jsonl").write_text("".join(json.dumps(one) + "\n" for one in dates))
+    nile.write_text(nile.read_text().replace("live.csv", "live.jsonl"))
+    done = mscale("assimilate", nile, "--out", tmp_path / "run", "--stop-when-idle", "0")
+    assert done.exit_code == 4, done.output
+    said = "event_time = '2026-11-12T12:00:00Z', a date; allowed: the time since the model's start"
+    assert f"not taken in: each with its reason in dead_letters.jsonl; the newest: {said}" in done.output
+    assert f"12 of the last 22 records could not be taken in, the newest for: {said}" in done.output
+
+
 def test_the_folder_alone_goes_on(nile, tmp_path):
     out = tmp_path / "run"
     mscale("assimilate", nile, "--out", out, "--stop-when-idle", "0")

@@ -1,5 +1,6 @@
 """`ByCase`: records of a stream as the observations that a case means."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, final
@@ -17,6 +18,8 @@ from mscale_uq.macro.lineage import BORN, PARENT, Lineage
 from mscale_uq.observe.counts import check_counts
 from mscale_uq.stream.message import Message
 from mscale_uq.stream.readings import Known
+
+DATE = re.compile(r"\s*\d{4}-\d\d-\d\d|\s*\d{1,2}[./]\d{1,2}[./]\d{2,4}|\s*\d{1,2}:\d\d")
 
 
 @final
@@ -43,7 +46,7 @@ class ByCase:
     def __call__(self, message: Message) -> Observation:
         """Return the observation, in the model's units."""
         source = self._source(message)
-        output, time = self.stream.outputs[source], self.stream.time
+        output = self.stream.outputs[source]
         if message.quantity not in ("", output.name):
             raise DataError(explain(f"{source}: quantity {message.quantity!r}", output.name))
         scale, offset = factor(message.units or output.unit, output.unit, f"units {message.units!r}")
@@ -53,7 +56,7 @@ class ByCase:
         error = None if message.error is None else self._error(message, message.error, scale, source)
         if error is None and source in self.stream.stated:
             raise DataError(explain(f"{output.name}: no error", "the reading's standard deviation"))
-        when = to_unit(message.time, time.unit, "event_time")
+        when = self._when(message)
         own = self._brought(message, source, value.shape)
         return self.stream.screen.judge(Observation(when, source, output.name, value, error, covariates=own))
 
@@ -92,6 +95,15 @@ class ByCase:
         if reason:
             raise DataError(reason)
         return Known(changed, born)
+
+    def _when(self, message: Message) -> float:
+        if isinstance(message.time, str) and DATE.match(message.time):
+            allowed = (
+                f"the time since the model's start, a number in {self.stream.time.unit} or text with a unit"
+            )
+            hint = "subtract the start of the experiment before the record is sent"
+            raise DataError(explain(f"event_time = {message.time!r}, a date", allowed, hint))
+        return to_unit(message.time, self.stream.time.unit, "event_time")
 
     def absent(self, observed: Observation, values: Values) -> str:
         """Return why a cell that is read is not there, by what is known of divisions; nothing if all are."""

@@ -34,6 +34,8 @@ def status(
 
 def print_status(found: Any) -> None:
     """Print it for people."""
+    from mscale_uq.stream.dead_letters import FILE as DEAD
+
     verdicts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.verdicts.items())
     lines = [
         f"records: {found.received} received, {found.late} late, {found.waiting} waiting",
@@ -41,6 +43,8 @@ def print_status(found: Any) -> None:
         f"time: {_time(found.time, found.unit)} of {_time(found.newest, found.unit)},"
         f" {found.lag:.6g} {found.unit} behind, in {found.steps} steps",
     ]
+    if found.reason:
+        lines.append(f"not taken in: each with its reason in {DEAD}; the newest: {found.reason}")
     if len(found.senders) > 1:
         each = sorted(found.senders.items(), key=lambda one: one[1])[:MOST_SENDERS]
         behind = ", ".join(f"{name} {_time(time, found.unit)}" for name, time in each)

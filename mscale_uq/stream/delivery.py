@@ -30,3 +30,8 @@ class Delivery:
     reason: str
     position: int
     counted: bool = True
+
+    @property
+    def said(self) -> str:
+        """What it says as canonical JSON, or as it came if it says nothing that can be read."""
+        return self.text if self.message is None else self.message.text

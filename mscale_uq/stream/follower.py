@@ -24,7 +24,7 @@ from mscale_uq.filters.records import Verdict
 from mscale_uq.stream.delivery import Delivery
 from mscale_uq.stream.journal import LAST, Journal
 from mscale_uq.stream.ladder import kept
-from mscale_uq.stream.message import Message, digest, parse
+from mscale_uq.stream.message import Message, contradiction, digest, parse
 from mscale_uq.stream.policy import Policy
 from mscale_uq.stream.readings import Absent, Learn, Read, in_order, merged, nothing_absent
 from mscale_uq.stream.row import row_of
@@ -183,7 +183,7 @@ class Follower:
         name, digest = _name(delivery)
         known = self._journal.digest(name)
         if known is not None and known != digest:
-            raise DataError(explain(f"record {name} came before with another content", "one of the two"))
+            raise DataError(contradiction(name, self._journal.text(name) or "", delivery.said))
         if known is not None and delivery.counted:
             self._journal.count_copy(name)
         return known is not None
@@ -245,8 +245,7 @@ class Follower:
 
     def _refuse(self, delivery: Delivery, verdict: Verdict, reason: str) -> float:
         name, digest = _name(delivery)
-        text = delivery.text if delivery.message is None else delivery.message.text
-        self._journal.add_record(name, digest, text, verdict=int(verdict), reason=reason)
+        self._journal.add_record(name, digest, delivery.said, verdict=int(verdict), reason=reason)
         return math.inf
 
     def _rewind(self, dirty: float) -> None:

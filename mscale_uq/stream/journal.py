@@ -135,6 +135,11 @@ class Journal:
         row = self._db.execute("SELECT digest FROM record WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
+    def text(self, name: str) -> str | None:
+        """Return the record of that name as it was taken in, None if there is none."""
+        row = self._db.execute("SELECT text FROM record WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
     def count_copy(self, name: str) -> None:
         """Note that a record came again."""
         self._db.execute("UPDATE record SET copies = copies + 1 WHERE name = ?", (name,))

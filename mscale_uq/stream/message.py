@@ -20,6 +20,7 @@ from mscale_uq.errors import DataError, explain, near_match
 SCHEMA = 1
 MOST_LETTERS = 200
 NEEDED = ("source", "event_time", "value")
+EXAMPLE = '{"source": "scope 1", "seq": 17, "event_time": 85, "value": 4.1}'
 TEXTS = ("source", "type", "quantity", "units", "id")
 KEYS = (
     *("schema", "source", "seq", "event_time", "arrival_time", "entity", "type", "quantity", "value"),
@@ -176,7 +177,9 @@ def _check_keys(record: Any) -> None:
             )
     for key in NEEDED:
         if key not in record:
-            raise DataError(explain(f"no key {key!r}", f"a record with {', '.join(NEEDED)}"))
+            raise DataError(
+                explain(f"no key {key!r}", f"a record with {', '.join(NEEDED)}", f"such as {EXAMPLE}")
+            )
     if record.get("schema", SCHEMA) != SCHEMA:
         raise DataError(explain(f"schema = {_short(record['schema'])}", str(SCHEMA)))
 
@@ -215,3 +218,13 @@ def _no_number(name: str) -> float:
 def _short(given: Any) -> str:
     text = repr(given)
     return text if len(text) < 60 else f"{text[:57]}..."
+
+
+def contradiction(name: str, before: str, now: str) -> str:
+    """Say what two records of one name say, and what helps."""
+    given = f"record {name} came before with another content: {before}, now {now}"
+    hint = (
+        "a correction has a seq or id of its own; a sender that counts from the beginning again, as after a"
+        " restart, has a source of its own; mend or delete the later record, and the same command goes on"
+    )
+    return explain(given, "one of the two", hint)

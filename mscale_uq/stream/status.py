@@ -29,6 +29,10 @@ class Status:
         Records that came; those that wait for others before them; those that came late and were taken in.
     verdicts
         Verdict -> how many readings met it, refused records and duplicates among them.
+    unread, recent
+        How many of the latest records could not be taken in, and of how many: at most `WINDOW`.
+    reason
+        Why the newest record that could not be taken in was not; empty if all could.
     time, newest
         The latest time taken in, and the latest of a record; None if there is none.
     lag
@@ -40,6 +44,8 @@ class Status:
     nis
         Squared innovations in the last `WINDOW` analysis times, by what the filter expects of them; None
         before the first.
+    worst
+        The time of most of these squared innovations, if more than half of them are of one time.
     nis_band
         What a right filter keeps within, in 999 cases of 1000.
     spread
@@ -56,12 +62,16 @@ class Status:
     waiting: int
     late: int
     verdicts: Mapping[str, int]
+    unread: int
+    recent: int
+    reason: str
     time: float | None
     newest: float | None
     lag: float
     senders: Mapping[str, float]
     steps: int
     nis: float | None
+    worst: float | None
     nis_band: tuple[float, float] | None
     spread: float | None
     lost: int
@@ -78,6 +88,7 @@ class Status:
                 band = f"({lower:.2f} to {upper:.2f})"
                 found.append(
                     f"the filter is {way}: squared innovations are {self.nis:.2f} of what it expects {band}"
+                    + ("" if self.worst is None else f", most of it at {self.worst:.6g} {self.unit}".rstrip())
                 )
         outliers = self.verdicts.get(Verdict.OUTLIER.name.lower(), 0)
         used = sum(
@@ -85,6 +96,9 @@ class Status:
         )
         if outliers > MOST_REJECTED * max(1, outliers + used):
             found.append(f"{outliers / (outliers + used):.0%} of the readings were left out as outliers")
+        if self.unread > MOST_REJECTED * max(1, self.recent):
+            given = f"{self.unread} of the last {self.recent} records could not be taken in"
+            found.append(f"{given}, the newest for: {self.reason}")
         return found
 
     def as_json(self) -> dict[str, Any]:
@@ -109,6 +123,7 @@ def status(view: View) -> Status:
     records, (last, newest), facts = view.records(), view.span(), view.fact("facts") or {}
     recent, count = view.recent(WINDOW), view.count()
     judged = judge(recent)
+    unread, of, reason = view.unread(WINDOW)
     end = recent[-1].row if recent else {}
     return Status(
         case=facts.get("case", ""),
@@ -117,12 +132,16 @@ def status(view: View) -> Status:
         waiting=records["waiting"],
         late=records["late"],
         verdicts=view.verdicts(),
+        unread=unread,
+        recent=of,
+        reason=reason,
         time=last,
         newest=newest,
         lag=0.0 if newest is None or last is None else newest - last,
         senders=(view.fact("watermark") or {"newest": {}})["newest"],
         steps=count,
         nis=None if judged is None else judged.ratio,
+        worst=_worst(recent),
         nis_band=None if judged is None else (judged.lower, judged.upper),
         spread=end.get("spread"),
         lost=end.get("lost", 0),
@@ -134,3 +153,12 @@ def judge(recent: Sequence[Change]) -> Consistency | None:
     """Return the innovations of some analysis times against their law; None if nothing was used in them."""
     freedom = sum(change.row["used"] for change in recent)
     return consistency(sum(change.row["nis"] for change in recent), freedom) if freedom else None
+
+
+def _worst(recent: Sequence[Change]) -> float | None:
+    """Return the time of more than half of the squared innovations; None if there is none, or few times."""
+    used = [change.row for change in recent if change.row["used"]]
+    if len(used) < 3:
+        return None
+    most = max(used, key=lambda row: row["nis"])
+    return float(most["time"]) if 2 * most["nis"] > sum(row["nis"] for row in used) else None

@@ -106,6 +106,22 @@ class View:
             "refused": {Verdict(verdict).name.lower(): number for verdict, number in refused},
         }
 
+    def unread(self, most: int) -> tuple[int, int, str]:
+        """Return how many of the latest records could not be taken in, of how many, and why the newest not.
+
+        The reason is that of the newest such record of all; empty if there is none.
+        """
+        count, of = self._db.execute(
+            "SELECT COALESCE(SUM(verdict = ?), 0), COUNT(*) FROM"
+            " (SELECT verdict FROM record ORDER BY number DESC LIMIT ?)",
+            (int(Verdict.CONVERSION_FAILED), most),
+        ).fetchone()
+        newest = self._db.execute(
+            "SELECT reason FROM record WHERE verdict = ? ORDER BY number DESC LIMIT 1",
+            (int(Verdict.CONVERSION_FAILED),),
+        ).fetchone()
+        return count, of, "" if newest is None else str(newest[0])
+
     def span(self) -> tuple[float | None, float | None]:
         """Return the latest time that was taken in, and the latest that came."""
         last = self._db.execute("SELECT MAX(time) FROM checkpoint").fetchone()[0]

@@ -18,6 +18,7 @@ from mscale_uq.stream.follow import follow
 from mscale_uq.stream.journal import Journal
 from mscale_uq.stream.policy import Policy
 from mscale_uq.stream.records import Objects
+from mscale_uq.stream.status import status_of
 from mscale_uq.stream.view import View
 
 
@@ -84,7 +85,10 @@ def test_records_without_a_number_are_known_by_their_content(tmp_path):
 
 def test_the_same_name_with_another_content_is_an_error_and_what_came_before_stays(tmp_path):
     items = records(5)
-    with pytest.raises(DataError, match="record scope:2 came before with another content"):
+    said = (
+        r"scope:2 came before with another content: \{.*\}, now \{.*9\.0\}; .*; hint: a correction has a seq"
+    )
+    with pytest.raises(DataError, match=said):
         followed(tmp_path, [*items, {**items[2], "value": 9.0}])
     with View(tmp_path) as view:
         assert view.records()["accepted"] == 5
@@ -170,6 +174,29 @@ def test_a_record_that_is_no_use_does_not_stop_the_run_and_is_kept_with_the_reas
         assert same(follower.now.state, in_order(Kalman(), readings(6)))
     assert code == verdict
     assert reason in said
+
+
+@pytest.mark.parametrize(("bad", "warned"), [(2, False), (4, True)])
+def test_a_stream_of_which_more_than_a_tenth_cannot_be_read_says_so_and_why(bad, warned, tmp_path):
+    """Of 20 records and a few that lack their value; what could be read is believed as before."""
+    wrong = [{"source": "scope", "seq": 90 + i, "event_time": 1.0} for i in range(bad)]
+    followed(tmp_path, [*records(20), *wrong])
+    found = status_of(tmp_path)
+    assert (found.unread, found.recent) == (bad, 20 + bad)
+    assert found.reason.startswith("no key 'value'; allowed: a record with source, event_time, value")
+    sentence = f"{bad} of the last {20 + bad} records could not be taken in, the newest for: no key 'value'"
+    assert any(reason.startswith(sentence) for reason in found.reasons) is warned
+
+
+def test_a_filter_that_is_too_sure_tells_the_time_of_the_reading_that_it_did_not_expect(tmp_path):
+    items = records(20)
+    items[12] = {**items[12], "value": 4e6}  # in ng, taken for mg
+    followed(tmp_path, items)
+    assert status_of(tmp_path).worst == items[12]["event_time"]
+    (reason,) = status_of(tmp_path).reasons
+    assert reason.endswith("most of it at 6.5")
+    followed(tmp_path / "good", records(20))
+    assert status_of(tmp_path / "good").worst is None
 
 
 def test_a_dead_letter_that_a_crash_cut_is_written_anew(tmp_path):

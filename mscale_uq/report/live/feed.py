@@ -99,7 +99,12 @@ def _status(view: View, follows: bool) -> dict[str, Any]:
     band = None if judged is None else [judged.lower, judged.ratio, judged.upper]
     behind = 0.0 if last is None or newest is None else newest - last
     age = time.time() - (view.fact("committed_at") or time.time())
-    told = {"steps": view.count(), "follows": follows}  # a page that shows more of them asks for all anew
+    _, _, reason = view.unread(WINDOW)
+    told = {
+        "steps": view.count(),
+        "follows": follows,
+        "reason": reason,
+    }  # a page that shows more of them asks for all anew
     return {**view.records(), **told, "time": last, "lag": behind, "nis": band, "age": age}
 
 

@@ -77,6 +77,7 @@ function stand(now) {
   page.records = now;
   say("live", now.follows === false ? "the follower has stopped" : "live");
   const unit = page.about ? page.about.time[1] : "";
+  at("letter").textContent = now.reason ? "Not taken in, the newest: " + now.reason + " (all: dead_letters.jsonl)" : "";
   page.written = Date.now() - 1000 * now.age;
   put("now", now.time === null ? "–" : short(now.time), unit, "");
   put("lag", short(now.lag), unit, now.waiting ? now.waiting + " waiting for others" : "");
