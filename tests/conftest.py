@@ -88,3 +88,11 @@ def pytest_terminal_summary(terminalreporter):
             f"{row['case']:40s} {row['processor_seconds']:5.1f} s of processor time, "
             f"{row['evaluations']} evaluations{'  MORE THAN A MINUTE' * (row['processor_seconds'] > 60)}"
         )
+
+
+@pytest.fixture
+def nile(tmp_path):
+    """Return the file of a case that follows the flow of the Nile."""
+    from nile import nile_case
+
+    return nile_case(tmp_path)
