@@ -5,6 +5,7 @@ import pytest
 from fisher import spread
 from mscale_uq.models.transport.traffic_flow import PARAMETERS, forward, space
 
+from mscale_uq.catalog import data_root
 from mscale_uq.cell.car_following import capacity, drivers_differ, road_differs
 from mscale_uq.errors import NoGradient, SolveFailed
 from mscale_uq.macro.traffic import demand, supply
@@ -20,6 +21,56 @@ def test_a_heterogeneous_road_carries_what_equal_fluxes_allow():
     road = road_differs(1.5, 7.0, 30.0, 1 / 3)  # half tau = 1 s, half 2 s
     found = [flow_at(rho, *road) for rho in (0.02, 0.04, 0.06, 0.08, 0.10)]
     assert found == pytest.approx([0.4478, 0.4478, 0.3867, 0.2933, 0.2000], abs=5e-5)
+
+
+def flow_on_an_uneven_ring(density, slow=2.0, fast=1.0, stretch=1000.0, step=0.25):
+    """Single vehicles, each at (gap - ell)/tau of where it is, on a slow stretch and a fast one."""
+    place, path = np.arange(0.0, 2 * stretch, 1 / density), 0.0
+    for now in range(10000):
+        gap = np.roll(place, -1) - place
+        gap[-1] += 2 * stretch
+        tau = np.where(place % (2 * stretch) < stretch, slow, fast)
+        speed = np.clip((gap - 7.0) / tau, 0.0, 30.0)
+        place = place + step * speed
+        path += speed.mean() / 5000 if now >= 5000 else 0.0
+    return density * path
+
+
+@pytest.mark.parametrize(
+    ("density", "at_frozen_density"), [(0.02, 0.5150), (0.04, 0.5400), (0.06, 0.4350), (0.08, 0.3300)]
+)
+def test_single_vehicles_on_an_uneven_road_flow_as_equal_fluxes_say(density, at_frozen_density):
+    flow = flow_on_an_uneven_ring(density)
+    assert flow == pytest.approx(flow_at(density, *road_differs(1.5, 7.0, 30.0, 1 / 3)), rel=1.5e-3)
+    # and not as the mean of both diagrams at the density of both
+    both = [flow_at(density, *road_differs(tau, 7.0, 30.0, 0.0)) for tau in (1.0, 2.0)]
+    assert np.mean(both) == pytest.approx(at_frozen_density, abs=5e-5)
+    assert flow < 0.9 * at_frozen_density
+
+
+def detected(name):
+    """Readings of detectors: time, place, count, speed in m/s."""
+    time, x, count, speed = np.genfromtxt(data_root() / "traffic_flow" / name, delimiter=",", skip_header=1).T
+    return time, x, count, speed / 3.6
+
+
+@pytest.mark.parametrize("name", ["uneven_road.csv", "uneven_road_upstream.csv"])
+def test_detectors_count_single_vehicles_of_an_uneven_road_as_its_closure_says(name):
+    time, x, count, speed = detected(name)
+    truth = {"headway_contrast": 0.35, "inflow": 0.4}
+
+    def off(closure):
+        model = forward(time=time, x=x, closure=closure)
+        made = model.value(model.theta(**truth))
+        return count - made[: count.size], speed - made[count.size :]
+
+    counts, speeds = off("road")
+    assert np.std(counts) < 1.0
+    assert np.abs(counts).max() < 4  # the front, spread over a cell or two
+    assert np.nanmedian(np.abs(speeds)) < 1.5  # sd of a reading
+    leaving = (time > 1740) & (time <= 2040)  # the queue, at all places: so many pass a slow stretch
+    assert np.mean(count[leaving]) == pytest.approx(120 * 30 / (7 + 1.35 * 1.4 * 30), abs=0.5)
+    assert np.std(off("drivers")[0]) > 3.0  # all would go at the mean driver's capacity, and be gone too soon
 
 
 def test_drivers_that_differ_count_by_their_mean_alone():
