@@ -12,15 +12,31 @@ import secrets
 import struct
 import time
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self, final
 
 from mscale_uq.errors import RunError, explain
 
 _HEAD = struct.Struct("<II")
+
+
+class Closing(ABC):
+    """What a ``with`` block closes at its end, however it ends."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is held."""
+
+    @final
+    def __enter__(self) -> Self:
+        return self
+
+    @final
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @final
@@ -108,7 +124,7 @@ def _end(content: bytes, start: int) -> int | None:
 
 
 @final
-class RecordWriter:
+class RecordWriter(Closing):
     """The one writer of a log; appends records and makes them durable on request.
 
     Opening locks the file, reads it, and cuts off a damaged tail. Damage that good records follow is no trace
@@ -182,14 +198,6 @@ class RecordWriter:
         """Make everything durable and let other writers in."""
         self.sync()
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @final

@@ -5,9 +5,9 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self, final
+from typing import final
 
+from mscale_uq.files import Closing
 from mscale_uq.run.memory import held
 
 # (chain, draw, whether it is a tuning draw, statistics)
@@ -15,7 +15,7 @@ OnProgress = Callable[[int, int, bool, Mapping[str, float]], None]
 
 
 @final
-class ProgressFile:
+class ProgressFile(Closing):
     """Writes a line of ``progress.jsonl`` at most once a second, and passes every report on.
 
     A line holds the time (s since 1970), seconds since the call, cores in use, main memory (bytes), chain,
@@ -42,10 +42,6 @@ class ProgressFile:
         if self._pass_on is not None:
             self._pass_on(chain, draw, tuning, stats)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Write no more."""
         self._file.close()

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from mscale_uq.core.parameter import Array
 from mscale_uq.errors import SolveFailed
-from mscale_uq.solve.linear import check_places
+from mscale_uq.solve.linear import check_entries, check_places, finite_solution
 
 
 @final
@@ -35,9 +35,7 @@ class BandedFactorization:
             If the solution is not finite.
         """
         solution = cho_solve_banded((self.factor, True), np.asarray(load, dtype=float), check_finite=False)
-        if not np.isfinite(solution).all():
-            raise SolveFailed(self.name, {}, "the solution of the linear system is not finite")
-        return solution
+        return finite_solution(solution, self.name)
 
     def solve_transposed(self, load: ArrayLike) -> Array:
         """Return x of A^T x = load, which is A x = load here."""
@@ -85,8 +83,7 @@ class BandedPattern:
         SolveFailed
             If an entry is not finite, or the matrix is not positive definite.
         """
-        if not np.isfinite(data).all():
-            raise SolveFailed(self.name, {}, "the matrix has entries that are not finite")
+        check_entries(data, self.name)
         band = np.zeros(self.size * (self.bandwidth + 1))
         band[self.positions] = data
         columns = band.reshape(self.size, self.bandwidth + 1).T

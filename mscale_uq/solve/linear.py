@@ -52,9 +52,7 @@ class Factorization:
 
     def _solve(self, load: ArrayLike, side: str) -> Array:
         solution = self.lu.solve(np.asarray(load, dtype=float), trans=side)
-        if not np.isfinite(solution).all():
-            raise SolveFailed(self.name, {}, "the solution of the linear system is not finite")
-        return solution
+        return finite_solution(solution, self.name)
 
 
 @final
@@ -131,8 +129,7 @@ def factorize(
     SolveFailed
         If an entry is not finite, or the matrix is singular to working precision.
     """
-    if not np.isfinite(matrix.data).all():
-        raise SolveFailed(name, {}, "the matrix has entries that are not finite")
+    check_entries(matrix.data, name)
     if positive_definite:
         options = {
             "permc_spec": "MMD_AT_PLUS_A",
@@ -166,6 +163,19 @@ def _check_condition(matrix: csc_matrix, lu: SuperLU, name: str) -> None:
             f"the matrix is singular to working precision (condition number above {growth:.0e});"
             " usually a boundary value or a reaction that fixes the level of the field is missing",
         )
+
+
+def check_entries(data: Array, name: str) -> None:
+    """Refuse a matrix with an entry that is not finite, as a failed solve of this name."""
+    if not np.isfinite(data).all():
+        raise SolveFailed(name, {}, "the matrix has entries that are not finite")
+
+
+def finite_solution(solution: Array, name: str) -> Array:
+    """Return a solution, or refuse one that is not finite, as a failed solve of this name."""
+    if not np.isfinite(solution).all():
+        raise SolveFailed(name, {}, "the solution of the linear system is not finite")
+    return solution
 
 
 def check_places(rows: Array, cols: Array, shape: tuple[int, int]) -> None:

@@ -12,11 +12,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, final
 
 from mscale_uq.errors import RunError, explain
-from mscale_uq.files import Lock, sync_folder
+from mscale_uq.files import Closing, Lock, sync_folder
 
 FILE = "journal.sqlite"
 FORMAT = 2
@@ -38,7 +37,7 @@ CREATE TABLE step (
 
 
 @final
-class Journal:
+class Journal(Closing):
     """The one writer of a run's journal.
 
     Parameters
@@ -220,14 +219,6 @@ class Journal:
         """Let others write."""
         self._db.close()
         self._lock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @contextmanager

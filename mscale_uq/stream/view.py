@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, final
 from urllib.parse import quote
 
 from mscale_uq.errors import RunError, explain
+from mscale_uq.files import Closing
 from mscale_uq.filters.records import Verdict
 from mscale_uq.stream.journal import FILE, check_format, readable
 
@@ -36,7 +36,7 @@ class Change:
 
 
 @final
-class View:
+class View(Closing):
     """A journal, for reading alone.
 
     Raises
@@ -140,11 +140,3 @@ class View:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
