@@ -89,8 +89,10 @@ def find_case(name_or_path: str | Path) -> Path:
     if beside.is_file() and not _fitting(str(name_or_path), cases()):
         return beside
     if path.suffix == ".toml" or path.is_dir():
-        given = f"no case file {str(path)!r}"
-        raise InputError(explain(given, f"a TOML file, or a shipped case: {', '.join(cases())}"))
+        own = path / "case.toml"  # of a run
+        hint = f"{own} is the case of the run in it" if own.is_file() else ""
+        allowed = "a TOML file, or a shipped case: `mscale list` names them"
+        raise InputError(explain(f"no case file {str(path)!r}", allowed, hint))
     full = _unique(str(name_or_path), cases(), "case")
     return _only(_files(".toml")[full], f"cases are called {full!r}")
 
@@ -153,7 +155,8 @@ def _unique(name: str, known: tuple[str, ...], what: str) -> str:
     short = [full.partition("/")[2] for full in known]
     near = near_match(name, [*known, *short])
     hint = "" if near or os.environ.get(ENVIRONMENT) else f"one of your own: {ENVIRONMENT} names its folder"
-    raise InputError(explain(f"no {what} {name!r}{near}", ", ".join(known) or "none is installed", hint))
+    allowed = f"one of the {len(known)} that `mscale list` names" if known else "none is installed"
+    raise InputError(explain(f"no {what} {name!r}{near}", allowed, hint))
 
 
 def _fitting(name: str, known: tuple[str, ...]) -> list[str]:

@@ -36,12 +36,23 @@ def test_every_data_file_lies_where_the_cases_look_for_it():
         (load_system, "heat_conducton", "no system 'heat_conducton' .did you mean 'heat_conduction'"),
         (load_system, "_lorenz", "no system '_lorenz'"),
         (find_case, "heat_conducton", "no case 'heat_conducton' .did you mean 'heat_conduction'"),
-        (find_case, "mine.toml", "no case file 'mine.toml'; allowed: a TOML file, or a shipped case: "),
+        (
+            find_case,
+            "mine.toml",
+            "no case file 'mine.toml'; allowed: a TOML file, or a shipped case: `mscale list`",
+        ),
+        (find_case, "unheard_of", r"no case 'unheard_of'; allowed: one of the \d+ that `mscale list` names"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_one(call, given, said):
     with pytest.raises(InputError, match=said):
         call(given)
+
+
+def test_who_names_the_folder_of_a_run_is_told_the_case_in_it(tmp_path):
+    (tmp_path / "case.toml").write_text("")
+    with pytest.raises(InputError, match=r"hint: .*case\.toml is the case of the run in it"):
+        find_case(tmp_path)
 
 
 def test_who_has_lost_a_system_of_his_own_is_told_where_it_is_looked_for(monkeypatch):

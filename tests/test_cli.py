@@ -125,6 +125,7 @@ def test_draws_that_do_not_suffice_end_with_status_4(tmp_path):
     assert done.exit_code == 4
     assert "diagnostics not met: do not trust these draws yet" in done.output
     assert re.search(r"bulk ESS of \w+ is \d+, below 400", done.output)
+    assert mscale("report", tmp_path / "run").exit_code == 4  # the same draws, the same verdict
 
 
 def test_report_writes_the_page_anew(line_run):

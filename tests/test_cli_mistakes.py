@@ -26,7 +26,7 @@ def test_a_slip_in_a_systems_file_is_told_with_its_line(tmp_path, in_catalogue):
         done = mscale("show", "slips/plate")
     assert done.exit_code == 1
     assert "SyntaxError: '(' was never closed" in done.output
-    assert "(plate.py, line 3); hint" in done.output
+    assert "was never closed (plate.py, line 3); hint" in done.output
 
 
 def test_units_that_a_system_has_wrong_are_told_as_the_systems_mistake(tmp_path, in_catalogue):
@@ -42,6 +42,13 @@ def test_units_that_a_system_has_wrong_are_told_as_the_systems_mistake(tmp_path,
     assert "system: slip.py: resin_conductivity: cannot read the unit 'W/(m KK)'" in done.output
     assert "system: slip.py: heat_flux: cannot read the unit 'W/m2'" in done.output
     assert "write m^2 for m2" in done.output
+
+
+def test_a_table_in_place_of_a_case_is_told_where_it_belongs(tmp_path):
+    (tmp_path / "mine.csv").write_text("x [mm],temperature [degC]\n6,24.64\n")
+    done = mscale("fit", tmp_path / "mine.csv")
+    assert done.exit_code == 3
+    assert "mine.csv is a table; allowed: a case file, which is TOML; hint: a case names its" in done.output
 
 
 WRONG = {
@@ -61,7 +68,7 @@ WRONG = {
     "a changed seed": (
         ["fit", "{case}", "--out", "{run}", "--seed", "3"],
         3,
-        "holds a run with another seed",
+        "holds the run of another case: seed changed (seed was 7, is 3); allowed: the case it was made with",
     ),
     "no run": (["report", "{empty}"], 3, "no finished run in"),
     "no case": (["fit"], 2, "Missing argument"),

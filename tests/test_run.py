@@ -116,6 +116,15 @@ CHANGES = {
 }
 
 
+DIFFERS = {
+    "seed": "seed was 7, is 8",
+    "method": "method.target_accept was .*, is 0.5",
+    "priors": "prior.* was .*10.*, is .*11.*",
+    "experiments": r"experiment\[1\].*temperature was .*330.*, is .*331.*",
+    "data": "the content of .*fast.csv",
+}
+
+
 @pytest.mark.parametrize("part", CHANGES)
 def test_a_changed_case_is_refused_and_nothing_is_touched(line_run, tmp_path, part):
     change = CHANGES[part]
@@ -123,7 +132,8 @@ def test_a_changed_case_is_refused_and_nothing_is_touched(line_run, tmp_path, pa
     if change is None:
         (tmp_path / "fast.csv").write_text("time [s],length [m]\n1,2.8\n2,4.95\n")
     before = contents(line_run.folder)
-    with pytest.raises(RunError, match=f"holds a run with another {part}; .*--fresh starts over"):
+    said = rf"another case: {part} changed \({DIFFERS[part]}\); .*--fresh starts over"
+    with pytest.raises(RunError, match=said):
         fit(path, out=line_run.folder, **(change if isinstance(change, dict) else {}))
     assert contents(line_run.folder) == before
 

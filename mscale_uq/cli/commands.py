@@ -135,7 +135,7 @@ def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
     debug: Debug = False,
 ) -> None:
-    """Write the report of a finished run anew."""
+    """Write the report of a finished run anew; the exit status is that of its fit."""
     with told(debug):
         from mscale_uq.report.page import write_report
         from mscale_uq.results.result import read_result
@@ -143,6 +143,8 @@ def report(
         result = read_result(run)
         write_report(result)
         _print_result(result)
+    if not result.diagnostics.ok:
+        raise typer.Exit(NOT_MET)
 
 
 # Commands with a file of their own.

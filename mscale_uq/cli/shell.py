@@ -56,9 +56,9 @@ def told(debug: bool, stopped: str = "") -> Iterator[None]:
         elif isinstance(error, OSError) and error.filename is not None:
             _say(f"{error.filename}: {error.strerror}")
         else:
-            _say(
-                f"{type(error).__name__}: {error} ({_place(error)}); hint: --debug shows where it comes from"
-            )
+            what = error.msg if isinstance(error, SyntaxError) else error  # whose text has its place, too
+            hint = "--debug shows where it comes from"
+            _say(f"{type(error).__name__}: {what} ({_place(error)}); hint: {hint}")
         raise typer.Exit(BAD_INPUT if isinstance(error, InputError) else FAILED) from error
 
 

@@ -167,9 +167,12 @@ def check_calibration(
 
 def check_length(settings: Settings, runs: int, kept: int) -> None:
     """Raise `CaseError` if there is nothing to rank."""
-    if settings.draws < kept or min(runs, kept) < 1:
-        asked = f"{runs} runs of {settings.draws} draws, thinned to {kept}"
-        raise CaseError(explain(asked, "at least 1 run, and as many draws as are kept"))
+    for name, asked in (("runs", runs), ("kept", kept)):
+        if asked < 1:
+            raise CaseError(explain(f"{name} = {asked}", "at least 1"))
+    if settings.draws < kept:
+        few = f"draws = {settings.draws} of each run, of which kept = {kept} are ranked"
+        raise CaseError(explain(few, f"draws of at least {kept}", "keep fewer, or leave draws out"))
 
 
 def summarise(names: Sequence[str], rows: Sequence[RankRow], kept: int) -> Calibration:

@@ -8,6 +8,8 @@ from typing import Any
 
 from mscale_uq.errors import CaseError, explain
 
+TABLES = (".csv", ".tsv", ".txt", ".dat")
+
 
 def read_toml(path: Path, label: str) -> dict[str, Any]:
     """Return the tables of a TOML file.
@@ -20,6 +22,9 @@ def read_toml(path: Path, label: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
+        if path.suffix.lower() in TABLES:
+            hint = f'a case names its table: data = "{path.name}"; mscale new plate writes one to start from'
+            raise CaseError(explain(f"{label} is a table", "a case file, which is TOML", hint)) from None
         hint = "text stands in quotes, a table of one line in braces, names are given once"
         raise CaseError(explain(f"{label}: {error}", "TOML", hint)) from None
     except UnicodeDecodeError as error:

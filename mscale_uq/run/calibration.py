@@ -120,7 +120,7 @@ def _settings(case: Case, draws: int | None, kept: int) -> Settings:
         given = f"sampler {settings.sampler!r} for many data sets"
         hint = "the others compile anew for every data set"
         raise CaseError(explain(given, ", ".join(SPACING), hint))
-    wanted = draws if draws is not None else SPACING[settings.sampler] * kept
+    wanted = draws if draws is not None else SPACING[settings.sampler] * max(kept, 1)
     # `settings_of` gives no more cores than a fit has chains; runs are many.
     cores = case.method.cores if case.method.cores is not None else len(os.sched_getaffinity(0))
     return replace(settings, draws=wanted, chains=1, cores=cores)

@@ -11,6 +11,7 @@ from mscale_uq.errors import RunError, explain
 from mscale_uq.files import replace
 from mscale_uq.io.toml import write_toml
 from mscale_uq.results.result import FAILURES, POSTERIOR, REPORT, is_finished
+from mscale_uq.run.changed import differences
 
 CASE, PROGRESS, CHAINS, DATA = "case.toml", "progress.jsonl", "chains", "data"
 CALIBRATION, RANK_TABLE = "calibration.html", "ranks.csv"
@@ -35,7 +36,7 @@ def prepare(folder: Path, case: Case, fresh: bool, chosen: str = "") -> None:
     if fresh:
         _clear(folder)
     elif found is not None:
-        _refuse_another(folder, found, case.identity)
+        _refuse_another(folder, found, case)
         if is_finished(folder, case.method.draws, case.method.chains):
             return  # what it holds is at least as long, and its case says how long
     about = {"hash": case.hash, "identity": case.identity}
@@ -63,15 +64,18 @@ def holds(folder: Path, case: Case) -> bool:
     """
     found = _identity(folder)
     if found is not None:
-        _refuse_another(folder, found, case.identity)
+        _refuse_another(folder, found, case)
     return found is not None
 
 
-def _refuse_another(folder: Path, found: dict[str, str], identity: dict[str, str]) -> None:
-    """Raise `RunError` naming the parts of the case that differ from the run's."""
-    changed = [part for part in identity if found.get(part) != identity[part]]
+def _refuse_another(folder: Path, found: dict[str, str], case: Case) -> None:
+    """Raise `RunError` naming the parts of the case that differ from the run's, and in what."""
+    changed = [part for part in case.identity if found.get(part) != case.identity[part]]
     if changed:
-        given = f"{str(folder)!r} holds a run with another {', '.join(changed)}"
+        held = (folder / CASE).read_text(encoding="utf-8")
+        keys = differences(changed, held, case, folder / DATA)
+        given = f"{str(folder)!r} holds the run of another case: {', '.join(changed)} changed"
+        given += f" ({keys})" if keys else ""
         hint = "--out FOLDER keeps it, --fresh starts over"
         raise RunError(explain(given, "the case it was made with, or more draws", hint))
 

@@ -99,8 +99,14 @@ def test_ranks_of_something_else_are_not_mixed_in(change, named, tmp_path):
 
 
 def test_too_few_draws_are_refused():
-    with pytest.raises(CaseError, match="19 draws, thinned to 99"):
+    with pytest.raises(
+        CaseError, match="draws = 19 of each run, of which kept = 99 are ranked; allowed: draws of at"
+    ):
         check_calibration(straight(), SHORT, runs=1)
+    for wrong in ({"runs": 0}, {"runs": -5}, {"runs": 1, "kept": 0}):
+        name, given = list(wrong.items())[-1]
+        with pytest.raises(CaseError, match=f"^{name} = {given}; allowed: at least 1$"):
+            check_calibration(straight(), SHORT, **wrong)
 
 
 def test_draws_that_stick_together_are_cautioned_about():
