@@ -200,8 +200,7 @@ def _gradient(
     except NoGradient as refusal:
         yield Finding(not smooth, what, f"none: {refusal}" if smooth else "none, as the system declares")
         return
-    label, slope = found.worst
-    text = f"Taylor remainder of slope {slope:.2f} (worst: {label}), dot product off by {found.dot_error:.0e}"
+    text = str(found)
     if model.slope_error:
         text += f"; each value chooses its own steps, so it is exact to {model.slope_error:.0e} of itself"
     yield Finding(found.ok, what, text)

@@ -21,7 +21,7 @@ from pymc.step_methods.hmc.quadpotential import QuadPotential, QuadPotentialDiag
 from mscale_uq.core.parameter import Array
 from mscale_uq.infer.density import Density
 from mscale_uq.infer.job import Job, Report
-from mscale_uq.infer.optimum import Optimum, climb
+from mscale_uq.infer.optimum import climb
 from mscale_uq.infer.store import ChainStore
 from mscale_uq.infer.walk import walk
 
@@ -52,37 +52,39 @@ def run(job: Job, store: ChainStore, report: Report) -> None:
 def build(density: Density, start: Array, rng: np.random.Generator, job: Job) -> tuple[Any, Array]:
     """Return PyMC's step method and where it begins; a chain that goes on climbs again, to the same mode."""
     for_momentum, for_tree, for_first = rng.spawn(3)
-    mode = _mode(density, start)
+    shape = _shape(density, start)
     step = pm.NUTS(
         model=density.model,
-        potential=_metric(mode, start, for_momentum),
+        potential=_metric(shape, start, for_momentum),
         logp_dlogp_func=density.gradient_function(),
         initial_point=density.origin,
         target_accept=job.settings.target_accept,
         rng=for_tree,
     )
-    return step, start if mode is None else _near(density, mode, for_first)
+    return step, start if shape is None else _near(density, *shape, for_first)
 
 
-def _mode(density: Density, start: Array) -> Optimum | None:
-    """Return the mode above `start`, if there is one and it is cheap to find."""
+def _shape(density: Density, start: Array) -> tuple[Array, Array] | None:
+    """Return the mode above `start`, and the covariance of the Gaussian that touches the posterior there.
+
+    None if there is no mode, or it is dear to find.
+    """
     if start.size > DENSE_UP_TO:
         return None
     found = climb(density.function(), start, MOST_STEPS)
-    return None if found.trouble else found
+    return None if found.trouble else (found.z, np.linalg.inv(found.precision))
 
 
-def _metric(mode: Optimum | None, start: Array, rng: np.random.Generator) -> QuadPotential:
-    if mode is None:
+def _metric(shape: tuple[Array, Array] | None, start: Array, rng: np.random.Generator) -> QuadPotential:
+    if shape is None:
         return QuadPotentialDiagAdapt(start.size, start, np.ones(start.size), GUESS_WEIGHT, rng=rng)
     with warnings.catch_warnings():
         # PyMC calls its dense metric experimental; ours is held to exact posteriors in the tests.
         warnings.filterwarnings("ignore", "QuadPotentialFullAdapt is an experimental feature")
-        covariance = np.linalg.inv(mode.precision)
-        return QuadPotentialFullAdapt(start.size, mode.z, covariance, GUESS_WEIGHT, rng=rng)
+        return QuadPotentialFullAdapt(start.size, *shape, GUESS_WEIGHT, rng=rng)
 
 
-def _near(density: Density, mode: Optimum, rng: np.random.Generator) -> Array:
+def _near(density: Density, mode: Array, covariance: Array, rng: np.random.Generator) -> Array:
     """Return a draw of the Gaussian around a mode, or the mode if there is no likelihood."""
-    near = mode.z + np.linalg.cholesky(np.linalg.inv(mode.precision)) @ rng.standard_normal(mode.z.size)
-    return near if np.isfinite(density.likelihood(density.physical(near))[0]) else mode.z
+    near = mode + np.linalg.cholesky(covariance) @ rng.standard_normal(mode.size)
+    return near if np.isfinite(density.likelihood(density.physical(near))[0]) else mode
