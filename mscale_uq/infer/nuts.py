@@ -72,7 +72,7 @@ def _shape(density: Density, start: Array) -> tuple[Array, Array] | None:
     if start.size > DENSE_UP_TO:
         return None
     found = climb(density.function(), start, MOST_STEPS)
-    return None if found.trouble else (found.z, np.linalg.inv(found.precision))
+    return None if found.trouble else (found.z, np.asarray(np.linalg.inv(found.precision), dtype=float))
 
 
 def _metric(shape: tuple[Array, Array] | None, start: Array, rng: np.random.Generator) -> QuadPotential:
