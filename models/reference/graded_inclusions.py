@@ -34,11 +34,12 @@ from mscale_uq.models.reference._inclusions import (
 
 from mscale_uq.cell.conduction import PeriodicConduction
 from mscale_uq.cell.ellipse import SmoothEllipse
-from mscale_uq.cell.graded import GradedCell
+from mscale_uq.cell.graded import Graded, GradedCell, Grades
 from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
+from mscale_uq.core.stretch import Stretch
 from mscale_uq.core.system import Limit, Option, Scale, System
 from mscale_uq.macro.random_field import Covariance, KarhunenLoeve
 
@@ -55,16 +56,6 @@ PARAMETERS = (
 def mean_fraction(mean_logit):
     """Share of the inclusions where the field has its mean."""
     return fraction_of(mean_logit)
-
-
-def reference(cell, accuracy):
-    """Return the stages to the tensor at the mean, by which samplers scale."""
-    inclusion, matrix, _, angle, aspect = ELLIPSE
-    return [
-        Formula(mean_fraction, "mean_fraction"),
-        SmoothEllipse(cell, inclusion, matrix, "mean_fraction", angle, aspect, "k_mean"),
-        PeriodicConduction(cell, conductivity="k_mean", tensor="K_mean", accuracy=accuracy),
-    ]
 
 
 OPTIONS = (
@@ -88,12 +79,15 @@ def forward(o, x=X, y=Y):
         SmoothEllipse(cell, *ELLIPSE),
         PeriodicConduction(cell, tensor="K", accuracy=o.accuracy),
     ]
+    grades, even = Grades(LEAST, MOST, o.nodes), [name for name in ELLIPSE if name != "fraction"]
     stages = [
         Formula(aspect_of, "aspect"),
         KarhunenLoeve(centres, areas, FIELD, MODES, "mean_logit", "xi", "fraction_logit"),
         PointwiseFormula(fraction_of, "fraction"),
-        *reference(cell, o.accuracy),
-        GradedCell(tensor, ELLIPSE, "fraction", (LEAST, MOST), "K", "K_eff", o.nodes),
+        Formula(mean_fraction, "mean_fraction"),
+        GradedCell(tensor, even, "fraction", grades, "K", "K_graded"),
+        Graded("K_graded", "mean_fraction", grades, "K_mean"),
+        Graded("K_graded", "fraction", grades, "K_eff"),
         *square(x, y, o.elements, o.accuracy),
     ]
     return ForwardModel(stages, PARAMETERS, ["potential"])
@@ -138,5 +132,13 @@ SYSTEM = System(
     smoothness="smooth",
     forward=forward,
     limits=LIMITS,
+    stretches=(
+        Stretch(
+            "K_graded",
+            scaled=("matrix_conductivity", "inclusion_conductivity"),
+            periods={"angle": np.pi},
+            logit=("aspect_logit",),
+        ),
+    ),
     scale=Scale("matrix_conductivity", "K_mean", along=("inclusion_conductivity",)),
 )

@@ -121,23 +121,27 @@ def surrogate_of(
         given = "a model without a stretch that a polynomial may stand for"
         raise InputError(explain(given, hint="declare `stretches` in its system, or use another sampler"))
     experiments, parts = [], list[Part]()
+    kept = () if posterior.scale is None else (posterior.scale.effective,)  # samplers' coordinates ask for it
     for experiment in posterior.experiments:
         replaced = experiment
         for stretch in stretches:
             build = _Build(posterior, replaced, stretch, budget, map)
             stage, part = build.run(home, identity)
             parts.append(part)
-            replaced = replaced.changed(model=_replaced(replaced.whole, stage))
+            replaced = replaced.changed(model=_replaced(replaced.whole, stage, kept))
         experiments.append(replaced)
     return Surrogate(posterior.changed(experiments), tuple(parts))
 
 
-def _replaced(model: ForwardModel, stage: SurrogateStage) -> ForwardModel:
-    """Return the model with the stage in the place of the one that makes the same."""
+def _replaced(model: ForwardModel, stage: SurrogateStage, kept: Sequence[str]) -> ForwardModel:
+    """Return the model of its outputs and what is kept, with the stage in place of what makes the same."""
     stages = [stage if stage.outputs[0] in other.outputs else other for other in model.chain.stages]
     constants = {name: value for name, value in model.constants.items() if name != "key"}
-    outputs = model.outputs
-    return ForwardModel(stages, model.parameters, outputs, constants, model.key).only(outputs)
+    whole = ForwardModel(stages, model.parameters, model.outputs, constants, model.key)
+    asked = dict.fromkeys([*model.outputs, *(name for name in kept if name in model.chain.made)])
+    needed = whole.only(list(asked))
+    constants = {name: value for name, value in needed.constants.items() if name != "key"}
+    return ForwardModel(needed.chain.stages, needed.parameters, model.outputs, constants, model.key)
 
 
 @final

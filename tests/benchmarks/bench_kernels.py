@@ -27,6 +27,7 @@ from timing import medians, ratio
 
 from mscale_uq.cell.ellipse import SmoothEllipse
 from mscale_uq.cell.grid import periodic_grid
+from mscale_uq.core.chain import Chain
 from mscale_uq.core.system import System
 from mscale_uq.macro.rectangle import RectangleDiffusion
 
@@ -115,7 +116,8 @@ def graded_rows(rounds: int) -> dict[str, tuple[float, float]]:
     theta = model.theta(xi=0.8 * np.random.default_rng(2).standard_normal(25))
     known = model.trace(theta)
     stages = {stage.name: stage for stage in model.chain.stages}
-    graded, square = stages["graded K_eff"], stages["diffusion on a rectangle"]
+    cells = [stages["cells of K_graded"], stages["graded K_eff"]]
+    graded, square = Chain(cells, [*cells[0].inputs, "fraction"]), stages["diffusion on a rectangle"]
     ellipse = SmoothEllipse((64, 64))
     grid, v = periodic_grid((64, 64), (1.0, 1.0)), known["fraction"]
     some = np.linspace(0, v.size - 1, STATES).astype(int)
@@ -128,7 +130,7 @@ def graded_rows(rounds: int) -> dict[str, tuple[float, float]]:
 
     agree("graded", known["K_eff"][some], brute(), 1e-6)
     differences_hold("graded", graded_inclusions.SYSTEM, theta, HALF)
-    given = {name: known[name] for name in graded.inputs}
+    given = {name: known[name] for name in graded.given}
     tensors = square._tensors(known)
     one = ellipse.value({**state, "v": v[0]})["k"]
     weights = np.ones(30)

@@ -5,8 +5,9 @@ import pytest
 
 from mscale_uq.cell.conduction import PeriodicConduction
 from mscale_uq.cell.ellipse import SmoothEllipse
-from mscale_uq.cell.graded import GradedCell
+from mscale_uq.cell.graded import Graded, GradedCell, Grades
 from mscale_uq.cell.grid import ACCURACIES, FOURIER_FROM, periodic_grid
+from mscale_uq.core.chain import Chain
 from mscale_uq.core.each import Each, each
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.parameter import Parameter
@@ -23,8 +24,14 @@ def cell(elements=16, accuracy="reference"):
     return [SmoothEllipse(shape), PeriodicConduction(shape, tensor="K_cell", accuracy=accuracy)]
 
 
-def graded(nodes=9, **settings):
-    return GradedCell(cell(), READ, "v", (0.08, 0.38), "K_cell", "K", nodes, **settings)
+def graded(nodes=9, elements=16, accuracy="reference", **settings):
+    grades = Grades(0.08, 0.38, nodes)
+    cells = GradedCell(cell(elements, accuracy), [*STATE], "v", grades, "K_cell", "K_solved")
+    return [cells, Graded("K_solved", "v", grades, "K", **settings)]
+
+
+def chain(*given, **settings):
+    return Chain(graded(*given, **settings), READ)
 
 
 def states(count=12):
@@ -40,8 +47,7 @@ def one_by_one(v, elements=16):
 @pytest.mark.parametrize(("nodes", "allowed"), [(5, 1e-3), (9, 1e-5), (13, 1e-7)])
 def test_it_is_a_cell_problem_at_every_state_and_knows_its_own_error(nodes, allowed):
     v = states()
-    fine = GradedCell(cell(32), READ, "v", (0.08, 0.38), "K_cell", "K", nodes)
-    made, exact = fine.value({**STATE, "v": v}), one_by_one(v, 32)
+    made, exact = chain(nodes, 32).value({**STATE, "v": v}), one_by_one(v, 32)
     error = np.abs(made["K"] - exact).max() / np.abs(exact).max()
     assert error < allowed
     assert error / 20 < made["K_error"] < 20 * error
@@ -49,31 +55,31 @@ def test_it_is_a_cell_problem_at_every_state_and_knows_its_own_error(nodes, allo
 
 def test_at_a_node_it_is_the_cell_to_round_off():
     node = 0.23 + 0.15 * np.cos(np.pi * 2.5 / 9)
-    K = graded().value({**STATE, "v": np.array([node])})["K"]
+    K = chain().value({**STATE, "v": np.array([node])})["K"]
     assert pytest.approx(one_by_one([node]), rel=1e-12) == K
 
 
 def test_its_derivative_is_exact():
     parameters = [Parameter(name, "1", value) for name, value in STATE.items()]
     parameters.append(Parameter("v", "1", (0.2,), shape=(6,), dims=("point",)))
-    model = ForwardModel([graded()], parameters, ["K"])
+    model = ForwardModel(graded(), parameters, ["K"])
     check = check_gradient(model, model.theta(v=states(6)), np.random.default_rng(1))
     assert check.ok, (check.worst, check.dot_error)
 
 
 def test_the_estimate_has_no_derivative_and_says_so():
-    linear = graded().linearize({**STATE, "v": states(2)})[1]
+    linear = chain().linearize({**STATE, "v": states(2)})[1]
     with pytest.raises(NoGradient, match="K_error"):
         linear.vjp({"K": np.zeros((2, 2, 2)), "K_error": np.asarray(1.0)})
 
 
 def test_what_it_cannot_vouch_for_fails():
     with pytest.raises(SolveFailed, match="the polynomial is off by"):
-        graded(2, tolerance=1e-4).value({**STATE, "v": states(2)})
+        chain(2, tolerance=1e-4).value({**STATE, "v": states(2)})
     with pytest.raises(OutOfLimits, match="'v' leaves"):
-        graded().value({**STATE, "v": np.array([0.2, 0.5])})
+        chain().value({**STATE, "v": np.array([0.2, 0.5])})
     with pytest.raises(ParameterError, match="two nodes"):
-        graded(1)
+        Grades(0.08, 0.38, 1)
 
 
 @pytest.mark.parametrize(
@@ -121,10 +127,7 @@ def test_an_answer_does_not_depend_on_what_was_asked_before():
         known, linear = stage.linearize({**STATE, "v": v})
         return [known["K"], known["K_error"], *linear.vjp({"K": np.ones((2, 2, 2))}).values()]
 
-    one, other = (
-        GradedCell(cell(FOURIER_FROM["sampling"], "sampling"), READ, "v", (0.08, 0.38), "K_cell", "K", 5)
-        for _ in range(2)
-    )
+    one, other = (chain(5, FOURIER_FROM["sampling"], "sampling") for _ in range(2))
     made(one, np.array([0.1, 0.3]))
     v = np.array([0.2, 0.25])
     assert all(map(np.array_equal, made(one, v), made(other, v)))

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from mscale_uq.models.reference.inclusions import X, Y, forward
 
-from mscale_uq.catalog import load_system
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import find_case, load_system
 from mscale_uq.core.forward import ForwardModel
+from mscale_uq.infer.shear import find_shear
+from mscale_uq.stats.surrogate import surrogate_of
 
 DATA = Path(__file__).parents[2] / "data" / "inclusions"
 TRUTH = [10 * np.exp(0.5 * 0.4), np.exp(-0.3 * 0.3), 0.5, np.pi / 6 + 0.3 * 0.6, 0.8]
@@ -88,3 +91,20 @@ def test_nor_one_of_the_graded_posterior():
     )  # fmt: skip
     sd = 0.02 * np.abs(exact.value(theta)).max()
     assert 0 < slope_error(exact, fast, theta, scales, sd) < 5e-3
+
+
+def test_a_surrogate_stands_for_all_cells_of_the_graded_benchmark_and_knows_its_scale():
+    """Log-likelihoods are off by less than what moves a draw; coordinates are the exact one's."""
+    case = read_case(find_case("graded_inclusions"))
+    (experiment,) = (posterior := case.posterior()).experiments
+    small = case.system.forward(cell_elements=8, elements=8, nodes=7)
+    exact = posterior.changed([experiment.changed(model=small)])
+    cheap = surrogate_of(exact, case.system.stretches, budget=800).posterior
+    names = [stage.name for stage in cheap.experiments[0].model.chain.stages]
+    assert "surrogate of K_graded" in names
+    assert "cells of K_graded" not in names
+    theta = exact.pack(small.split(small.theta(xi=0.5 * np.sin(np.arange(25)))))
+    for there in (theta, theta + 0.05, theta - 0.05):
+        assert cheap.log_likelihood(there) == pytest.approx(exact.log_likelihood(there), abs=0.5)
+    ours, theirs = (find_shear(one)[0].to_w(np.full(theta.size, 0.3)) for one in (cheap, exact))
+    assert ours == pytest.approx(theirs, abs=0.02)
