@@ -1,4 +1,4 @@
-"""What the README says of filters is so."""
+"""What the README says of tables and filters is so."""
 
 import re
 import runpy
@@ -9,13 +9,26 @@ import pytest
 
 from mscale_uq.case.filter_names import FILTERS
 from mscale_uq.case.filters import WIDENING, settings_of
+from mscale_uq.case.read import read_case
 
-SECTION = (Path(__file__).parents[1] / "README.md").read_text().split("## Assimilate\n")[1].split("\n## ")[0]
+README = (Path(__file__).parents[1] / "README.md").read_text()
+SECTION = README.split("## Assimilate\n")[1].split("\n## ")[0]
 ROWS = [line.split("|")[1:4] for line in SECTION.splitlines() if line.startswith("| `")]
 
 
 def quoted(cell):
     return re.findall("`([a-z_]+)`", cell)
+
+
+def test_the_table_of_a_persons_own_is_read_by_a_copy_of_the_case_that_is_named(tmp_path):
+    section = README.split("### Your own data\n")[1].split("\n## ")[0]
+    rows = [line[4:] for line in section.splitlines() if line.startswith("    ")]
+    (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n")
+    (named,) = re.findall(r"`(models/\S+\.toml)`", section)
+    case = (Path(__file__).parents[1] / named).read_text()
+    (tmp_path / "my.toml").write_text(re.sub(r"heat_conduction/filler_20\.csv", "mine.csv", case))
+    read = read_case(tmp_path / "my.toml").plans[0].seen["temperature"]
+    assert read == pytest.approx([25.14 + 273.15, np.nan], nan_ok=True)
 
 
 def test_the_table_of_filters_names_each_once():

@@ -27,6 +27,7 @@ from mscale_uq.run.memory import held
 
 LOG_INTERVAL = 30.0  # seconds
 MOST_ROWS = 30
+TOLD = "what the draws tell of combinations of unknowns (every prior has sd 1; 1: no more than the prior):"
 
 
 @final
@@ -134,7 +135,8 @@ def verdict_lines(result: Result) -> list[str]:
     said = [result.facts.get("chosen"), result.facts.get("coordinates"), coverage(data)]
     without = (f"WARNING: {sentence}" for sentence in result.facts.get("goes_without", ()))
     model = [*warned, *without, *filter(None, said), *surrogate, *error["assumed"], *error["scale"]]
-    model += result.facts.get("told", ())
+    told = result.facts.get("told", ())
+    model += [TOLD, *(f"  {line}" for line in told)] if len(told) > 1 else told
     if verdict.ok:
         return [f"diagnostics met: {counts}", *(f"note: {note}" for note in verdict.notes), *model]
     bad = "diagnostics not met: do not trust these draws yet"

@@ -171,7 +171,18 @@ def test_page_and_terminal_say_what_is_kept_of_combinations(line_run, page):
     assert [line.partition(" of its")[0].partition(" ")[0] for line in said] == ["keeps", "keeps", "worst"]
     assert said[-1].startswith("worst correlated pair (of the draws): offset, speed: −0.")
     assert set(said) <= set(page.text)
-    assert set(said) <= set(verdict_lines(line_run))
+    shown = verdict_lines(line_run)
+    first = next(i for i, line in enumerate(shown) if line.startswith("what the draws tell of combinations"))
+    assert shown[first + 1 :][: len(said)] == [f"  {line}" for line in said]
+    assert any(
+        "near 0 the data tell a combination, near 1 the prior alone does" in line for line in page.text
+    )
+
+
+def test_the_page_says_what_its_diagnostics_mean(page):
+    text = " ".join(" ".join(page.text).split())
+    for meant in ("R-hat compares the chains", "ESS is how many independent draws they are worth"):
+        assert meant in text
 
 
 def test_combinations_name_entries_as_the_table_does(toys, tmp_path):
