@@ -72,12 +72,12 @@ def needed(growth_constant, share):
 
 def growth_at_rest(energy_at_rest, growth_constant):
     """Growth rate in the end."""
-    return growth_constant * energy_at_rest
+    return growth(energy_at_rest, growth_constant)
 
 
 def fluorescence_at_rest(protein_at_rest, gain):
     """Fluorescence in the end."""
-    return gain * protein_at_rest
+    return fluorescence(protein_at_rest, gain)
 
 
 def ode(variant):

@@ -18,6 +18,10 @@ from mscale_uq.solve.stiff import Event, find_event
 class OdeEvent(Stage):
     """Integrates until a level passes zero: makes ``<event>`` (the time) and ``<variable>_at_<event>``.
 
+    For systems that read when something first happens: a substrate that is used up, a culture that is grown.
+    No shipped system does. Events on a limit cycle, such as those of a heart beat, come again and again and
+    move with the period: `solve.limit_cycle` finds them by the same search.
+
     Parameters
     ----------
     ode

@@ -17,16 +17,17 @@ from mscale_uq.solve.godunov import FluxLaw, march
 from mscale_uq.solve.ledger import Ledger
 
 ALONE = 1e-9  # of the jam density: a car that meets nobody
+FREE_SPEED, JAM_DENSITY, HEADWAY, CAPACITY = range(4)  # places of a road's numbers
 
 
-def demand(density, p):
-    """What a cell can send: free flow, up to the capacity; p = free speed, 1/spacing, headway, capacity."""
-    return min(p[0] * density, p[3])
+def demand(density, road):
+    """What a cell can send: free flow, up to the capacity."""
+    return min(road[FREE_SPEED] * density, road[CAPACITY])
 
 
-def supply(density, p):
+def supply(density, road):
     """What a cell can take: the capacity, down to the congested branch."""
-    return min(p[3], max((p[1] - density) / p[2], 0.0))
+    return min(road[CAPACITY], max((road[JAM_DENSITY] - density) / road[HEADWAY], 0.0))
 
 
 ROAD = FluxLaw(demand, supply)
@@ -93,11 +94,11 @@ class TrafficDynamics(Dynamics):
 
     def _moved(self, y: Array, start: float, stop: float, p: Array) -> tuple[Array, list[Ledger]]:
         *road, entering, exit_capacity = p
-        if not max(p[0], 1 / p[2]) <= self.fastest:
+        if not max(road[FREE_SPEED], 1 / road[HEADWAY]) <= self.fastest:
             reason = f"a wave is faster than {self.fastest:g} m/s, for which the time steps are made"
             raise SolveFailed(self.name, dict(zip(self.inputs, p, strict=True)), reason)
         # A filter may hand back a little less than nothing, or more than fits.
-        density, queue = np.clip(y[: self.cells], 0.0, p[1]), max(y[self.cells], 0.0)
+        density, queue = np.clip(y[: self.cells], 0.0, road[JAM_DENSITY]), max(y[self.cells], 0.0)
         passed, ledgers = np.zeros(self.cells + 1), []
         times = [start, *(t for t in (self.incident.start, self.incident.stop) if start < t < stop), stop]
         for begin, end in pairwise(times):
@@ -114,5 +115,5 @@ class TrafficDynamics(Dynamics):
 
     def _speeds(self, density: Array, road: Array) -> Array:
         """Return the speed that goes with the density of each detector's cell."""
-        here = np.maximum(density[self._cells], ALONE * road[1])
+        here = np.maximum(density[self._cells], ALONE * road[JAM_DENSITY])
         return np.array([min(demand(rho, road), supply(rho, road)) / rho for rho in here])
