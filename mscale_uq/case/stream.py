@@ -142,21 +142,11 @@ def joined(plans: Sequence[Plan]) -> Plan:
     """
     if len(plans) == 1:
         return plans[0]
-    first, *others = plans
-    for plan in others:
-        if plan.options != first.options:
-            raise CaseError(explain(f"{first.name!r} and {plan.name!r} have other options", "the same"))
-        for name in plan.bindings.keys() & first.bindings.keys():
-            if plan.bindings[name] != first.bindings[name]:
-                raise CaseError(explain(f"{name!r} is not the same in {first.name!r} and {plan.name!r}"))
-    count = sum(len(plan.data.outputs) for plan in plans)
-    outputs = {name: name for plan in plans for name in plan.data.outputs}
-    if len(outputs) < count:
-        given = f"{' and '.join(plan.name for plan in plans)} measure the same output"
-        raise CaseError(explain(given, "different outputs", "put them into one experiment"))
+    _check_alike(plans)
+    outputs = dict.fromkeys(name for plan in plans for name in plan.data.outputs)
     coordinates = dict.fromkeys(name for plan in plans for name in plan.data.coordinates)
     return replace(
-        first,
+        plans[0],
         name=" and ".join(plan.name for plan in plans),
         files=tuple(file for plan in plans for file in plan.files),
         data=Measurements(
@@ -173,6 +163,21 @@ def joined(plans: Sequence[Plan]) -> Plan:
             for name in dict.fromkeys(name for plan in plans for name in plan.held)
         },
     )
+
+
+def _check_alike(plans: Sequence[Plan]) -> None:
+    """Refuse experiments that are not of one system, or measure one output twice."""
+    first, *others = plans
+    for plan in others:
+        if plan.options != first.options:
+            raise CaseError(explain(f"{first.name!r} and {plan.name!r} have other options", "the same"))
+        for name in plan.bindings.keys() & first.bindings.keys():
+            if plan.bindings[name] != first.bindings[name]:
+                raise CaseError(explain(f"{name!r} is not the same in {first.name!r} and {plan.name!r}"))
+    measured = [name for plan in plans for name in plan.data.outputs]
+    if len(set(measured)) < len(measured):
+        given = f"{' and '.join(plan.name for plan in plans)} measure the same output"
+        raise CaseError(explain(given, "different outputs", "put them into one experiment"))
 
 
 def _behind(plans: Sequence[Plan], columns: Sequence[Array | None]) -> Array:
