@@ -42,6 +42,35 @@ def test_units_that_a_system_has_wrong_are_told_as_the_systems_mistake(tmp_path,
     assert "system: slip.py: resin_conductivity: cannot read the unit 'W/(m KK)'" in done.output
     assert "system: slip.py: heat_flux: cannot read the unit 'W/m2'" in done.output
     assert "write m^2 for m2" in done.output
+    alone = mscale_in(in_catalogue, tmp_path, "check", "slips/slip", "--system")
+    assert alone.exit_code == 3
+    assert "slip.py: resin_conductivity: cannot read the unit 'W/(m KK)'" in alone.output
+
+
+def mscale_in(in_catalogue, folder, *arguments):
+    with in_catalogue(folder):
+        return mscale(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        ("np.log(resin_conductivity - 0.3) + 1", "made a value of 'k_eff' that is not finite"),
+        ("abs(resin_conductivity) / resin_conductivity", "abs is not analytic"),
+    ],
+)
+def test_a_model_that_breaks_a_promise_is_held_to_the_others_too(slip, said, tmp_path, in_catalogue):
+    """No answer at the defaults, or no derivative: the check tells it, and goes on to units and filters."""
+    mscale("new", "slips/slip", "--models", tmp_path)
+    path = tmp_path / "slips" / "slip.py"
+    path.write_text(path.read_text().replace("return 1 / (fibre_share", f"return ({slip}) / (fibre_share"))
+    done = mscale_in(in_catalogue, tmp_path, "check", "slips/slip", "--system")
+    assert done.exit_code == 1
+    assert re.search(rf"BAD  gradient is exact: .*{said}", done.output)
+    assert "mscale: " not in done.output
+    assert "no filter: the system declares no state in time" in done.output
+    if "not finite" in said:
+        assert "where nothing exists, let the model raise Infeasible" in done.output
 
 
 def test_a_table_in_place_of_a_case_is_told_where_it_belongs(tmp_path):

@@ -1,6 +1,7 @@
 """What `mscale check` looks at, before anybody waits for draws."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from mscale_uq.diagnose.cost import cost
 from mscale_uq.diagnose.gradient import check_gradient
 from mscale_uq.diagnose.identifiability import identifiability
 from mscale_uq.diagnose.identifiability_text import lines
-from mscale_uq.errors import CaseError, ForwardFailure, NoGradient
+from mscale_uq.errors import CaseError, ForwardFailure, NoGradient, explain
 from mscale_uq.io.units import dimension, size
 from mscale_uq.run.assimilate import check_laws
 from mscale_uq.run.complete import check_apart
@@ -35,14 +36,29 @@ MOST_BARE = 8  # numbers told one by one
 def check_system(system: System) -> Iterator[Finding]:
     """Hold a system to every promise, and time it."""
     for name, contract in CONTRACTS.items():
-        try:
-            yield Finding(True, name, contract(system))
-        except ContractBroken as broken:
-            yield Finding(False, name, str(broken))
+        yield _promised(name, partial(contract, system))
     yield _units(system)
     yield from _no_filter(system)
     model = system.forward()
-    yield from _timing("model at its defaults", model, model.theta())
+    try:
+        yield from _timing("model at its defaults", model, model.theta())
+    except ForwardFailure as failure:
+        yield Finding(False, "cost of the model at its defaults", _nowhere(failure))
+
+
+def _promised(what: str, promise: Callable[[], str]) -> Finding:
+    """Return whether a promise is kept; a model without an answer there does not end the check."""
+    try:
+        return Finding(True, what, promise())
+    except (ContractBroken, NoGradient) as broken:
+        return Finding(False, what, str(broken))
+    except ForwardFailure as failure:
+        return Finding(False, what, _nowhere(failure))
+
+
+def _nowhere(failure: ForwardFailure) -> str:
+    hint = "narrow the limits of its parameters; where nothing exists, let the model raise Infeasible"
+    return explain(f"the model has no answer where this was tried: {failure}", hint=hint)
 
 
 def check_case(case: Case) -> Iterator[Finding]:
@@ -149,11 +165,8 @@ def prior_against_data(posterior: Posterior, rng: np.random.Generator) -> Iterat
 
 
 def _units(system: System) -> Finding:
-    try:
-        found = [units_are_consistent(system, dimension), units_fit_together(system, dimension, size)]
-        return Finding(True, "units", "; ".join(found))
-    except ContractBroken as broken:
-        return Finding(False, "units", str(broken))
+    promises = (units_are_consistent, dimension), (units_fit_together, dimension, size)
+    return _promised("units", lambda: "; ".join(promise(system, *of) for promise, *of in promises))
 
 
 def _experiments(case: Case, posterior: Posterior, rng: np.random.Generator) -> Iterator[Finding]:

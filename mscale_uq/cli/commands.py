@@ -74,11 +74,12 @@ def check(
 ) -> None:
     """Check a case or a system before it is run."""
     with told(debug):
-        from mscale_uq.catalog import find_case, is_system_alone, load_system
+        from mscale_uq.case.system import system_of
+        from mscale_uq.catalog import find_case, is_system_alone
         from mscale_uq.cli.check import check_case, check_system
 
         if system or is_system_alone(case):
-            findings = check_system(load_system(case))
+            findings = check_system(system_of(case))
         else:
             findings = check_case(_read(find_case(case)))
         all_good = tell(findings)
