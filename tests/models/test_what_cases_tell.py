@@ -75,6 +75,9 @@ class Told:
 
 
 def test_a_tracer_tells_velocity_and_partition_apart(posterior):
+    """Known for 60 readings of 2 %: a correlation of 0.998 without the tracer; with it logarithms to 0.005 of
+    the velocity, 0.058, 0.015 and 0.046 of the others, where binding is seen. 0.15 of these priors is 0.03 of
+    the velocity and 0.08 of the dispersivity."""
     case = posterior("reactive_transport")
     alone, both = Told(seeing(case, "reactive solute")), Told(case)
     assert abs(alone.correlation("velocity", "partition")) > 0.8
@@ -101,6 +104,8 @@ def test_spheres_tell_how_much_they_hold_and_consume_and_radius_and_diffusivity_
 
 
 def test_barrier_and_scatter_trade_off_and_heat_tells_how_it_leaves_but_little_of_the_barrier(posterior):
+    """Known from 250 to 400 K at 2 %: a correlation of barrier and scatter of 0.998 in size, and that heating
+    tells of conduction and radiation, not of the barrier. Impedance knows nothing of either."""
     case = posterior("solid_electrolyte")
     impedance, all_three = Told(seeing(case, "impedance")), Told(case)
     assert impedance.correlation("migration_energy", "disorder") < -0.99
@@ -110,6 +115,8 @@ def test_barrier_and_scatter_trade_off_and_heat_tells_how_it_leaves_but_little_o
 
 
 def test_voltages_tell_the_slow_electrode_best_and_the_sum_of_both_reactions(posterior):
+    """Known: a discharge tells the diffusion time of the positive electrode well, and the kinetics of both
+    electrodes as one resistance. A prior's sd is 1.17 of the logarithm, so that 0.02 of it is 2 %."""
     told = Told(posterior("lithium_cell"))
     slow, fast, graphite, oxide = told.left(
         "positive_diffusivity", "negative_diffusivity", "negative_rate", "positive_rate"
@@ -120,6 +127,7 @@ def test_voltages_tell_the_slow_electrode_best_and_the_sum_of_both_reactions(pos
 
 
 def test_growth_alone_tells_the_product_of_cost_and_expression_and_light_tells_each(posterior):
+    """Exact: growth reads nothing but their product. Known: supply and maintenance trade off."""
     case = posterior("host_circuit")
     # More of one and less of the other, by the same factor; priors' factors are 4 and 2.
     apart = {"expression_0": 1 / np.log(4), "cost_0": -1 / np.log(2)}
@@ -140,18 +148,22 @@ def test_the_host_alone_tells_maintenance_from_what_the_weakest_construct_costs(
 
 
 def test_a_bent_panel_tells_the_matrix_well_and_its_stiff_layers_weakly(posterior):
+    """Known: stiff inclusions hardly matter to a stiffness that soft layers limit; both have one prior."""
     told = Told(posterior("fe2_composite"))
     assert told.left("inclusion_modulus") > 3 * told.left("matrix_modulus")
     assert told.correlation("matrix_modulus", "inclusion_modulus") < -0.9
 
 
 def test_profiles_in_time_tell_all_three_rates_of_a_morphogen(posterior):
+    """Known for 5 %: logarithms to 0.027, 0.038 and 0.026; these readings have 3 units more of noise."""
     exact = posterior("morphogen_tissue", ("[fixed]", '[options]\nclosed = "exact"\n\n[fixed]'))
     rates = "diffusivity", "degradation", "influx"
     assert np.all(Told(exact).left(*rates) * np.log(2.7) * PER_FACTOR < 0.06)
 
 
 def test_control_mice_leave_what_drugs_do_to_the_prior_and_trade_two_numbers_of_the_tissue(posterior):
+    """Known of controls alone: a correlation of 0.997 without priors, and two combinations of three; other
+    arms tell the drugs. Priors bound here what is free there, so that 0.9 is what is asked."""
     case = posterior("tumor_hallmarks")
     control, all_five = Told(seeing(case, "control")), Told(case)
     drugs, tissue = ("angiostatin_effect", "endostatin_effect"), ("growth_rate", "stimulation", "inhibition")
