@@ -30,7 +30,7 @@ SHORTENS_A_STEP = {
     "diagnose/gradient.py": "a step of a difference; too few that are left fail the check",
 }
 PASSED_OVER = {
-    "cli/check.py": "a prior draw at which to begin",
+    "cli/check.py": "a prior draw at which to begin; a promise that is tried there is told as broken",
     "diagnose/prior_recovery.py": "a prior draw without posterior mass",
     "diagnose/replicate.py": "a prior draw, counted",
     "infer/to_pymc.py": "one point; whether there is a gradient is asked there, and sampling meets it again",

@@ -187,6 +187,22 @@ def test_every_update_arrives_once_and_in_order_and_a_late_one_replaces_what_it_
 
 
 @browser_test
+def test_the_newest_record_that_could_not_be_taken_in_is_told_with_its_reason(page, tmp_path):
+    with served(tmp_path / "run") as port:
+        run = Run(tmp_path / "run")
+        run.feed(*readings(0, 4))
+        page.goto(address(port))
+        wait_for(page, "mscale.times.length === 4")
+        assert page.locator("#letter").inner_text() == ""
+        run.feed({"source": "probe", "event_time": 9.0, "valeu": "<b>4</b>"})
+        wait_for(page, "document.getElementById('letter').textContent !== ''")
+        said = page.locator("#letter").inner_text()
+        assert said.startswith("Not taken in, the newest: unknown key 'valeu' (did you mean 'value'?)")
+        assert said.endswith("(all: dead_letters.jsonl)")
+        run.journal.close()
+
+
+@browser_test
 def test_an_open_page_forgets_a_time_that_has_lost_its_readings(page, tmp_path):
     run = Run(tmp_path)
     run.feed(*readings(0, 10))
