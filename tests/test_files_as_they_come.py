@@ -174,6 +174,22 @@ def test_a_cell_has_the_number_that_its_name_is_and_others_come_in_the_order_of_
     assert (found["cell"], found["intensity"]) == ([0.0, 1.0], [2.0, 3.0])
 
 
+def test_cells_may_be_named_by_the_first_and_the_last_of_their_numbers(tmp_path):
+    case = lab(tmp_path)
+    listed = read_case(case).resolved()
+    case.write_text(case.read_text().replace('["0", "1", "2", "3"]', '"0..3"'))
+    assert '"0..3"' in case.read_text()
+    assert read_case(case).resolved() == listed
+
+
+@pytest.mark.parametrize("given", ['"3..0"', '"0..9999999"', '"a..c"', "4", "[1, 2]", '"0"'])
+def test_cells_that_are_neither_names_nor_numbers_in_order_are_refused(given, tmp_path):
+    case = lab(tmp_path)
+    case.write_text(case.read_text().replace('["0", "1", "2", "3"]', given))
+    with pytest.raises(InputError, match=r"cells.*'0\.\.299'"):
+        read_case(case)
+
+
 MISTAKES = {
     "no cell": (', cells = ["0", "1", "2", "3"]', "", "follow: no cell is named"),
     "no folder": ('"lab/movie.csv"', '"lib/movie.csv"', "no folder"),

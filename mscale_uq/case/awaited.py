@@ -102,7 +102,7 @@ class Awaited:
 
     def _cells(self) -> Array:
         if not self.reader.cells:
-            hint = 'reader.cells = ["0", "1"] names those of the tracker that are followed'
+            hint = 'reader.cells = ["0", "1"], or "0..299", names those of the tracker that are followed'
             raise CaseError(explain("follow: no cell is named", "the cells that will come", hint))
         return numbered(np.array(self.reader.cells, dtype=object))
 

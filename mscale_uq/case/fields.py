@@ -11,6 +11,8 @@ from mscale_uq.infer.methods import METHODS
 SAMPLERS = ("auto", *METHODS)
 # Labels become names in files and headings: no line breaks, no slashes, no quotes.
 LABEL = re.compile(r"\w[^/\\\"'\x00-\x1f\x7f]{0,59}")
+NUMBERED = re.compile(r"(0|[1-9]\d{0,8})\.\.(0|[1-9]\d{0,8})")  # "0..299"
+MOST_CELLS = 100_000
 
 
 def _is_number(given: Any) -> bool:
@@ -71,6 +73,16 @@ def _names(given: Any) -> Any:
     return names
 
 
+def _cells(given: Any) -> Any:
+    ends = NUMBERED.fullmatch(given) if isinstance(given, str) else None
+    if ends is not None:
+        numbers = range(int(ends[1]), int(ends[2]) + 1)
+        given = [str(number) for number in numbers] if 0 < len(numbers) <= MOST_CELLS else None
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise PydanticCustomError("cells", "a list of names in quotes, or numbers from .. to: '0..299'")
+    return given
+
+
 def _held(given: Any) -> Any:
     words = [given] if isinstance(given, str) else given
     if isinstance(words, list) and words and all(isinstance(word, str) for word in words):
@@ -112,6 +124,7 @@ Numbers = Annotated[
 Choice = Annotated[Any, BeforeValidator(_choice), WithJsonSchema({})]
 Files = Annotated[list[str], BeforeValidator(_files), WithJsonSchema(_WORDS)]
 Names = Annotated[list[str], BeforeValidator(_names), WithJsonSchema(_WORDS)]
+Cells = Annotated[list[str], BeforeValidator(_cells), WithJsonSchema(_WORDS)]
 Points = Annotated[Any, BeforeValidator(_points), WithJsonSchema({"type": "array"})]
 Changes = Annotated[list[dict[str, Choice]], BeforeValidator(_tables)]
 HoldOut = Annotated[Any, BeforeValidator(_held), WithJsonSchema({})]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mscale_uq.case.fields import (
+    Cells,
     Changes,
     Choice,
     Count,
@@ -71,7 +72,7 @@ class ReaderSpec(Section):
 
     format: Literal["trackmate", "trackmate xml", "btrack", "csv", "h5ad", "ome-tiff"]
     columns: Annotated[dict[str, str], Field(min_length=1)]
-    cells: list[str] | None = None
+    cells: Cells | None = None  # names, or numbers from the first to the last: "0..299"
     units: dict[str, str] = {}
     frame_interval: str | None = None
     separator: str = ","
