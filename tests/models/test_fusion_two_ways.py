@@ -53,8 +53,8 @@ HEAD = "time [min],dish [1],size_factor [1],umi [1]"
 TIMES = 20.0 * np.arange(1, 7)
 
 
-def write(folder, *pairs):
-    """Two cells in six frames, and a dish of forty cells at the fourth; every reaction is simulated."""
+def write(folder, *pairs, dish=40):
+    """Two cells in six frames, and a dish of so many cells at the fourth; every reaction is simulated."""
     rng = np.random.default_rng(3)
     path = by_events(*(KNOWN[p.name] for p in fusion.RATES), 20.0, TIMES.size, 2, rng)
     rows = ["time [min],cell [1],intensity [1]"]
@@ -62,7 +62,7 @@ def write(folder, *pairs):
         seen = 100.0 + KNOWN["gain"] * proteins + 40.0 * rng.standard_normal(2)
         rows += [f"{time},{cell},{value:.1f}" for cell, value in enumerate(seen)]
     (folder / "movie.csv").write_text("\n".join(rows) + "\n")
-    size, mrna = rng.lognormal(0.0, 0.3, 40), rng.poisson(14.4, 40)
+    size, mrna = rng.lognormal(0.0, 0.3, dish), rng.poisson(14.4, dish)
     counts = rng.binomial(mrna, np.minimum(0.1 * size, 1.0))
     rows = [HEAD]
     rows += [f"80,1,{s:.4f},{count}" for s, count in zip(size, counts, strict=True)]
@@ -98,9 +98,13 @@ COUNTS = '{ law = "negative_binomial", overdispersion = 0.05 }'
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("law", [COUNTS, '{ law = "pseudobulk" }'])
-def test_the_case_is_sampled_and_filtered_alike(law, tmp_path):
-    case = write(tmp_path, (COUNTS, law))
+@pytest.mark.parametrize(
+    ("law", "cells"),
+    [(COUNTS, 40), ('{ law = "pseudobulk" }', 40), ('{ law = "factorial_moments" }', 200)],
+    ids=["each cell", "pseudobulk", "factorial moments"],
+)
+def test_the_case_is_sampled_and_filtered_alike(law, cells, tmp_path):
+    case = write(tmp_path, (COUNTS, law), dish=cells)
     plan = case.assimilating
     *_, (state, _) = run(plan.filter, plan.space, plan.theta, plan.stream.observations, case.seed)
     centre, sd = state.mean[-2:], np.sqrt(state.variances[-2:])
