@@ -67,12 +67,13 @@ $(PEER_FOLDER)/%/installed: tests/benchmarks/peers/%.txt
 
 peers: $(PEERS:%=$(PEER_FOLDER)/%/installed) ## environments of the programs that benchmarks are held against
 
-bench-full: bench ## all benchmarks, those of other programs in environments of their own; about an hour
+bench-full: install ## all benchmarks, those of other programs in environments of their own; over an hour
 	@$(MAKE) --no-print-directory --keep-going peers || echo "some peers could not be installed"
 	@$(MAKE) --no-print-directory bench-rest
 
 # Its own call of make, so that it sees the environments which were just made.
 bench-rest:
+	@$(BIN)/python tests/benchmarks/bench_kernels.py --rounds 15
 	@$(BIN)/python tests/benchmarks/bench_gradient.py
 	@$(BIN)/python tests/benchmarks/bench_start.py
 	@$(BIN)/python tests/benchmarks/bench_workers.py
@@ -84,6 +85,11 @@ bench-rest:
 	@$(BIN)/python tests/benchmarks/bench_samplers.py --json .cache/samplers.json \
 		$(foreach name,emcee tinyda pints cuqipy,$(call peer,$(name)))
 	@$(BIN)/python tests/benchmarks/laplace64.py nuts .cache/laplace64
+	@$(BIN)/python tests/benchmarks/bench_filters.py $(call peer,statsmodels) $(call peer,dynamax)
+	@$(call with_peer,dapper,bench_lorenz96.py)
+	@$(BIN)/python tests/benchmarks/bench_frame.py
+	@$(BIN)/python tests/benchmarks/bench_stream.py
+	@$(BIN)/python tests/benchmarks/bench_twins.py
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
-"""One Lorenz-96 cycle of the DEnKF with 40 members, side by side with DAPPER: `bench_lorenz96.py PEER`.
+"""A Lorenz-96 cycle of the DEnKF with 40 members, beside DAPPER: `bench_lorenz96.py --dapper PYTHON`.
 
-PEER is the Python of its own environment: `python -m venv ENV; ENV/bin/pip install -r peers/dapper.txt`.
+PYTHON is that of its own environment: `python -m venv ENV; ENV/bin/pip install -r peers/dapper.txt`.
 Blocks of both programs alternate in time; a figure is the median over the blocks of the processor time of one
 cycle. "as a user runs it" includes what each program records of a cycle (here: innovation and its covariance,
 log-evidence, a verdict per reading; there: its error statistics); "bare" is forecast, analysis and inflation.
@@ -85,14 +85,14 @@ def table(rows):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("peer", help="Python of the environment that holds dapper")
+    arguments.add_argument("--dapper", required=True, help="Python of the environment that holds dapper")
     arguments.add_argument("--blocks", type=int, default=7)
     arguments.add_argument("--cycles", type=int, default=1000)
     arguments.add_argument("--json", type=Path)
     given = arguments.parse_args()
     ours(0, BURN_IN + 50)  # compile
     rows = {"ours": [], "theirs": []}
-    command = [given.peer, str(PEER)]
+    command = [given.dapper, str(PEER)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
         for block in range(given.blocks):
             rows["theirs"].append(answer_of(peer, given.cycles))

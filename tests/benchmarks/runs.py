@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ with warnings.catch_warnings():
 
 SHORT = {"smc": {"draws": 20}}  # of which a run of two draws is none
 FEWEST = {"draws": 2, "tune": 2}
+ENOUGH = 100  # effective draws, before a mean is compared
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,13 @@ def effective(draws: np.ndarray) -> float:
 def least_ess(samples: Samples) -> float:
     """Return the smallest bulk ESS of any entry of any unknown."""
     return min(map(effective, np.moveaxis(entries(samples), 2, 0)))
+
+
+def agree(samples: Sequence[Samples]) -> None:
+    """Hold means to the first run's, to four Monte Carlo errors; a run of few effective draws has no say."""
+    good = [one for one in samples if least_ess(one) >= ENOUGH]
+    for one in good[1:]:
+        for name, first in good[0].draws.items():
+            x = one.draws[name]
+            error = np.hypot(x.std() / np.sqrt(effective(x)), first.std() / np.sqrt(effective(first)))
+            assert abs(x.mean() - first.mean()) < 4 * error, name
