@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from journal_rows import asked
 from lab import DISH, HEADER, MINUTES, believed, came, dishes, follow, lab, movie, shortened, write
 from typer.testing import CliRunner
 
@@ -244,7 +245,6 @@ def test_killed_at_any_moment_a_lab_that_is_followed_ends_with_the_same_bytes(in
 def records(out):
     """Return name and content of every record that was taken in."""
     try:
-        with View(out) as view:
-            return set(view._db.execute("SELECT name, digest, verdict, copies FROM record").fetchall())
-    except (RunError, sqlite3.Error):
+        return set(asked(out, "SELECT name, digest, verdict, copies FROM record"))
+    except sqlite3.Error:
         return set()

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+from journal_rows import asked
 from mscale_uq.models.reference import linear_gaussian
 
 from mscale_uq.core.observation import Observation
@@ -16,7 +17,6 @@ from mscale_uq.stream.journal import Journal
 from mscale_uq.stream.policy import Policy
 from mscale_uq.stream.readings import AsItIs
 from mscale_uq.stream.records import Objects
-from mscale_uq.stream.view import View
 
 THETA = {"inflow": 2.0, "x_initial": 5.0, "y_initial": 1.0}
 SPACE = linear_gaussian.space(noise=0.3, start_sd=1.0)
@@ -68,8 +68,7 @@ def followed(folder, source, filter=Kalman(), **policy):  # noqa: B008
 
 def told(folder):
     """Return everything a run says, for comparison to the last byte."""
-    with View(folder) as view:
-        return view._db.execute("SELECT time, revision, content FROM step ORDER BY time").fetchall()
+    return asked(folder, "SELECT time, revision, content FROM step ORDER BY time")
 
 
 def same(one, other):

@@ -7,17 +7,18 @@ and had committed something since it began. The moments are random on purpose: t
 import itertools
 import multiprocessing
 import random
+import sqlite3
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import ENSEMBLE, as_lines, followed, opened, same
+from journal_rows import asked
+from streams import ENSEMBLE, as_lines, followed, opened, same, told
 
 from mscale_uq.stream.follow import follow
 from mscale_uq.stream.lines import FileLines
 from mscale_uq.stream.records import JsonLines
-from mscale_uq.stream.view import View
 
 pytestmark = [
     pytest.mark.slow,
@@ -57,19 +58,13 @@ def live(folder, path):
 
 def committed(folder):
     try:
-        with View(folder) as view:
-            return view._db.execute("SELECT COALESCE(SUM(position), 0) FROM place").fetchone()[0]
-    except ValueError:
+        return asked(folder, "SELECT COALESCE(SUM(position), 0) FROM place")[0][0]
+    except sqlite3.Error:
         return 0
 
 
 def everything(folder):
-    with View(folder) as view:
-        steps = view._db.execute("SELECT time, revision, content FROM step ORDER BY time").fetchall()
-        kept = view._db.execute(
-            "SELECT number, name, digest, verdict, late_at, copies FROM record"
-        ).fetchall()
-    return steps, kept
+    return told(folder), asked(folder, "SELECT number, name, digest, verdict, late_at, copies FROM record")
 
 
 def test_killed_at_any_moment_a_follower_ends_with_the_same_bytes(tmp_path):

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import numpy as np
+from journal_rows import asked
 
 from mscale_uq.case.awaited import Awaited
 from mscale_uq.case.read import read_case
@@ -64,8 +65,8 @@ def follow(case, out):
 
 def believed(out):
     """Return the last state's bytes, and what each step says of readings and beliefs."""
+    newest = asked(out, "SELECT state FROM checkpoint ORDER BY time DESC LIMIT 1")[0][0]
     with View(out) as view:
-        newest = view._db.execute("SELECT state FROM checkpoint ORDER BY time DESC LIMIT 1").fetchone()[0]
         return newest, [change.row for change in view.steps()]
 
 
