@@ -20,7 +20,8 @@ WITHOUT_A_CLIMB = {"physiology/sinoatrial_cell": "demetropolisz"}
 # What one evaluation takes, in s of a quiet processor, and what all of a profile may: counted, not timed.
 SECONDS = {
     "physiology/sinoatrial_cell": 0.3,  # far from the published cell it takes twice what it takes there
-    "transport/reactive_transport": 0.05, "transport/reactive_transport_spheres": 0.05,
+    "transport/reactive_transport": 0.08, "transport/reactive_transport_spheres": 0.14,
+    "electrochemistry/lithium_cell": 0.025,
     "electrochemistry/solid_electrolyte": 0.05, "cells/host_circuit": 0.03,
     "physiology/tumor_hallmarks": 0.03, "solids/fe2_composite_softening": 0.05,
 }  # fmt: skip

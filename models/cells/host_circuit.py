@@ -15,7 +15,7 @@ Limits    E* = (-a + sqrt(a^2 + 4 k_g u))/(2 k_g) with a = k_b + c k_t; without 
 
 Source: A. Y. Weisse, D. A. Oyarzun, V. Danos, P. S. Swain, Mechanistic links between cellular trade-offs,
 gene expression, and growth, Proc. Natl. Acad. Sci. 112 (2015) E1038-E1047, doi:10.1073/pnas.1416533112, of
-whose detailed host this is the smallest caricature.
+whose detailed host, with ribosomes and mRNAs, this is the smallest caricature: its numbers are not here.
 """
 
 from functools import partial

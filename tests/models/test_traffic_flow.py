@@ -168,7 +168,10 @@ def test_a_wave_that_outruns_the_time_steps_is_refused():
 
 
 def test_a_full_diagram_of_24_points_fixes_all_three():
-    """With 100 veh/h noise: sd of the logarithms 0.034, 0.023, 0.024, correlation of ell and tau -0.72."""
+    """With 100 veh/h noise: sd of the logarithms 0.034, 0.023, 0.024, correlation of ell and tau -0.72.
+
+    The sheet's correlation has the other sign: at a given flow a longer spacing asks for a shorter headway.
+    """
     rho = np.linspace(0.005, 0.12, 24)
 
     def diagram(log):
