@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from mscale_uq.errors import DataError
+from mscale_uq.observe.counts import poisson
 from mscale_uq.observe.sequenced import SequencedCells
 
 # Three lognormal genes, means about 0.34, 2.3 and 9.
@@ -70,6 +71,18 @@ def test_pseudobulk_covers_the_mean_with_and_without_knowing_the_variance(known)
     shares = covered(values, covs, MEAN)
     assert np.all((shares > 0.92) & (shares < 0.97))
     assert np.abs(values.mean(axis=0) / MEAN - 1).max() < 0.02
+
+
+def test_200_cells_of_which_a_tenth_is_counted_tell_14_43_messages_to_0_849():
+    """Binomial capture of Poisson mRNA: the mean's variance is (Var m + m (1 - b) / b) / n."""
+    rng, cells, capture = np.random.default_rng(9), 200, 0.1
+    counts = rng.binomial(rng.poisson(14.43, (4000, cells)), capture)
+    made = [SequencedCells(one[:, None], np.full(cells, capture)).pseudobulk() for one in counts]
+    # One dish errs by 6 % in its own sd, 4000 dishes by 1.1 % in theirs: within four errors of each.
+    assert np.sqrt(np.mean([one.cov for one in made])) == pytest.approx(0.849, rel=4 * 0.06 / np.sqrt(4000))
+    assert np.std([one.value for one in made]) == pytest.approx(0.849, rel=4 * 0.011)
+    told = cells * capture**2 / poisson().spread(np.array(capture * 14.43), {})  # by the law of single counts
+    assert told**-0.5 == pytest.approx(0.849, abs=5e-4)
 
 
 def test_the_logarithm_of_pseudobulk_covers_that_of_the_mean():
