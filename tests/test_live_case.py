@@ -17,6 +17,7 @@ from mscale_uq.catalog import data_root, find_case
 from mscale_uq.filters.loop import run
 from mscale_uq.run.live import follow_case
 from mscale_uq.stream.records import Objects
+from mscale_uq.stream.source import MOST_AT_ONCE
 from mscale_uq.stream.view import View
 
 
@@ -138,6 +139,25 @@ def test_the_status_of_a_run_is_told_to_people_and_programs(nile, tmp_path):
     refused = mscale("status", tmp_path)
     assert refused.exit_code == 3
     assert "holds no run that follows a stream" in refused.output
+
+
+def test_the_status_of_a_run_under_way_tells_how_far_it_is_behind(nile, tmp_path):
+    """Of a full batch, order is waited for: senders at 2135 and 2136, less 2 years, have reached 2133."""
+    records, told = [], []
+    for year in range(1881, 1881 + MOST_AT_ONCE):
+        sender = ("north", "south")[year % 2]
+        records.append(
+            {"source": sender, "seq": year, "event_time": f"{year} year", "value": 900.0, "type": "flow"}
+        )
+
+    def ask(folder):
+        told.append([mscale("status", folder, *how).output for how in ((), ("--json",))])
+
+    follow_case(read_case(nile), tmp_path / "run", source=Objects(records), after_batch=ask)
+    first, last = (json.loads(one[1]) for one in (told[0], told[-1]))
+    assert "time: 2132 year of 2136 year, 4 year behind, in 262 steps" in told[0][0]
+    assert (first["time"], first["newest"], first["lag"], first["waiting"]) == (2132.0, 2136.0, 4.0, 4)
+    assert (last["time"], last["lag"], last["waiting"]) == (2136.0, 0.0, 0)
 
 
 def test_where_all_there_is_are_counts_they_tell_the_time(nile, tmp_path):

@@ -71,19 +71,23 @@ def dish(time, value=9.0):
 class Run:
     """A run that the test itself feeds."""
 
-    def __init__(self, folder, facts=None):
+    def __init__(self, folder, facts=None, policy=Policy()):  # noqa: B008 - frozen
         folder.mkdir(exist_ok=True)
         self.folder, self.journal, first = folder, Journal(folder), begin()
         self.follower = Follower(
-            self.journal, first, AsItIs(first.space, first.values), Policy(), {"case": "a"}
+            self.journal, first, AsItIs(first.space, first.values), policy, {"case": "a"}
         )
         with self.journal.transaction():
             self.journal.put_fact("facts", facts or FACTS)
 
-    def feed(self, *items):
+    def take(self, *items):
+        """Take in what is due by now; the rest waits for others to come before it."""
         source = Objects(items, "test")
         while deliveries := source.read(0):
             self.follower.take("test", deliveries)
+
+    def feed(self, *items):
+        self.take(*items)
         self.follower.settle()
 
 
@@ -122,14 +126,31 @@ def wait_for(page, expression):
 
 def pixels(page, panel, colour):
     """Return how many pixels of a panel have nearly a colour."""
-    return page.evaluate(
-        """([panel, colour]) => {
+    return len(painted(page, panel, colour))
+
+
+def painted(page, panel, colour, alpha=255):
+    """Return row and column of the pixels of a panel that have nearly a colour: solid, or of an alpha."""
+    found = page.evaluate(
+        """([panel, colour, alpha]) => {
             const canvas = mscale.panels[panel].canvas, pen = canvas.getContext("2d");
-            const data = pen.getImageData(0, 0, canvas.width, canvas.height).data;
-            let count = 0;
+            const data = pen.getImageData(0, 0, canvas.width, canvas.height).data, found = [];
+            const like = (a) => alpha === 255 ? a > 200 : Math.abs(a - alpha) < 4;
             for (let i = 0; i < data.length; i += 4)
-                if (data[i + 3] > 200 && colour.every((c, k) => Math.abs(data[i + k] - c) < 12)) count += 1;
-            return count;
+                if (like(data[i + 3]) && colour.every((c, k) => Math.abs(data[i + k] - c) < 12))
+                    found.push([Math.floor(i / 4 / canvas.width), i / 4 % canvas.width]);
+            return found;
         }""",
-        [panel, colour],
+        [panel, colour, alpha],
     )
+    return np.array(found).reshape(-1, 2)
+
+
+def shrunk(readings, destroyed):
+    """Return the deviations of x, y and inflow after a dish by those before it, by the filter alone."""
+    now = begin()
+    for one in readings:
+        now = now.update(one)[0]
+    before = now.predict_to(destroyed.time)
+    after = before.update(destroyed)[0]
+    return np.sqrt(np.diag(after.state.cov) / np.diag(before.state.cov))

@@ -5,25 +5,8 @@ import json
 from urllib.parse import quote
 
 import httpx
-import numpy as np
 import pytest
-from live_runs import (
-    BLUE,
-    FACTS,
-    HOST,
-    INK,
-    ORANGE,
-    PURPLE,
-    TOKEN,
-    Run,
-    address,
-    begin,
-    dish,
-    pixels,
-    readings,
-    served,
-    wait_for,
-)
+from live_runs import FACTS, HOST, TOKEN, Run, address, dish, readings, served, shrunk, wait_for
 
 from mscale_uq.errors import InputError, MscaleError
 from mscale_uq.report.live import app as app_module
@@ -76,17 +59,11 @@ def test_a_snapshot_is_told_with_what_it_did_to_every_spread(tmp_path):
     marked = [content for kind, _, content in told if kind == "step" and content["x"]]
     assert [content["t"] for content in marked] == [2.25]
     panels = {panel["title"]: number for number, panel in enumerate(told[0][2]["panels"])}
-    now = begin()
-    for one in readings(0, 4):
-        now = now.update(one)[0]
-    before = now.predict_to(2.25)
-    after = before.update(dish(2.25, 3.0))[0]
-    shrunk = np.sqrt(np.diag(after.state.cov) / np.diag(before.state.cov))
-    for position, name in enumerate(("x", "y")):
-        assert marked[0]["p"][str(panels[name])]["q"] == pytest.approx(shrunk[position])
+    expected = shrunk(readings(0, 4), dish(2.25, 3.0))
     # The inflow has no limits: its interval shrinks as the deviation of its coordinate does.
-    assert marked[0]["p"][str(panels["inflow"])]["q"] == pytest.approx(shrunk[2])
-    assert shrunk[1] < 0.5
+    for position, name in enumerate(("x", "y", "inflow")):
+        assert marked[0]["p"][str(panels[name])]["q"] == pytest.approx(expected[position])
+    assert expected[1] < 0.5
     run.journal.close()
 
 
@@ -281,29 +258,3 @@ def test_without_the_token_a_browser_sees_nothing(page, tmp_path):
     with served(tmp_path) as port:
         assert page.goto(address(port, "wrong")).status == 403
         assert "lacks the token" in page.content()
-
-
-@browser_test
-def test_estimates_readings_and_snapshots_are_drawn_on_a_wall_screen_and_on_a_phone(page, tmp_path):
-    run = Run(tmp_path)
-    run.feed(*readings(0, 40))
-    with served(tmp_path) as port:
-        for width, height in ((1920, 1080), (390, 844)):
-            page.set_viewport_size({"width": width, "height": height})
-            page.goto(address(port))
-            wait_for(page, "mscale.times.length === 40 && mscale.records !== null")
-            page.wait_for_timeout(200)
-            inflow, amount, x = 0, 1, 3
-            for panel in (inflow, amount, x):
-                assert pixels(page, panel, BLUE) > 100
-            assert pixels(page, amount, INK) > 100  # readings
-            assert pixels(page, amount, ORANGE) > 3  # the one far off
-            assert pixels(page, inflow, ORANGE) > 30  # the expected number
-            assert pixels(page, x, PURPLE) == 0
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        run.feed(dish(12.25))
-        wait_for(page, "mscale.times.length === 41")
-        page.wait_for_timeout(200)
-        for panel in (inflow, amount, x):
-            assert pixels(page, panel, PURPLE) > 30
-    run.journal.close()
