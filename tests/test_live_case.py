@@ -143,17 +143,18 @@ def test_the_status_of_a_run_is_told_to_people_and_programs(nile, tmp_path):
 
 def test_the_status_of_a_run_under_way_tells_how_far_it_is_behind(nile, tmp_path):
     """Of a full batch, order is waited for: senders at 2135 and 2136, less 2 years, have reached 2133."""
-    records, told = [], []
-    for year in range(1881, 1881 + MOST_AT_ONCE):
-        sender = ("north", "south")[year % 2]
-        records.append(
-            {"source": sender, "seq": year, "event_time": f"{year} year", "value": 900.0, "type": "flow"}
-        )
+    flow, told = {"value": 900.0, "type": "flow"}, []
+    records = [
+        {"source": ("north", "south")[year % 2], "seq": year, "event_time": f"{year} year", **flow}
+        for year in range(1881, 1881 + MOST_AT_ONCE)
+    ]
+    (tmp_path / "live.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
+    nile.write_text(nile.read_text().replace("live.csv", "live.jsonl"))
 
     def ask(folder):
         told.append([mscale("status", folder, *how).output for how in ((), ("--json",))])
 
-    follow_case(read_case(nile), tmp_path / "run", source=Objects(records), after_batch=ask)
+    follow_case(read_case(nile), tmp_path / "run", stop_when_idle=0.0, after_batch=ask)
     first, last = (json.loads(one[1]) for one in (told[0], told[-1]))
     assert "time: 2132 year of 2136 year, 4 year behind, in 262 steps" in told[0][0]
     assert (first["time"], first["newest"], first["lag"], first["waiting"]) == (2132.0, 2136.0, 4.0, 4)
