@@ -21,9 +21,9 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.extrapolated import extrapolated
 from mscale_uq.errors import ForwardFailure
 
-STEPS = 10.0 ** -np.arange(1.0, 6.0, 0.25)
-FEWEST = 6  # steps with a value, below which a check says nothing
-CENTRAL = slice(0, 9, 2)  # of the steps, those that are also taken backwards: 0.1 to 1e-3
+STEPS = 10.0 ** -np.arange(1.0, 6.0, 0.5)
+FEWEST = 4  # steps with a value, below which a check says nothing
+CENTRAL = slice(5)  # of the steps, those that are also taken backwards: 0.1 to 1e-3
 ALLOWED = 5e-7  # relative error of the derivative
 DOUBT = 10.0  # times the likely error of a difference: what it is not trusted to know
 ROUND_OFF = 1e-11  # relative size of remainders that are round-off, with margin for the solvers' condition
@@ -161,7 +161,7 @@ def _slope(points: Sequence[tuple[float, float]], slope_error: float, size: int)
     steps, remainders = np.log(np.array(clear)).T
     local = np.diff(remainders) / np.diff(steps)
     # A small error in the derivative shows only at the smallest steps, where it outweighs the curvature.
-    return float(min(np.median(local), np.median(local[-5:])))
+    return float(min(np.median(local), np.median(local[-3:])))
 
 
 def _error(change: _Change, ahead: Sequence[Array | None], first: Array) -> float:
