@@ -129,21 +129,28 @@ def pixels(page, panel, colour):
     return len(painted(page, panel, colour))
 
 
-def painted(page, panel, colour, alpha=255):
-    """Return row and column of the pixels of a panel that have nearly a colour: solid, or of an alpha."""
+def painted(page, panel, colour):
+    """Return row and column of the pixels of a panel that have nearly a solid colour."""
+    return painted_at_once(page, panel, (colour, 255))[0]
+
+
+def painted_at_once(page, panel, *inks):
+    """Return what `painted` does for inks, each a colour and an alpha, as one drawing has them."""
     found = page.evaluate(
-        """([panel, colour, alpha]) => {
+        """([panel, inks]) => {
             const canvas = mscale.panels[panel].canvas, pen = canvas.getContext("2d");
-            const data = pen.getImageData(0, 0, canvas.width, canvas.height).data, found = [];
-            const like = (a) => alpha === 255 ? a > 200 : Math.abs(a - alpha) < 4;
-            for (let i = 0; i < data.length; i += 4)
-                if (like(data[i + 3]) && colour.every((c, k) => Math.abs(data[i + k] - c) < 12))
-                    found.push([Math.floor(i / 4 / canvas.width), i / 4 % canvas.width]);
-            return found;
+            const data = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+            return inks.map(([colour, alpha]) => {
+                const like = (a) => alpha === 255 ? a > 200 : Math.abs(a - alpha) < 4, found = [];
+                for (let i = 0; i < data.length; i += 4)
+                    if (like(data[i + 3]) && colour.every((c, k) => Math.abs(data[i + k] - c) < 12))
+                        found.push([Math.floor(i / 4 / canvas.width), i / 4 % canvas.width]);
+                return found;
+            });
         }""",
-        [panel, colour, alpha],
+        [panel, inks],
     )
-    return np.array(found).reshape(-1, 2)
+    return [np.array(one).reshape(-1, 2) for one in found]
 
 
 def shrunk(readings, destroyed):
