@@ -137,7 +137,7 @@ def test_a_run_with_model_error_is_repeated_from_its_folder_alone(machine_run, t
 
 @pytest.mark.parametrize("change", [("length = 3", "length = 4"), ("zero_slope = [0]\n", "")])
 def test_another_discrepancy_is_another_run(machine_run, tmp_path, change):
-    with pytest.raises(RunError, match="another model error"):
+    with pytest.raises(RunError, match="model error changed"):
         fit(machine_case(tmp_path, MACHINE.replace(*change)), out=machine_run.folder)
 
 

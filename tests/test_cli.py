@@ -168,7 +168,8 @@ def test_a_stopped_run_says_whether_it_can_be_gone_on_with(sampler, then, tmp_pa
         raise KeyboardInterrupt
 
     monkeypatch.setattr(calibrate, "draw", stop)
-    done = mscale("fit", write_case(tmp_path), "--out", tmp_path / "run", "--sampler", sampler)
+    given = ("--out", tmp_path / "run", "--sampler", sampler, "--tune", 5)
+    done = mscale("fit", write_case(tmp_path), *given)
     assert (done.exit_code, then in done.output) == (1, True), done.output
 
 
@@ -189,7 +190,7 @@ def test_an_interrupted_run_says_so_and_the_same_command_ends_it(tmp_path):
     assert said == "mscale: stopped; the same command goes on from here\n"
     assert not (tmp_path / "run" / "posterior.nc").exists()
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 4  # one chain has no R-hat
+    assert done.returncode in (0, 4)  # its one chain is judged by its halves
     assert (tmp_path / "run" / "posterior.nc").is_file()
 
 
