@@ -190,7 +190,7 @@ def test_an_interrupted_run_says_so_and_the_same_command_ends_it(tmp_path):
     assert said == "mscale: stopped; the same command goes on from here\n"
     assert not (tmp_path / "run" / "posterior.nc").exists()
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 4)  # its one chain is judged by its halves
+    assert done.returncode == 4  # one chain of 400 has half the effective draws that are asked for
     assert (tmp_path / "run" / "posterior.nc").is_file()
 
 

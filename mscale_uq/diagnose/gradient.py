@@ -21,8 +21,9 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.diagnose.extrapolated import extrapolated
 from mscale_uq.errors import ForwardFailure
 
-STEPS = 10.0 ** -np.arange(1.0, 6.0, 0.5)
-FEWEST = 4  # steps with a value, below which a check says nothing
+# By halves of a decade, and by quarters where a small error of the derivative would show.
+STEPS = 10.0 ** -np.concatenate([np.arange(1.0, 4.0, 0.5), np.arange(4.0, 6.0, 0.25)])
+FEWEST = 6  # steps with a value, below which a check says nothing
 CENTRAL = slice(5)  # of the steps, those that are also taken backwards: 0.1 to 1e-3
 ALLOWED = 5e-7  # relative error of the derivative
 DOUBT = 10.0  # times the likely error of a difference: what it is not trusted to know
@@ -161,7 +162,7 @@ def _slope(points: Sequence[tuple[float, float]], slope_error: float, size: int)
     steps, remainders = np.log(np.array(clear)).T
     local = np.diff(remainders) / np.diff(steps)
     # A small error in the derivative shows only at the smallest steps, where it outweighs the curvature.
-    return float(min(np.median(local), np.median(local[-3:])))
+    return float(min(np.median(local), np.median(local[-5:])))
 
 
 def _error(change: _Change, ahead: Sequence[Array | None], first: Array) -> float:

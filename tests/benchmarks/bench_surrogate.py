@@ -3,8 +3,8 @@
 Cost of a log-likelihood with its gradient on the surrogate, against the exact one, by interleaved medians;
 then the effective draws per CPU second of NUTS in plain and in effective coordinates, with the exact model,
 and of the surrogate with everything charged: its building, NUTS on it, the exact likelihoods. Compiling is
-left out of all three by a short run before. The means must agree within four Monte Carlo errors, those of a
-run of fewer than 100 effective draws left out.
+left out of all three by a short run before. The means must agree within four Monte Carlo errors, those in
+plain coordinates where there are 100 effective draws.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import one_thread  # noqa: F401
 # isort: split
 
 import numpy as np
-from runs import Run, agree, cost_of, least_ess, sampled, spent
+from runs import ENOUGH, Run, agree, cost_of, least_ess, sampled, spent
 from timing import medians, ratio
 
 from mscale_uq.case.read import read_case
@@ -74,7 +74,9 @@ def main() -> None:
 
     # Densities of its short run are the surrogate's, whose time is nothing beside the start.
     ours = sampled(corrected, Settings(**common, sampler="surrogate"), 0.0)
-    agree([good.samples, ours.samples, ridge.samples])
+    agree([good.samples, ours.samples])
+    if least_ess(ridge.samples) >= ENOUGH:
+        agree([good.samples, ridge.samples])
     print("| | min ESS | CPU s | ESS / CPU s | start, s, not counted |\n|---|---|---|---|---|")
     plain, effective_rate = row("NUTS, plain", ridge), row("NUTS, effective", good)
     row("surrogate and exact weights", ours)
