@@ -150,6 +150,51 @@ def test_without_a_known_brightness_the_influx_is_lost_and_nothing_else():
     assert unknown[2:] == pytest.approx(2 * [np.sqrt(1 / 2)], abs=2e-3)
 
 
+SPOT = (20.0, 25.0)  # um, bleached at rest: seen later are the molecules that have come in since
+
+
+def back_in_the_spot(time, D, k, _influx):
+    """Share of the light before, without a mesh: what is missing spreads, and decays."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    size = SPOT[1] - SPOT[0]
+    y, weights = SPOT[0] + size * (nodes + 1) / 2, size * weights / 2
+    bleached, t = weights * at_rest(y, D, k), np.reshape(time, (-1, 1, 1))
+    kernel = sum(np.exp(-(d**2) / (4 * D * t)) for d in (y[:, None] - y, y[:, None] + y))
+    missing = weights @ (kernel / np.sqrt(4 * np.pi * D * t)) @ bleached
+    return 1 - np.exp(-k * time) * missing / bleached.sum()
+
+
+def back_in_the_tissue(time, *rates):
+    """The same of the tissue that filters move, from its own rest."""
+    here = space(closed="exact", cells=240)
+    values = here.prepare({p.name: p.default for p in here.parameters} | dict(zip(RATES, rates, strict=True)))
+
+    def moved(row, t):
+        return here.dynamics.step(row[None], 0.0, t, values, None)[0]
+
+    rest, x = moved(np.zeros(240), 1e6), here.dynamics.balance.centres
+    inside = (x > SPOT[0]) & (x < SPOT[1])
+    left = np.where(inside, 0.0, rest)
+    return np.array([moved(left, t)[inside].sum() for t in time]) / rest[inside].sum()
+
+
+def test_a_bleached_spot_tells_how_molecules_hop_and_how_many_do_not_and_nothing_else():
+    """Recovery to 5 %: D and the immobile share, here a fifth; lifetime and influx stay with unit priors."""
+    time = np.linspace(20.0, 600.0, 30)
+    here = np.log([0.1, 2.5e-4, 0.03])
+    found = []
+    for back in (back_in_the_spot, back_in_the_tissue):
+        steps = 1e-4 * np.eye(3)
+        moved = [(back(time, *np.exp(here + h)) - back(time, *np.exp(here - h))) / 2e-4 for h in steps]
+        known = back(time, *np.exp(here))
+        found.append((known, spread(np.stack([*(0.8 * m for m in moved), -known], axis=1), 0.05, 1.0)[0]))
+    (exact, exact_sd), (made, sd) = found
+    assert made == pytest.approx(exact, abs=3e-3)
+    assert sd == pytest.approx(exact_sd, rel=0.02)
+    assert sd[1:3] == pytest.approx([1.0, 1.0], abs=5e-3)
+    assert np.all(sd[[0, 3]] < 0.25)
+
+
 def test_a_random_system_has_no_gradient_and_is_sampled_without_one():
     with pytest.raises(NoGradient, match="closure by patches"):
         forward().linearize(forward().theta())
