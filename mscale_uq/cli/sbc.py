@@ -61,7 +61,7 @@ def _bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     from mscale_uq.cli.tables import console
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True)) as progress:
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
