@@ -56,7 +56,7 @@ PEERS = {
 # Evaluations of those that need more than is asked for: its warm-up alone takes the usual number.
 AT_LEAST = {"cuqipy": 30000}
 BRIEF = 160  # evaluations of a peer's short run
-BASE = Settings(tune=300, chains=2, cores=0, seed=5)
+BASE = Settings(tune=300, cores=0, seed=5)
 OWN = {
     "nuts": BASE,
     "surrogate": replace(BASE, sampler="surrogate"),
@@ -141,6 +141,7 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, metavar="PYTHON")
     parser.add_argument("--evaluations", type=int, default=20000, help="of each peer")
     parser.add_argument("--draws", type=int, default=500, help="of each chain of ours")
+    parser.add_argument("--chains", type=int, default=2, help="of ours")
     parser.add_argument("--json", type=Path, help="where rows go, added to what is there")
     return parser.parse_args()
 
@@ -151,7 +152,8 @@ def runs(given: argparse.Namespace):
     if unknown := set(given.rows) - {*OWN, *PEERS}:
         raise SystemExit(f"no row {', '.join(sorted(unknown))}; there are {', '.join([*OWN, *PEERS])}")
     wanted = given.rows or [*OWN, *PEERS]
-    found = {row: partial(ours, case, row, replace(OWN[row], draws=given.draws)) for row in OWN}
+    size = {"draws": given.draws, "chains": given.chains}
+    found = {row: partial(ours, case, row, replace(OWN[row], **size)) for row in OWN}
     for row, (environment, _) in PEERS.items():
         if python := getattr(given, environment):
             found[row] = partial(theirs, python, row, case, given.evaluations)
