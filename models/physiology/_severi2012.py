@@ -259,8 +259,3 @@ def calcium_slope(t, s, p):
     d = np.empty_like(s)
     rate(t, s, p, d)
     return d[26]
-
-
-def clock(t, s, p):
-    """Time since that in the last parameter, in s."""
-    return t - p[LEVEL] + 0 * s[0]

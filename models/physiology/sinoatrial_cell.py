@@ -19,7 +19,7 @@ sinoatrial action potential to investigate the mechanisms of heart rate modulati
 
 from functools import partial
 
-from mscale_uq.models.physiology._beat import Beat, known_mesh
+from mscale_uq.models.physiology._beat import beat, known_mesh
 
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
@@ -106,13 +106,13 @@ def forward(o):
     tolerances = Tolerances(o.tolerance, 1e-3 * o.tolerance, 1e-6)
     mesh = known_mesh(tolerances) if o.steps == "kept" else None
     stages = [
-        Beat(tolerances, mesh, TREATMENTS[o.treatment]),
+        beat(tolerances, mesh, TREATMENTS[o.treatment]),
         Formula(durations, ("cycle_length", "apd50")),
         Formula(potentials, ("diastolic_potential", "overshoot", "upstroke_velocity", "diastolic_slope")),
         Formula(calcium, ("calcium_low", "calcium_high")),
     ]
     if o.predict != "none":
-        drugged = Beat(tolerances, mesh, TREATMENTS[o.predict], "predicted_")
+        drugged = beat(tolerances, mesh, TREATMENTS[o.predict], "predicted_")
         stages += [drugged, Formula(predicted, "predicted_cycle_length")]
     units = {"millivolt": o.millivolt, "second": o.second, "millimolar": o.millimolar}
     return ForwardModel(stages, PARAMETERS, [output.name for output in OUTPUTS], units)

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 from mscale_uq.models.physiology import _severi2012 as severi
-from mscale_uq.models.physiology._beat import KNOWN_STATE, Beat
+from mscale_uq.models.physiology._beat import KNOWN_STATE, beat
 from mscale_uq.models.physiology.sinoatrial_cell import OUTPUTS, forward
 from scipy.integrate import solve_ivp
 
@@ -85,7 +85,7 @@ def test_the_published_cell_beats_as_published(model):
 
 def test_ninety_per_cent_of_the_repolarisation_takes_as_long_as_known():
     """APD90, counted like APD50 from the steepest rise: 134.4 ms, against 108.0."""
-    cycle = Beat(Tolerances(1e-6, 1e-9, 1e-6)).cycle(dict.fromkeys(severi.SCALES, np.array(1.0)))
+    cycle = beat(Tolerances(1e-6, 1e-9, 1e-6)).cycle(dict.fromkeys(severi.SCALES, np.array(1.0)))
     times = np.linspace(0.0, cycle.period, 20_001)
     V = cycle.path(times)[:, 29]
     steepest, top = np.gradient(V).argmax(), V.argmax()
@@ -193,7 +193,7 @@ def test_the_periodic_orbit_is_periodic_for_another_program():
         severi.rate(t, s, p, made)
         return made
 
-    cycle = Beat(Tolerances(1e-7, 1e-10, 1e-6)).cycle(dict.fromkeys(severi.SCALES, np.array(1.0)))
+    cycle = beat(Tolerances(1e-7, 1e-10, 1e-6)).cycle(dict.fromkeys(severi.SCALES, np.array(1.0)))
     start = cycle.path.states[0]
     run = solve_ivp(velocity, (0, cycle.period), start, "LSODA", args=(parameters(),), rtol=1e-10, atol=1e-13)
     assert run.y[:, -1] == pytest.approx(start, rel=1e-5, abs=1e-10)
@@ -278,7 +278,7 @@ def test_the_right_hand_side_is_analytic():
 def test_a_cell_without_its_calcium_current_is_quiescent():
     values = {**dict.fromkeys(severi.SCALES, np.array(1.0)), "P_CaL": np.array(0.02)}
     with pytest.raises(Infeasible, match="potential"):
-        Beat(Tolerances(1e-4, 1e-7, 1e-6)).value(values)
+        beat(Tolerances(1e-4, 1e-7, 1e-6)).value(values)
 
 
 @pytest.mark.slow
