@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from mscale_uq.errors import InputError, explain
-from mscale_uq.observe.sensors import LinearSensor
+from mscale_uq.observe.linear_sensor import LinearSensor
 
 
 @final
