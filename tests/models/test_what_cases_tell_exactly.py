@@ -1,0 +1,193 @@
+"""What the tool says of shipped cases is what a solution without a mesh, or another program, says of them."""
+
+from functools import cache, partial
+
+import numpy as np
+import pytest
+from laplace_space import bodies, exact
+from mscale_uq.models.cells._gradient import at_rest, share
+from mscale_uq.models.electrochemistry._lithium_sets import POTENTIALS, THERMAL_VOLTAGE
+from scipy.integrate import solve_ivp
+from scipy.optimize import brentq
+from told_of_cases import Known, Told, halfnormal, lognormal, seeing, table
+
+from mscale_uq.case.read import read_case
+from mscale_uq.catalog import find_case
+
+COLUMN = 0.3  # m
+FLOW = {"velocity": lognormal(3e-5, 1.5), "dispersivity": lognormal(3e-3, 3)}
+
+
+def posterior(name, folder=None, *pairs):
+    """Return that of a shipped case, or with some of its text changed."""
+    text = find_case(name).read_text(encoding="utf-8")
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    if not pairs:
+        return read_case(find_case(name)).posterior()
+    (folder / "case.toml").write_text(text, encoding="utf-8")
+    return read_case(folder / "case.toml").posterior()
+
+
+def both_curves(curve):
+    """A curve, and that of a tracer in the same flow."""
+    time = 60 * table("reactive_transport/tracer")[0]
+    return lambda v, a, *rest: np.append(curve(v, a, *rest), exact(COLUMN, v, a * v, 0.0, 1.0, time))
+
+
+def test_a_tracer_tells_velocity_and_partition_apart():
+    case, time = posterior("reactive_transport"), 60 * table("reactive_transport/reactive")[0]
+
+    def bound(v, a, K, k):
+        return exact(COLUMN, v, a * v, K, k, time)
+
+    priors = FLOW | {"partition": lognormal(1, 5), "sorption_rate": lognormal(1e-4, 50)}
+    alone, both = Told(seeing(case, "reactive solute")), Told(case)
+    assert Known(bound, 0.02, **priors).is_said_by(alone, 0.03)
+    assert Known(both_curves(bound), 0.02, **priors).is_said_by(both, 0.03)
+    assert (
+        abs(both.correlation("velocity", "partition")) < abs(alone.correlation("velocity", "partition")) / 2
+    )
+    assert both.left("velocity") < alone.left("velocity") / 4
+
+
+def test_spheres_tell_how_much_they_hold_and_consume_and_radius_and_diffusivity_as_one(tmp_path):
+    freed = '[prior]\ndepth = { dist = "lognormal", median = "1 mm", factor = 2 }'
+    at = ("at = {", 'at = { depth = "1 mm",')
+    case = posterior("reactive_transport_spheres", tmp_path, ('depth = "1 mm"\n', ""), ("[prior]", freed), at)
+    time = 60 * table("reactive_transport/spheres")[0]
+
+    def stored(v, a, beta, D, k, depth):
+        return bodies(COLUMN, v, a * v, beta, D, depth, k, time, "spheres")
+
+    priors = FLOW | {"phase_ratio": lognormal(1, 2), "pore_diffusivity": lognormal(2e-10, 10),
+                     "pore_rate": lognormal(1e-4, 10), "depth": lognormal(1e-3, 2)}  # fmt: skip
+    alone, both = Told(seeing(case, "spheres")), Told(case)
+    assert Known(stored, 0.02, **priors).is_said_by(alone, 0.03)
+    assert Known(both_curves(stored), 0.02, **priors).is_said_by(both, 0.03)
+    # radius^2/diffusivity is the same along this line; priors' factors are 2 and 10.
+    same = {"depth": 1 / np.log(2), "pore_diffusivity": 2 / np.log(10)}
+    assert both.along(**same) < 1e-9
+
+
+def test_impedance_trades_barrier_for_scatter_as_the_law_of_hopping_says_and_tells_no_more():
+    case, T = posterior("solid_electrolyte"), table("solid_electrolyte/impedance")[0]
+
+    def hopping(reference, barrier, scatter):
+        def law(T):
+            kT = 8.617333262e-5 * T  # eV
+            return np.exp(-barrier / kT - scatter**2 / (2 * kT**2)) / T
+
+        return reference * law(T) / law(300.0)
+
+    impedance = Told(seeing(case, "impedance"))
+    priors = {"conductivity_ref": lognormal(0.03, 1.5), "migration_energy": lognormal(0.35, 1.2),
+              "disorder": halfnormal(0.04)}  # fmt: skip
+    assert Known(hopping, lambda value: 0.02 * value, **priors).is_said_by(impedance, 1e-3)
+    assert impedance.left("thermal_conductivity", "emissivity") == pytest.approx([1, 1], abs=1e-9)
+
+
+ROOTS = np.array(
+    [brentq(lambda x: np.sin(x) - x * np.cos(x), k * np.pi, (k + 0.5) * np.pi) for k in range(1, 400)]
+)
+
+
+def surface(tau):
+    """That of a sphere into which a unit of flux goes from time zero on; nothing before."""
+    decay = (np.exp(-np.outer(np.maximum(tau, 0), ROOTS**2)) / ROOTS**2).sum(axis=1)
+    return np.where(tau > 0, 3 * tau + 0.2 - 2 * decay, 0.0)
+
+
+CELL = {"negative_diffusivity": lognormal(3.3e-14, 10), "positive_diffusivity": lognormal(4e-15, 10),
+        "negative_rate": lognormal(6.5e-7, 5), "positive_rate": lognormal(3.4e-6, 5)}  # fmt: skip
+
+
+def electrodes(known, time, until, *unknown):
+    """What of the voltage hangs on the unknowns, by the series of both particles; 5 A until a time."""
+    middle, made = [prior(0.0) for prior in CELL.values()], 0.0
+    for e, (name, sign, radius) in enumerate((("negative", -1, 5.86e-6), ("positive", 1, 5.22e-6))):
+        rate = unknown[e] / radius**2
+        filled = surface(rate * time) - surface(rate * (time - until))
+        x = known[f"{name}_initial"] + sign * 5.0 / (3 * known[f"{name}_charge"] * rate) * filled
+        before = known[f"{name}_surface"]
+        faster = unknown[2 + e] / middle[2 + e] * np.sqrt(x * (1 - x) / (before * (1 - before)))
+        over = np.arcsinh(known[f"j_{name[0]}"] / (2 * known[f"j0_{name[0]}"] * faster))
+        made = made + sign * POTENTIALS["Chen2020"][e](x) - 2 * THERMAL_VOLTAGE * over
+    return made
+
+
+def test_voltages_tell_the_slow_electrode_best_and_the_sum_of_both_reactions():
+    """Discharge and pulse; what the salt adds hangs on none of the four."""
+    case, parts = posterior("lithium_cell"), []
+    for experiment, until in zip(case.experiments, (1e9, 1200.0), strict=True):
+        known = experiment.trace({name: np.asarray(prior(0.0)) for name, prior in CELL.items()})
+        parts.append((known, table(f"lithium_cell/{experiment.name}")[0], until))
+    told = Told(case)
+    voltages = Known(lambda *p: np.concatenate([electrodes(*one, *p) for one in parts]), 3e-3, **CELL)
+    assert voltages.is_said_by(told, 0.01)
+    assert told.left(*CELL).argmin() == 1
+    assert told.correlation("negative_rate", "positive_rate") < -0.95  # a sum
+
+
+@cache
+def grown(expression, cost, supply, maintenance, growth_constant):
+    """Growth and light of a host and its construct, by SciPy."""
+
+    def rates(_, y):
+        made = supply - (maintenance + cost * expression) * y[0] - growth_constant * y[0] ** 2
+        return [made, expression * y[0] - (growth_constant * y[0] + 0.05) * y[1]]
+
+    time = table("host_circuit/construct_1")[0] / 60
+    y = solve_ivp(rates, (0, time[-1]), [0.5, 0.1], "DOP853", time, rtol=1e-11, atol=1e-12).y
+    return growth_constant * y[0], 100 * y[1]
+
+
+def plates(*p, light=True, alone=True):
+    """Readings of the host alone, and of five constructs."""
+    host, parts = p[10:], []
+    if alone:
+        parts.append(grown(0.0, 0.0, *host)[0])
+    for expression, cost in zip(p[:5], p[5:10], strict=True):
+        parts += grown(expression, cost, *host)[: 1 + light]
+    return np.concatenate(parts)
+
+
+HOST = {
+    **{f"expression[{i}]": lognormal(2, 4) for i in range(5)},
+    **{f"cost[{i}]": lognormal(1, 2) for i in range(5)},
+    "supply": lognormal(10, 2), "maintenance": lognormal(1, 2), "growth_constant": lognormal(0.5, 2),
+}  # fmt: skip
+
+
+def test_growth_alone_tells_the_product_of_cost_and_expression_and_light_tells_each():
+    """Exact: growth reads nothing but their product."""
+    case = posterior("host_circuit")
+    growth, both = Told(seeing(case, quantity="growth")), Told(case)
+    for told, light in ((growth, False), (both, True)):
+        assert Known(partial(plates, light=light), lambda value: 0.05 * value, **HOST).is_said_by(told, 0.01)
+    # More of one and less of the other, by the same factor; priors' factors are 4 and 2.
+    apart = {"expression_0": 1 / np.log(4), "cost_0": -1 / np.log(2)}
+    assert growth.along(**apart) < 1e-9
+    assert both.left("expression[0]") < 0.3 * growth.left("expression[0]")
+
+
+def test_the_host_alone_tells_maintenance_from_what_constructs_cost():
+    case = posterior("host_circuit")
+    without = Told(seeing(case, *(f"construct {number}" for number in range(1, 6))))
+    assert Known(partial(plates, alone=False), lambda value: 0.05 * value, **HOST).is_said_by(without, 0.01)
+    assert without.left("maintenance") > 1.5 * Told(case).left("maintenance")
+    assert without.correlation("maintenance", "cost[0]") < 0
+
+
+def test_profiles_in_time_tell_all_three_rates_of_a_morphogen(tmp_path):
+    options = ("[fixed]", '[options]\nclosed = "exact"\n\n[fixed]')
+    minutes, x = table("morphogen_tissue/profiles")[:2]
+
+    def gradient(D, k, j, background):
+        return 100 * at_rest(x, D, k, j) * share(x, 60 * minutes, D, k) + background
+
+    priors = {"diffusivity": lognormal(0.1, 2.7), "degradation": lognormal(2e-4, 2.7),
+              "influx": lognormal(0.03, 2.7), "background": lognormal(5, 1.5)}  # fmt: skip
+    known = Known(gradient, lambda value: np.hypot(3, 0.05 * value), **priors)
+    assert known.is_said_by(Told(posterior("morphogen_tissue", tmp_path, options)), 0.03)
