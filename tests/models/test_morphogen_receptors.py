@@ -8,6 +8,7 @@ from mscale_uq.models.cells._receptors import Receptors, bound
 from mscale_uq.models.cells.morphogen_tissue import forward, space
 from scipy.integrate import solve_ivp
 from scipy.sparse import bmat, diags, eye
+from scipy.stats import f
 
 from mscale_uq.errors import NoGradient, ParameterError
 from mscale_uq.macro.cell_row import CellRow
@@ -77,8 +78,9 @@ def test_few_receptors_do_not_take_up_in_proportion(scarce):
 
 def test_the_error_that_is_stated_is_the_spread_over_keys(scarce):
     made, stated = scarce
-    ratio = made.var(axis=0, ddof=1) / stated  # six readings, of which some tell the same
-    assert ratio.mean() == pytest.approx(1.0, abs=4 * np.sqrt(2 / (KEYS - 1) / 3 + 2 / (3 * KEYS) / 3))
+    ratio = made.var(axis=0, ddof=1) / stated  # six readings, of which some tell the same: as good as three
+    low, high = f.ppf([1e-3, 1 - 1e-3], 3 * (KEYS - 1), 3 * 3 * KEYS)  # four marches, whose spread is stated
+    assert low < ratio.mean() < high
 
 
 def test_receptors_in_great_excess_give_the_exact_linear_solution_within_the_stated_errors():

@@ -191,3 +191,15 @@ def test_every_step_of_a_blocked_road_conserves_vehicles():
     ledgers = here.dynamics.ledgers(here.initial(values)[0], 0.0, 2400.0, values)
     assert len(ledgers) == 3
     assert max(ledger.defect for ledger in ledgers) < 1e-13
+
+
+def test_who_waits_at_the_entrance_still_waits_after_the_exit_opens():
+    """A jam fills a short road: who came in is on it, in front of it or gone, before and after."""
+    here = space([300.0], length=300.0, cells=10, incident_start=0.0, incident_stop=300.0)
+    values = here.prepare({p.name: p.default for p in PARAMETERS} | {"exit_capacity": 0.05})
+    start = here.initial(values)[0]
+    after = here.dynamics.step(start[None], 0.0, 350.0, values, None)[0]
+    (road, waiting, gone), (at_first, nobody, _) = ((y[:10], y[10], y[11]) for y in (after, start))
+    assert nobody == 0 < waiting
+    came = 0.5 * 350.0
+    assert 30.0 * road.sum() + waiting + gone == pytest.approx(30.0 * at_first.sum() + came, rel=1e-12)

@@ -126,3 +126,6 @@ def test_a_ledger_that_does_not_close_is_refused():
         Ledger(np.array([1.0, 2.0, 2.5]), np.array([1.0, 1.0])).check("road")
     with pytest.raises(SolveFailed):
         Ledger(np.array([1.0, np.nan]), np.array([1.0])).check("road")
+    Ledger(np.array([1.0, 2.0]), np.array([1.0 + 1e-13])).check("road")  # round-off
+    with pytest.raises(SolveFailed):
+        Ledger(np.array([1.0, 2.0]), np.array([1.0 + 1e-9])).check("road")
