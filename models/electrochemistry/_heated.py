@@ -8,11 +8,40 @@ from mscale_uq.models.electrochemistry._joule import apparent_energy, balance, c
 
 from mscale_uq.core.each import Each
 from mscale_uq.core.formula import Formula, PointwiseFormula
+from mscale_uq.core.parameter import Quantity
 from mscale_uq.macro.ode import OdePath
 
-READ = ("current_density", "surface_temperature", "middle_temperature")
-HELD = ("mean_field", "held_surface_temperature", "held_middle_temperature")
-IN_TIME = tuple(f"{name}_in_time" for name in READ)
+IMPEDANCE = Quantity("conductivity", "S/m", "by impedance", ("temperature",))
+AT_REST = tuple(
+    Quantity(name, unit, meaning, ("field", "furnace_temperature"))
+    for name, unit, meaning in (
+        ("current_density", "A/m^2", "mean, at rest"),
+        ("surface_temperature", "K", "by a pyrometer, at rest"),
+        ("middle_temperature", "K", "by a thermocouple inside, at rest"),
+    )
+)
+AT_A_CURRENT = tuple(
+    Quantity(name, unit, meaning, ("current", "furnace_temperature"))
+    for name, unit, meaning in (
+        ("mean_field", "V/m", "between electrodes, at a current that is held, at rest"),
+        ("held_surface_temperature", "K", "of the surface under them"),
+        ("held_middle_temperature", "K", "of the middle between them"),
+    )
+)
+WHILE_IT_WARMS = tuple(
+    Quantity(f"{name}_in_time", unit, meaning, ("time",))
+    for name, unit, meaning in (
+        ("current_density", "A/m^2", "mean, while the body warms"),
+        ("surface_temperature", "K", "by a pyrometer, while it warms"),
+        ("middle_temperature", "K", "by a thermocouple inside, while it warms"),
+    )
+)
+ONSET = (
+    Quantity("onset_temperature", "K", "of the furnace, where the sample runs away", ("field",)),
+    Quantity("critical_field", "V/m", "at which the sample runs away", ("furnace_temperature",)),
+)
+OUTPUTS = (IMPEDANCE, *AT_REST, *AT_A_CURRENT, *WHILE_IT_WARMS, *ONSET)
+READ, HELD, IN_TIME = (tuple(q.name for q in qs) for qs in (AT_REST, AT_A_CURRENT, WHILE_IT_WARMS))
 
 
 class Readings:
@@ -45,6 +74,12 @@ class Readings:
         law = conductivity_ref, migration_energy, disorder, boltzmann, reference
         mean, surface, middle = self(overheating, furnace_temperature, 1.0, *law)
         return current / mean, surface, middle
+
+
+def switched_on(o, given):
+    """Return what is fixed where a body warms; its heat capacity is not."""
+    fixed = {name: value for name, value in given.items() if name != "heat_capacity"}
+    return fixed | {"field": o.applied, "furnace_temperature": o.furnace, "overheating_initial": 0.0}
 
 
 def squared(field):

@@ -17,6 +17,7 @@ from mscale_uq.macro.ode_rate import OdeRate
 from mscale_uq.solve.kernel import kernel
 from mscale_uq.solve.stiff import Tolerances
 from mscale_uq.solve.symmetric import symmetric_body
+from mscale_uq.solve.symmetric_kernels import conduct
 
 HOPPING = ("conductivity_ref", "migration_energy", "disorder", "boltzmann", "reference")
 LOADS = ("furnace_temperature", "drive")
@@ -39,16 +40,11 @@ hopping = kernel(error_model="python")(conductivity)  # the same law in the rate
 @kernel(error_model="python")
 def lose(y, p, dy):
     """Turn heating per volume into rates: conduction to the surface, convection and radiation from there."""
-    T_0, k, h, emissivity, C, radiation, a, surface = p[0], p[7], p[8], p[9], p[10], p[11], p[12], p[13]
-    n = y.size
-    for i in range(n):
-        w, flow = p[14 + i], 0 * y[0]
-        for j in range(n):
-            flow += p[14 + n + n * i + j] * y[j]
-        dy[i] -= k / a**2 * flow / w
-    lost = h * y[n - 1] + emissivity * radiation * ((T_0 + y[n - 1]) ** 4 - T_0**4)
-    dy[n - 1] -= surface / a * lost / p[14 + n - 1]
-    for i in range(n):
+    T_0, k, h, emissivity, C, radiation = p[0], p[7], p[8], p[9], p[10], p[11]
+    surface = y[y.size - 1]
+    lost = h * surface + emissivity * radiation * ((T_0 + surface) ** 4 - T_0**4)
+    conduct(y, p, 12, k, lost, dy)
+    for i in range(y.size):
         dy[i] /= C
 
 

@@ -21,12 +21,20 @@ Source: I. J. Hewitt, A. A. Lacey, R. I. Todd, A mathematical model for flash si
 from functools import partial
 
 import numpy as np
-from mscale_uq.models.electrochemistry._heated import IN_TIME, READ, SEEN, Readings, squared
+from mscale_uq.models.electrochemistry._heated import (
+    IN_TIME,
+    OUTPUTS,
+    READ,
+    SEEN,
+    Readings,
+    squared,
+    switched_on,
+)
 from mscale_uq.models.electrochemistry._joule import heated, settings
 
 from mscale_uq.core.formula import Formula
 from mscale_uq.core.forward import ForwardModel
-from mscale_uq.core.known import known
+from mscale_uq.core.known import known, off
 from mscale_uq.core.law import ObservationOperator
 from mscale_uq.core.options import takes
 from mscale_uq.core.parameter import Parameter, Quantity
@@ -63,12 +71,6 @@ OPTIONS = (
     Option("reference", 300.0, "K", "temperature of conductivity_ref", lower=0),
     Option("stefan_boltzmann", 5.670374419e-8, "W/(m^2 K^4)", "constant", lower=0),
 )  # fmt: skip
-
-
-def switched_on(o, given):
-    """Return what is fixed where a body warms; its heat capacity is not."""
-    fixed = {name: value for name, value in given.items() if name != "heat_capacity"}
-    return fixed | {"field": o.applied, "furnace_temperature": o.furnace, "overheating_initial": 0.0}
 
 
 @takes(OPTIONS)
@@ -135,10 +137,8 @@ def _what_heats_is_lost(supply, shape):
 
 def _weak_field():
     """Deviation from what is not heated, under a hundredth of the critical field."""
-    made = known(forward, field=[20.0], furnace_temperature=[300.0])
-    return max(
-        abs(made[name][0] / unheated - 1) for name, unheated in zip(READ, (0.6, 300, 300), strict=True)
-    )
+    unheated = zip(READ, (0.6, 300.0, 300.0), strict=True)
+    return max(off(forward, *one, field=[20.0], furnace_temperature=[300.0]) for one in unheated)
 
 
 LIMITS = (
@@ -157,23 +157,7 @@ LIMITS = (
 SYSTEM = System(
     name="electrochemistry/solid_electrolyte",
     parameters=PARAMETERS,
-    outputs=(
-        Quantity("conductivity", "S/m", "by impedance", ("temperature",)),
-        *(Quantity(name, unit, meaning, ("field", "furnace_temperature")) for name, unit, meaning in (
-            ("current_density", "A/m^2", "mean, at rest"),
-            ("surface_temperature", "K", "by a pyrometer, at rest"),
-            ("middle_temperature", "K", "by a thermocouple inside, at rest"))),
-        *(Quantity(name, unit, meaning, ("current", "furnace_temperature")) for name, unit, meaning in (
-            ("mean_field", "V/m", "between electrodes, at a current that is held, at rest"),
-            ("held_surface_temperature", "K", "of the surface under them"),
-            ("held_middle_temperature", "K", "of the middle between them"))),
-        *(Quantity(name, unit, meaning, ("time",)) for name, unit, meaning in (
-            ("current_density_in_time", "A/m^2", "mean, while the body warms"),
-            ("surface_temperature_in_time", "K", "by a pyrometer, while it warms"),
-            ("middle_temperature_in_time", "K", "by a thermocouple inside, while it warms"))),
-        Quantity("onset_temperature", "K", "of the furnace, where the sample runs away", ("field",)),
-        Quantity("critical_field", "V/m", "at which the sample runs away", ("furnace_temperature",)),
-    ),
+    outputs=OUTPUTS,
     coordinates=(
         Quantity("temperature", "K", "of the whole sample"),
         Quantity("field", "V/m", "voltage over distance"),
