@@ -31,7 +31,7 @@ from mscale_uq.models.cells._gradient import at_rest, reach, share
 from mscale_uq.models.cells._receptors import LIFTED_AT_EVERY_STEP, RECEPTORS, UPTAKE, marched
 
 from mscale_uq.core.carried import CarriedError
-from mscale_uq.core.formula import Formula
+from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.forward import ForwardModel
 from mscale_uq.core.known import known
 from mscale_uq.core.law import ObservationOperator
@@ -73,11 +73,6 @@ def glow(concentration, brightness, background):
     return brightness * concentration + background
 
 
-def glow_error(concentration_var, brightness):
-    """Variance that the fluorescence has of chance in the patches."""
-    return brightness**2 * concentration_var
-
-
 def seen(weights, concentration, brightness, background):
     """Fluorescence of a tissue's state, between the centres of its cells."""
     return glow(weights @ concentration, brightness, background)
@@ -116,9 +111,8 @@ def forward(o, time=TIME, x=X):
     else:
         profile = RowProfile(RowBalance(o.length, o.cells), time, x, "concentration")
         stages = [*before(o), profile if o.closed == "exact" else CarriedError(profile, CLOSED)]
-    stages.append(Formula(glow, "fluorescence"))
-    if o.closed == "patches":
-        stages.append(Formula(glow_error, "fluorescence_var"))
+    light = PointwiseFormula(glow, "fluorescence")
+    stages.append(light if o.closed == "exact" else CarriedError(light, ["concentration"]))
     return ForwardModel(stages, read_by(stages, PARAMETERS, {})[0], ["fluorescence"])
 
 

@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 
 from mscale_uq.core.parameter import Array
-from mscale_uq.core.stage import Linearization, Named, Stage, Values
+from mscale_uq.core.stage import Linearization, Named, PointwiseStage, Stage, Values
 from mscale_uq.errors import WiringError, explain
 
 
@@ -31,14 +31,16 @@ class CarriedError(Stage):
         self.name = stage.name
         self.inputs = (*stage.inputs, *(f"{name}_var" for name in uncertain))
         self.outputs = (*stage.outputs, *(f"{name}_var" for name in stage.outputs))
+        self._moved = stage.moved_by(self.uncertain)
+        self._add = add_squares_by_point if isinstance(stage, PointwiseStage) else add_squares
 
     def value(self, values: Values) -> Named:
         """Return the outputs and their variances."""
-        made, linear = self.stage.linearize({name: values[name] for name in self.stage.inputs})
+        made, linear = self._moved.linearize({name: values[name] for name in self.stage.inputs})
         total = {name: np.zeros(np.shape(array)) for name, array in made.items()}
         for name in self.uncertain:
             shape = np.shape(values[name])
-            add_squares(linear, name, np.broadcast_to(values[f"{name}_var"], shape), total)
+            self._add(linear, name, np.broadcast_to(values[f"{name}_var"], shape), total)
         return {**made, **{f"{name}_var": array for name, array in total.items()}}
 
 
@@ -50,3 +52,14 @@ def add_squares(linear: Linearization, name: str, variance: Array, total: Mappin
         for output, slope in linear.jvp({name: direction}).items():
             total[output][...] += slope**2 * variance[place]
         direction[place] = 0.0
+
+
+def add_squares_by_point(
+    linear: Linearization, name: str, variance: Array, total: Mapping[str, Array]
+) -> None:
+    """The same where a point of each output reads only its own point of an input: all of them at once."""
+    for column in np.ndindex(variance.shape[1:]):
+        direction = np.zeros(variance.shape)
+        direction[(..., *column)] = 1.0
+        for output, slope in linear.jvp({name: direction}).items():
+            total[output][...] += slope**2 * variance[(..., *column)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mscale_uq.core.carried import CarriedError
-from mscale_uq.core.formula import Formula
+from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.errors import NoGradient, WiringError
 
 
@@ -35,3 +35,20 @@ def test_one_variance_may_serve_all_entries_and_none_is_differentiated():
         stage.linearize(values)
     with pytest.raises(WiringError, match="does not read 'speed'"):
         CarriedError(Formula(mixed, "made"), ["speed"])
+
+
+def at_points(rate, pair, scale):
+    return scale * (rate**2 + pair[:, 0] * pair[:, 1])
+
+
+def test_points_carry_their_own_errors_alone():
+    """d/drate = 2 s r, d/dpair = s (pair_1, pair_0), d/ds the rest: each point by hand."""
+    r, pair, s = np.array([3.0, 5.0, 0.5]), np.array([[1.0, 2.0], [0.3, 4.0], [7.0, 0.1]]), 2.0
+    r_var, pair_var, s_var = np.array([0.1, 0.2, 0.4]), np.array([[0.5, 0.1], [0.2, 0.2], [0.1, 0.9]]), 0.3
+    stage = CarriedError(PointwiseFormula(at_points, "made"), ["rate", "pair", "scale"])
+    variances = {"rate_var": r_var, "pair_var": pair_var, "scale_var": s_var}
+    made = stage.value({"rate": r, "pair": pair, "scale": s, **variances})
+    by_pair = s**2 * (pair[:, ::-1] ** 2 * pair_var).sum(axis=1)
+    by_scale = (r**2 + pair.prod(axis=1)) ** 2 * s_var
+    assert made["made"] == pytest.approx(s * (r**2 + pair.prod(axis=1)))
+    assert made["made_var"] == pytest.approx((2 * s * r) ** 2 * r_var + by_pair + by_scale, rel=1e-12)
