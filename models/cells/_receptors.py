@@ -19,6 +19,7 @@ from mscale_uq.macro.lifted_closure import LiftedClosure, Lifting
 from mscale_uq.macro.network import Reaction
 from mscale_uq.macro.projective import ProjectiveRow
 from mscale_uq.macro.row_balance import RowBalance
+from mscale_uq.macro.settled_closure import SettledClosure
 
 RECEPTORS = (
     Parameter("receptors", "1/um^3", 0.5, lower=0, meaning="free and bound"),
@@ -87,27 +88,12 @@ class Receptors:
         return 1 / (float(values["binding"]) * (r + K if r < K else 2 * np.sqrt(r * K)))
 
 
-class ManyMolecules:
-    """The closure of so many molecules that chance plays no part, once binding has settled."""
-
-    inputs = ("diffusivity", "receptors", "internalisation", "half_bound")
-
-    def closed(self, states, values, key):
-        """Return D dl/dc of the free ligand l, a face the mean of its two cells, and the uptake over c."""
-        c = np.maximum(states, 1e-12 * values["half_bound"])
-        b, change = bound(c, values["receptors"], values["half_bound"])
-        D = values["diffusivity"] * (1 - change)
-        return (D[:, 1:] + D[:, :-1]) / 2, values["internalisation"] * b / c
-
-
 def marched(o, time, x):
     """Return the stages of a tissue with receptors, whose patches are lifted anew at every step."""
-    balance, rates = (
-        RowBalance(o.length, o.cells),
-        Formula(saturation, ("half_bound", "saturated_uptake")),
-    )
+    balance = RowBalance(o.length, o.cells)
+    rates = Formula(saturation, ("half_bound", "saturated_uptake"))
     if o.closed == "exact":
-        return [rates, ProjectiveRow(balance, ManyMolecules(), time, x, "concentration", o.step)]
+        return [rates, ProjectiveRow(balance, SettledClosure(Receptors()), time, x, "concentration", o.step)]
     lifting = Lifting(o.cell_width, o.lifted, 2, HOPS, HEALING)
     closure = LiftedClosure(Receptors(), lifting, balance.dx, o.cells, o.marches)
     return [rates, ProjectiveRow(balance, closure, time, x, "concentration", o.step, o.marches)]
