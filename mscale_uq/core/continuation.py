@@ -151,13 +151,14 @@ class Curve:
             landed = self._land(found.unknown, parameter, found, found) or found
         return landed
 
-    def _joined(self, point: Point) -> Array:
+    def joined(self, point: Point) -> Array:
+        """Return u and s ``(n + 1,)`` in the units of the branch."""
         joined: Array = np.append(point.unknown, point.parameter) / self._units
         return joined
 
     def _step(self, point: Point, length: float, bend: Array | None) -> Point | None:
         """Predict along the tangent and correct across it; None if that ends nowhere, or turns too far."""
-        start = self._joined(point) + length * point.tangent
+        start = self.joined(point) + length * point.tangent
         moved = self._correct(start, point.tangent, point, 0.5 * length, NEAR)
         if moved is None or bend is None:
             return moved
@@ -167,7 +168,7 @@ class Curve:
     def _land(self, guess: Array, parameter: float, one: Point, other: Point) -> Point | None:
         """Correct at a fixed s, on this side of a fold."""
         start = np.append(guess, parameter) / self._units
-        away = np.linalg.norm(self._joined(other) - self._joined(one)) + 1e-6
+        away = np.linalg.norm(self.joined(other) - self.joined(one)) + 1e-6
         here = self._correct(start, np.eye(start.size)[-1], one, float(away))
         behind = here is not None and (here.tangent[-1] > 0) != (one.tangent[-1] + other.tangent[-1] > 0)
         return None if behind else here
@@ -204,7 +205,7 @@ class Curve:
 
     def _locate(self, one: Point, other: Point, height: Callable[[Point], float]) -> Point:
         """Return the point between two where a height, of unlike signs at both, is zero."""
-        low, high, f_low, f_high = self._joined(one), self._joined(other), height(one), height(other)
+        low, high, f_low, f_high = self.joined(one), self.joined(other), height(one), height(other)
         furthest, best, flat = float(np.linalg.norm(high - low)), one, 1e-10 * max(abs(f_low), abs(f_high))
         for _ in range(60):  # regula falsi; an end that stays has its height halved (Illinois)
             start = low + f_low / (f_low - f_high) * (high - low)
@@ -212,7 +213,7 @@ class Curve:
             here = self._correct(start, one.tangent, one, furthest)
             if here is None:
                 break
-            best, x, f = here, self._joined(here), height(here)
+            best, x, f = here, self.joined(here), height(here)
             if abs(f) <= flat or moved < 1e-11 * furthest:
                 break
             if f * f_high < 0:
@@ -221,54 +222,6 @@ class Curve:
                 f_low /= 2
             high, f_high = x, f
         return best
-
-
-def arrive(curve: Curve, parameter: float, least: float | None = None) -> tuple[Point | None, Point | None]:
-    """Follow a branch to the first solution at s = `parameter`; return it, and the first fold before it.
-
-    The first fold is the end, unless `least` is given: then folds are passed, until s falls below that.
-    """
-    before, fold = curve.first, None
-    for point, folds in curve.points():
-        if _around(before, point, parameter):
-            return curve.between(before, point, parameter), fold
-        if folds:
-            fold = fold or point
-            if least is None:
-                return None, fold
-        if least is not None and point.parameter < least:
-            return None, fold
-        before = point
-    return None, fold
-
-
-def crossings(curve: Curve, parameter: float, low: float, high: float) -> tuple[Point, ...]:
-    """Return every solution at s = `parameter` on a branch, in its order, until s has left (low, high)."""
-    before, found = curve.first, [curve.first] if curve.first.parameter == parameter else []
-    for point, _ in curve.points():
-        if _around(before, point, parameter):
-            found.append(curve.between(before, point, parameter))
-        if low < before.parameter < high and not low < point.parameter < high:
-            break
-        before = point
-    return tuple(found)
-
-
-def first_fold(curve: Curve, latest: float) -> Point | None:
-    """Return the first fold on a branch, if it comes before s passes `latest`."""
-    for point, folds in curve.points():
-        if (point.parameter - latest) * (curve.first.parameter - latest) < 0:
-            return None
-        if folds:
-            return point
-    return None
-
-
-def _around(one: Point, other: Point, parameter: float) -> bool:
-    """Whether a solution at s = `parameter` lies on the way from one point to the other, its end included."""
-    return (one.parameter - parameter) * (other.parameter - parameter) < 0 or (
-        other.parameter == parameter != one.parameter
-    )
 
 
 def _solved(J: Array, right: Array) -> Array:

@@ -7,10 +7,11 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mscale_uq.core.continuation import Point, first_fold
+from mscale_uq.core.continuation import Point
 from mscale_uq.core.coupling import Coupling
 from mscale_uq.core.implicit import Branch, begin
 from mscale_uq.core.newton import NewtonSettings
+from mscale_uq.core.on_branch import first_fold
 from mscale_uq.core.stage import Linearization, MatrixLinearization, Named, Stage, Values
 from mscale_uq.errors import Infeasible
 

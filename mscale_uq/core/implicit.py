@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mscale_uq.core.chain import ChainLinearization
-from mscale_uq.core.continuation import Curve, Point, arrive, crossings
+from mscale_uq.core.continuation import Curve, Point
 from mscale_uq.core.coupling import Coupling, Settled
 from mscale_uq.core.newton import NewtonSettings, find_root
+from mscale_uq.core.on_branch import arrive, crossings
 from mscale_uq.core.parameter import Array
 from mscale_uq.core.stage import Linearization, Named, Stage, Values
 from mscale_uq.errors import Infeasible, SolveFailed, WiringError, explain
@@ -113,8 +114,9 @@ class Implicit(Stage):
     def solutions(self, values: Values, low: float = -np.inf, high: float = np.inf) -> tuple[Point, ...]:
         """Return every solution on the branch, in its order, through all folds, stable and not.
 
-        The branch ends where what it goes along leaves (low, high). Solutions that no fold connects to its
-        beginning (isolas, other sides of a pitchfork) are not found. Stability is that of du/dt = residual.
+        The branch ends where what it goes along leaves (low, high), or, if closed, where it began. Solutions
+        that no fold connects to its beginning (isolas, other sides of a pitchfork) are not found: an isola by
+        a start on it alone. Stability is that of du/dt = residual.
 
         Raises
         ------

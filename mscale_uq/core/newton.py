@@ -9,7 +9,8 @@ from typing import final
 
 import numpy as np
 
-from mscale_uq.core.continuation import Curve, Stride, arrive
+from mscale_uq.core.continuation import Curve, Stride
+from mscale_uq.core.on_branch import arrive
 from mscale_uq.core.parameter import Array
 
 Residual = Callable[[Array], tuple[Array, Array]]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from mscale_uq.core.continuation import Curve, Stride, arrive, crossings, first_fold
+from mscale_uq.core.continuation import Curve, Stride
 from mscale_uq.core.newton import NewtonSettings, find_root
+from mscale_uq.core.on_branch import arrive, crossings, first_fold
 from mscale_uq.solve.symmetric import symmetric_body
 
 FOLD = 2 / (3 * np.sqrt(3))  # of x^3 - x + mu = 0, at x = 1/sqrt(3)

@@ -107,6 +107,29 @@ def test_every_solution_of_the_branch_is_told_with_its_stability():
         Implicit(STAGES, "deflection", "imbalance", 1.5).solutions(values)
 
 
+def lonely(level, drive):
+    """Zero along ``level = 0``, and on a circle of radius 1/2 around (3, 1): no fold connects them."""
+    return -level * ((level - 3) ** 2 + (drive - 1) ** 2 - 0.25)
+
+
+def test_a_solution_on_an_island_is_found_by_who_begins_there_and_by_nobody_else():
+    values = {"drive": np.array(1.2)}
+
+    def levels(start, since, low, high):
+        loop = Implicit([Formula(lonely, "left")], "level", "left", start, branch=Branch("drive", since, 1.0))
+        return [(point.unknown[0], point.stable) for point in loop.solutions(values, low, high)], loop
+
+    (only,), shore = levels(0.1, 0.0, -0.1, 3.0)
+    assert only == (pytest.approx(0.0, abs=1e-12), True)
+    assert shore.value(values)["level"] == pytest.approx(0.0, abs=1e-12)
+    height = np.sqrt(0.25 - 0.2**2)
+    island, there = levels(3.4, 1.0, 0.0, 2.0)
+    assert there.value(values)["level"] == pytest.approx(3 + height, rel=1e-9)
+    assert island == [(pytest.approx(3 + height), True), (pytest.approx(3 - height), False)]
+    with pytest.raises(Infeasible, match=r"folds back at 1\.5"):
+        there.value({"drive": np.array(1.6)})
+
+
 def test_a_branch_goes_along_something_that_is_read():
     with pytest.raises(WiringError, match=r"'lod'.*did you mean 'load'"):
         snapping(branch=Branch("lod"))
