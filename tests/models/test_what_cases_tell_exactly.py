@@ -9,6 +9,17 @@ from mscale_uq.models.cells._gradient import at_rest, share
 from mscale_uq.models.electrochemistry._lithium_sets import POTENTIALS, THERMAL_VOLTAGE
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
+from skfem import (
+    Basis,
+    BilinearForm,
+    ElementQuad2,
+    ElementVector,
+    FacetBasis,
+    LinearForm,
+    MeshQuad,
+    condense,
+    solve,
+)  # fmt: skip
 from told_of_cases import Known, Told, halfnormal, lognormal, seeing, table
 
 from mscale_uq.case.read import read_case
@@ -191,3 +202,43 @@ def test_profiles_in_time_tell_all_three_rates_of_a_morphogen(tmp_path):
               "influx": lognormal(0.03, 2.7), "background": lognormal(5, 1.5)}  # fmt: skip
     known = Known(gradient, lambda value: np.hypot(3, 0.05 * value), **priors)
     assert known.is_said_by(Told(posterior("morphogen_tissue", tmp_path, options)), 0.03)
+
+
+def layers(E_m, E_i, nu=0.33, share=0.3):
+    """Stiffness of layers with their normal along y, in plane strain: what is across is in series."""
+    weights, E = np.array([1 - share, share]), np.array([E_m, E_i])
+    lame, mu = E * nu / ((1 + nu) * (1 - 2 * nu)), E / (2 * (1 + nu))
+    stiff = lame + 2 * mu
+    across, side = 1 / (weights @ (1 / stiff)), weights @ (lame / stiff)
+    along = weights @ (stiff - lame**2 / stiff) + side**2 * across
+    return np.array([[along, side * across, 0], [side * across, across, 0], [0, 0, 1 / (weights @ (1 / mu))]])
+
+
+@BilinearForm
+def work(u, v, w):
+    """Virtual work in a material of stiffness C."""
+    strained = [np.array([f.grad[0, 0], f.grad[1, 1], f.grad[0, 1] + f.grad[1, 0]]) for f in (u, v)]
+    return np.einsum("ij,j...,i...", w["C"][..., 0, 0], strained[0], strained[1])
+
+
+def bent(places, E_m, E_i):
+    """Displacements of Cook's panel by scikit-fem alone, on an even mesh of its own; 200 kN/m in all."""
+    s = np.linspace(0, 1, 25)
+    mesh = MeshQuad.init_tensor(s, s)
+    x, y = mesh.p
+    mesh = MeshQuad(0.048 * np.array([x, 44 / 48 * x + y * (44 - 28 * x) / 48]), mesh.t)
+    basis = Basis(mesh, ElementVector(ElementQuad2()))
+    right = FacetBasis(mesh, basis.elem, facets=mesh.facets_satisfying(lambda x: np.isclose(x[0], 0.048)))
+    pull = LinearForm(lambda v, w: 2e5 / 0.016 * v[1]).assemble(right)
+    C = layers(E_m, E_i)[:, :, None, None]
+    held = basis.get_dofs(lambda x: np.isclose(x[0], 0.0))
+    return basis.probes(places) @ solve(*condense(work.assemble(basis, C=C), pull, D=held))
+
+
+def test_a_bent_panel_tells_the_matrix_well_and_its_stiff_layers_weakly():
+    """Both have one prior; stiff layers hardly matter to a stiffness that soft ones limit."""
+    told, places = Told(posterior("fe2_composite")), 1e-3 * table("fe2_composite/linear")[:2]
+    noise = halfnormal(2e-5)(0.0)
+    moduli = {"matrix_modulus": lognormal(3e9, 1.5), "inclusion_modulus": lognormal(70e9, 1.5)}
+    assert Known(partial(bent, places), noise, **moduli).is_said_by(told, 0.02)
+    assert told.left("inclusion_modulus") > 3 * told.left("matrix_modulus")
