@@ -67,8 +67,8 @@ class Receptors:
     def held(self, concentration, values):
         """Return free ligand, free receptors and bound ones, and their derivatives."""
         b, change = bound(concentration, values["receptors"], values["half_bound"])
-        held = np.stack([concentration - b, values["receptors"] - b, b])
-        return held, np.stack([1 - change, -change, change])
+        held = np.array([concentration - b, values["receptors"] - b, b])
+        return held, np.array([1 - change, -change, change])
 
     def constants(self, values, volume):
         """Return the rate constants; a pair meets the more rarely, the larger the volume."""

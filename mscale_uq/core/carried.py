@@ -46,12 +46,10 @@ class CarriedError(Stage):
 
 def add_squares(linear: Linearization, name: str, variance: Array, total: Mapping[str, Array]) -> None:
     """Add to each output's variance what the entries of one input contribute."""
-    direction = np.zeros(variance.shape)
-    for place in np.ndindex(variance.shape):
-        direction[place] = 1.0
-        for output, slope in linear.jvp({name: direction}).items():
-            total[output][...] += slope**2 * variance[place]
-        direction[place] = 0.0
+    entries = np.eye(variance.size).reshape(variance.size, *variance.shape)
+    for output, slopes in linear.jvps({name: entries}).items():
+        for slope, own in zip(slopes, variance.ravel(), strict=True):
+            total[output][...] += slope**2 * own
 
 
 def add_squares_by_point(

@@ -4,7 +4,7 @@ With l(c) the concentration of the species that hops once all others have settle
 conserved: the flux is -D dl/dx = -D (dl/dc) dc/dx, and the loss is that of the law of mass action.
 """
 
-from math import factorial
+from math import factorial, prod
 from typing import final
 
 import numpy as np
@@ -29,17 +29,20 @@ class SettledClosure:
 
     def __init__(self, cell: Lifted) -> None:
         self.cell, self.inputs = cell, ("diffusivity", *cell.inputs)
-        self._names = [species.name for species in cell.species]
-        (self._lost,) = (reaction for reaction in cell.reactions if reaction.name == cell.lost)
-        if self._lost.hill:
+        names = [species.name for species in cell.species]
+        (lost,) = (reaction for reaction in cell.reactions if reaction.name == cell.lost)
+        if lost.hill:
             raise WiringError(explain(f"reaction {cell.lost!r} has a Hill factor", "the law of mass action"))
+        self._hopping, self._rate = names.index(cell.hopping), lost.rate
+        self._taken = [names.index(name) for name, count in lost.takes.items() for _ in range(count)]
+        self._orders = prod(factorial(count) for count in lost.takes.values())  # in which the same meet
 
     def closed(self, states: Array, values: Values, key: int) -> tuple[Array, Array]:
         """Return D dl/dc at the faces, each the mean of its two cells, and the loss over c in the cells."""
         c = np.maximum(states, EMPTY * self.cell.few(values))
         held, change = self.cell.held(c, values)
-        D = values["diffusivity"] * change[self._names.index(self.cell.hopping)]
-        loss = np.asarray(self.cell.constants(values, np.ones(()))[self._lost.rate], dtype=float)
-        for name, count in self._lost.takes.items():
-            loss = loss * held[self._names.index(name)] ** count / factorial(count)
+        D = values["diffusivity"] * change[self._hopping]
+        loss = np.asarray(self.cell.constants(values, np.ones(()))[self._rate]) / self._orders
+        for species in self._taken:
+            loss = loss * held[species]
         return (D[:, 1:] + D[:, :-1]) / 2, np.asarray(loss / c)
