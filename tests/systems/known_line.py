@@ -69,18 +69,18 @@ ROWS = np.array(
 )
 
 
-def _parts() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return design ``(6, 2)``, readings ``(6,)`` and their sd."""
-    stretch, time, reading, sd = ROWS.T
+def _parts(rows: np.ndarray = ROWS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return design ``(n, 2)``, readings ``(n,)`` and their sd."""
+    stretch, time, reading, sd = rows.T
     return stretch[:, None] * np.stack([np.ones_like(time), time], axis=1), reading, sd
 
 
-def exact_posterior(noise: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def exact_posterior(noise: float = 1.0, rows: np.ndarray = ROWS) -> tuple[np.ndarray, np.ndarray]:
     """Return mean ``(2,)`` and covariance ``(2, 2)`` of (offset, speed), by linear algebra alone.
 
-    The readings' sds are the case's, times `noise`.
+    The readings are those of `rows`, their sds the case's, times `noise`.
     """
-    design, reading, sd = _parts()
+    design, reading, sd = _parts(rows)
     sd = noise * sd
     precision = (design / sd[:, None] ** 2).T @ design + np.diag([1.0, 0.01])
     covariance = np.linalg.inv(precision)
