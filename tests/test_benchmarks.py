@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mscale_uq.infer.chains import sample
+from mscale_uq.infer.settings import Settings
+
 FOLDER = Path(__file__).parent / "benchmarks"
 pytestmark = pytest.mark.slow
 
@@ -85,3 +88,16 @@ def test_the_stored_moments_are_of_the_shipped_case_and_of_no_other(tmp_path, mo
     monkeypatch.setattr(reference, "FILE", changed)
     with pytest.raises(ValueError, match="another case"):
         reference.stored()
+
+
+def test_effective_coordinates_take_half_the_steps_of_plain_ones():
+    """Counted, where matrix and fraction of the film are unknown too: 5.5 and 12.3 steps a draw."""
+    posterior = importlib.import_module("bench_coordinates").posterior_of(
+        "biofilm_layers, matrix and fraction unknown"
+    )
+    settings = Settings(draws=100, tune=150, chains=1, cores=0, seed=11)
+    effective, plain = (
+        sample(posterior, replace(settings, coordinates=one)).stats["n_steps"].mean()
+        for one in ("effective", "plain")
+    )
+    assert effective < plain / 1.7
