@@ -8,7 +8,7 @@ from mscale_uq.core.dynamics import initial_name
 from mscale_uq.core.parameter import Quantity
 from mscale_uq.core.random import generator
 from mscale_uq.errors import Infeasible, InputError
-from mscale_uq.macro.burst import EVOLVING, Bursts, Patch
+from mscale_uq.macro.burst import EVOLVING, HEALING, Bursts, Patch
 from mscale_uq.macro.cell_row import CellRow
 from mscale_uq.macro.jumps import sample_paths
 from mscale_uq.macro.linear_noise import linear_noise
@@ -97,6 +97,17 @@ def test_one_key_gives_neighbouring_parameters_nearly_the_same_noise():
     other = bursts(patch, 60, hop=1.02, key=9)["ligand_flux"]
     assert np.var(there - here) < 0.3 * np.var(other - here)
     assert np.array_equal(here, bursts(patch, 60)["ligand_flux"])
+
+
+def test_chance_in_healing_is_not_that_of_the_burst_after_it():
+    """From the same numbers, over as long a time: what happens in one tells nothing of the other."""
+    patch = Patch(tissue(7), 0, 400, "exact")
+    numbers = patch.lift(np.array([[5.0]]), np.array([[1.0]]), key=4)
+    healed, moved = (
+        patch.evolve(numbers, np.array([[0.05, 1.0]]), 1.0, 4, purpose).counts.sum(axis=1)
+        for purpose in (HEALING, EVOLVING)
+    )
+    assert abs(np.corrcoef(healed, moved)[0, 1]) < 4 / np.sqrt(400)
 
 
 def test_states_that_lifting_does_not_know_settle_while_they_heal():

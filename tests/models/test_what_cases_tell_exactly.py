@@ -242,3 +242,54 @@ def test_a_bent_panel_tells_the_matrix_well_and_its_stiff_layers_weakly():
     moduli = {"matrix_modulus": lognormal(3e9, 1.5), "inclusion_modulus": lognormal(70e9, 1.5)}
     assert Known(partial(bent, places), noise, **moduli).is_said_by(told, 0.02)
     assert told.left("inclusion_modulus") > 3 * told.left("matrix_modulus")
+
+
+@cache
+def tumour(days, doses, growth, stimulation, inhibition, by_A, by_E, log_capacity, log_volume):
+    """Logarithms of volumes under daily doses in mg/kg, by SciPy from dose to dose."""
+    y, drugs, clearance, seen = np.array([log_volume, log_capacity]), np.zeros(2), np.array([0.38, 1.7]), []
+    for day in range(int(days[-1]) + 1):
+        if day in days:
+            seen.append(y[0])
+        drugs = drugs + doses
+
+        def rates(t, y, drugs=drugs, day=day):
+            lost = inhibition * np.exp(2 * y[0] / 3) + np.dot(
+                (by_A, by_E), drugs * np.exp(-clearance * (t - day))
+            )
+            return [growth * (y[1] - y[0]), stimulation * np.exp(y[0] - y[1]) - lost]
+
+        y = solve_ivp(rates, (day, day + 1), y, "DOP853", rtol=1e-9, atol=1e-9).y[:, -1]
+        drugs = drugs * np.exp(-clearance)
+    return np.array(seen)
+
+
+DETECTED = {"control": (0, 0), "angiostatin_20": (20, 0), "endostatin_20": (0, 20), "endostatin_4": (0, 4)}
+TISSUE = {"growth_rate": lognormal(0.2, 3), "stimulation": lognormal(5, 5), "inhibition": lognormal(0.01, 5),
+          "angiostatin_effect": lognormal(0.2, 5), "endostatin_effect": lognormal(0.5, 5),
+          "capacity_initial": lognormal(600, 2), "typical_log_volume": lambda score: 5.3 + 0.5 * score,
+          **{f"volume_initial[{i}]": float for i in range(len(DETECTED))}}  # fmt: skip
+
+
+def mice(arms, growth, stimulation, inhibition, angiostatin, endostatin, capacity, typical, *own):
+    """Readings of some groups, which begin about a common volume, each on its own."""
+    made = []
+    for arm, score in zip(DETECTED, own, strict=True):
+        if arm in arms:
+            days = tuple(table(f"tumor_hallmarks/{arm}")[0])
+            tissue = (growth, stimulation, inhibition, angiostatin, endostatin, np.log(capacity))
+            made.append(tumour(days, DETECTED[arm], *tissue, typical + 0.3 * score))
+    return np.concatenate(made)
+
+
+def test_control_mice_leave_what_drugs_do_to_the_prior_and_trade_two_numbers_of_the_tissue():
+    """Groups without a zero, whose information is that of a law without a limit of detection."""
+    case, noise = posterior("tumor_hallmarks"), halfnormal(0.3)(0.0)
+    drugs, tissue = ("angiostatin_effect", "endostatin_effect"), ("growth_rate", "stimulation", "inhibition")
+    told = []
+    for arms in (("control",), tuple(DETECTED)):
+        told.append(Told(seeing(case, *(arm.replace("_", " ") for arm in arms))))
+        assert Known(partial(mice, arms), noise, **TISSUE).is_said_by(told[-1], 1e-3)
+    control, four = told
+    assert control.left(*drugs) == pytest.approx([1, 1], abs=1e-9)
+    assert np.all(four.left(*drugs, *tissue) < control.left(*drugs, *tissue))
