@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mscale_uq.models.cells.morphogen_tissue import at_rest
 from scipy.stats import multivariate_normal, norm
-from told_of_cases import Told, seeing
+from told_of_cases import Told
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
@@ -34,17 +34,6 @@ def changed(tmp_path):
 @pytest.fixture
 def posterior(changed):
     return lambda *case: changed(*case).posterior()
-
-
-def test_barrier_and_scatter_trade_off_and_heat_tells_how_it_leaves_but_little_of_the_barrier(posterior):
-    """Known from 250 to 400 K at 2 %: a correlation of barrier and scatter of 0.998 in size, and that heating
-    tells of conduction and radiation, not of the barrier. Impedance knows nothing of either."""
-    case = posterior("solid_electrolyte")
-    impedance, all_three = Told(seeing(case, "impedance")), Told(case)
-    assert impedance.correlation("migration_energy", "disorder") < -0.99
-    assert impedance.left("thermal_conductivity", "emissivity") == pytest.approx([1, 1], abs=1e-9)
-    assert np.all(all_three.left("thermal_conductivity", "emissivity") < [0.05, 0.5])
-    assert all_three.left("migration_energy") > 0.75 * impedance.left("migration_energy")
 
 
 @pytest.mark.slow
