@@ -12,7 +12,12 @@ CACHE = Path(__file__).resolve().parents[1] / ".cache"
 # Files whose slow tests take minutes. xdist gives each of two workers one half of all tests, and lets the one
 # that is through steal from the other: long ones at the head of both halves leave no worker alone at the end.
 LONG = (
-    ("test_notebooks.py", "test_twin_fusion.py", "test_sinoatrial_cell.py"),
+    (
+        "test_notebooks.py",
+        "test_calibration_of_inclusions.py",
+        "test_twin_fusion.py",
+        "test_sinoatrial_cell.py",
+    ),
     ("test_kill.py", "test_planted_defects.py", "test_calibration_of_a_case.py"),
 )
 
