@@ -62,7 +62,8 @@ def choose_sampler(case: Case, settings: Settings, map: Map | None = None) -> Ch
     if case.smoothness != "smooth":
         return plain
     unknowns = len(posterior.names)
-    building = BUDGET * len(case.system.stretches) * len(posterior.experiments)
+    solves = sum(BUDGET // stretch.cells for stretch in case.system.stretches)
+    building = solves * len(posterior.experiments)
     dear = building > 0 and case.approximating is None and pays(settings, building)
     if unknowns > FEW and not dear:
         return Choice(plain.sampler, f"{plain.why}; {unknowns} unknowns are too many for other samplers")

@@ -27,8 +27,9 @@ from mscale_uq.stats.surrogate_nodes import choose_nodes
 from mscale_uq.stats.surrogate_stage import SurrogateStage
 from mscale_uq.stats.surrogate_store import Table, find, fingerprint, keep
 
-BUDGET = 5000  # solves of a stretch, scans and held-out states included
+BUDGET = 5000  # cell problems of a stretch, scans and held-out states included
 DRAWS, HELD_OUT = 500, 100  # prior draws that span the box, and those at which the error is measured
+FEWEST = 30  # of the latter, where a solve takes several cells
 MARGIN = 0.1  # of the box beyond the draws, relative to its width
 EDGE = 1e-9  # how close to the ends of a logit's interval, which are never reached
 PROBES = ((0.31, 0.62, 0.47), (0.83, 0.18, 0.71))  # shares of the box, taken in turn by the directions
@@ -45,8 +46,8 @@ class Part:
         Whose, and the quantity at its end.
     nodes
         Along each coordinate.
-    solves
-        Done for it: nodes, scans, held-out states.
+    solves, cells
+        Done for it: nodes, scans, held-out states; and cell problems of each.
     errors
         Largest deviation over the largest entry: median, 99 % quantile and maximum over the held-out states.
     found
@@ -59,14 +60,16 @@ class Part:
     solves: int
     errors: tuple[float, float, float]
     found: str
+    cells: int = 1
 
     def __str__(self) -> str:
         made = {"built": "", "cached": ", from the cache", "damaged": ", anew: the cached one is damaged"}
         middle, most, worst = self.errors
+        each = f" of {self.cells} cells" if self.cells > 1 else ""
         return (
             f"surrogate of {self.made} ({self.experiment}): {' x '.join(map(str, self.nodes))} nodes, "
-            f"{self.solves} solves{made[self.found]}; error over the prior, held out: median {middle:.1g}, "
-            f"99 % below {most:.1g}, at most {worst:.1g}"
+            f"{self.solves} solves{each}{made[self.found]}; error over the prior, held out: "
+            f"median {middle:.1g}, 99 % below {most:.1g}, at most {worst:.1g}"
         )
 
 
@@ -106,7 +109,7 @@ def surrogate_of(
     identity
         Stands for the text of the model.
     budget
-        Most solves of a stretch.
+        Most cell problems of a stretch.
     map
         Runs the solves.
 
@@ -171,13 +174,15 @@ class _Build:
             table = self._table(solve, box, probes)
             keep(home, key, table)
         part = Part(self.experiment.name, self.stretch.made, tuple(a.nodes for a in table.axes),
-                    len(probes) if found == "cached" else table.solves, table.errors, found)  # fmt: skip
+                    len(probes) if found == "cached" else table.solves, table.errors, found,
+                    self.stretch.cells)  # fmt: skip
         return _stage(coordinates, table, probes[0].shape), part
 
     def _table(self, solve: "_Solve", box: Sequence[Axis], probes: Sequence[Array]) -> Table:
         """Choose nodes, solve there, and at the held-out states."""
-        held = self._states(HELD_OUT, 1)
-        axes, scanned = choose_nodes(solve.rows, box, self.budget - len(held) - len(probes))
+        cells = self.stretch.cells
+        held = self._states(max(HELD_OUT // cells, FEWEST), 1)
+        axes, scanned = choose_nodes(solve.rows, box, self.budget // cells - len(held) - len(probes))
         grid = np.stack(np.meshgrid(*(axis.places for axis in axes), indexing="ij"), axis=-1)
         values = solve.rows(list(grid.reshape(-1, len(axes)))).reshape(*grid.shape[:-1], -1)
         solves = len(probes) + scanned + values[..., 0].size + len(held)

@@ -8,7 +8,7 @@ import numpy as np
 from mscale_uq.core.parameter import Array
 from mscale_uq.solve.product_polynomial import Axis, ProductPolynomial
 
-LINE = 33  # nodes of a scan, and the most a direction gets
+LINE, SHORTEST = 33, 9  # nodes of a scan, and the most a direction gets; scans take a third of a small budget
 SCANNED = (0.5, 0.75)  # where in the box the lines lie, as shares of the other directions
 ENOUGH = 1e-9  # a tail that needs no further node
 
@@ -22,16 +22,22 @@ def choose_nodes(rows: Rows, box: Sequence[Axis], budget: int) -> tuple[list[Axi
     Of all directions, the one whose neglected coefficients are largest gets the next node.
     """
     moving = [number for number, axis in enumerate(box) if axis.low < axis.high]
-    tails = {number: _tails(rows, box, number) for number in moving}
-    spent = len(moving) * len(SCANNED) * LINE
-    axes = [replace(axis, nodes=min(3, LINE)) if n in tails else axis for n, axis in enumerate(box)]
+    scans = len(moving) * len(SCANNED)
+    line = _odd(min(LINE, max(SHORTEST, budget // (3 * scans)))) if scans else LINE
+    tails = {number: _tails(rows, box, number, line) for number in moving}
+    spent = scans * line
+    axes = [replace(axis, nodes=3) if n in tails else axis for n, axis in enumerate(box)]
     while True:
-        open_ = [n for n in moving if axes[n].nodes < LINE and tails[n][axes[n].nodes] > ENOUGH]
+        open_ = [n for n in moving if axes[n].nodes < line and tails[n][axes[n].nodes] > ENOUGH]
         open_ = [n for n in open_ if _size([*axes[:n], _more(axes[n]), *axes[n + 1 :]]) + spent <= budget]
         if not open_:
             return axes, spent
         worst = max(open_, key=lambda n: float(tails[n][axes[n].nodes]))
         axes[worst] = _more(axes[worst])
+
+
+def _odd(count: int) -> int:
+    return count - 1 + count % 2
 
 
 def _more(axis: Axis) -> Axis:
@@ -42,10 +48,10 @@ def _size(axes: Sequence[Axis]) -> int:
     return int(np.prod([axis.nodes for axis in axes]))
 
 
-def _tails(rows: Rows, box: Sequence[Axis], number: int) -> Array:
+def _tails(rows: Rows, box: Sequence[Axis], number: int, nodes: int) -> Array:
     """Return the largest coefficient from the k-th on, relative to the largest value, along one direction."""
-    line = replace(box[number], nodes=LINE)
-    sizes = np.zeros(LINE)
+    line = replace(box[number], nodes=nodes)
+    sizes = np.zeros(nodes)
     for share in SCANNED:
         middle = np.array([axis.low + share * (axis.high - axis.low) for axis in box])
         places = [np.where(np.arange(len(box)) == number, place, middle) for place in line.places]

@@ -1,5 +1,7 @@
 """Polynomials in the place of dear stretches of a model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -164,6 +166,16 @@ def test_more_nodes_make_smaller_errors_and_the_reported_ones_are_those_of_other
                 largest.append(met.max())
     assert largest[0] > 5 * largest[1] > 25 * largest[2]
     assert largest[2] < 1e-5
+
+
+def test_a_budget_is_of_cells_however_many_a_solve_takes():
+    Laminate.runs = 0
+    (part,) = surrogate_of(laminate(), [replace(TO_TENSOR, cells=11)], budget=5000).parts
+    assert part.solves == Laminate.runs <= 5000 // 11
+    assert f"{part.solves} solves of 11 cells" in str(part)
+    assert part.errors[0] < 1e-3
+    with pytest.raises(InputError, match="0 cells"):
+        replace(TO_TENSOR, cells=0)
 
 
 def test_the_gradient_is_that_of_the_polynomial():
