@@ -19,12 +19,12 @@ from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.methods import DEFAULTS, REASONS
 from mscale_uq.infer.pilot import Pilot
 from mscale_uq.infer.settings import Settings
-from mscale_uq.infer.surrogate import THIN, Smooth, correct
+from mscale_uq.infer.surrogate import Smooth, correct
 
 FEW = 10  # unknowns: the normal proposals of `smc` are refused too often beyond
 STEPS = 7  # gradients of NUTS for a draw, in effective coordinates
 WORTH = 2  # times as many solves without a surrogate, from which on one is tried
-TRIED, TRIED_CHAINS = 100, 2  # kept draws of a trial
+TRIED, TRIED_CHAINS = 100, 2  # of a trial: draws, chains
 LEAST_EFFICIENCY = 0.5
 LEAST_SHARE = 1e-3  # of the posterior, for a mode that a chain must not miss
 
@@ -81,7 +81,7 @@ def try_surrogate(target: Levels, settings: Settings, smooth: Smooth) -> Trial:
     """Weigh draws of a short run on the surrogate by exact over cheap likelihood, as the long one would."""
     short = replace(settings, sampler="nuts", draws=TRIED, chains=TRIED_CHAINS, cores=0)
     with tempfile.TemporaryDirectory() as folder:
-        walked = sample(target.coarse[0], replace(short, draws=THIN * TRIED))
+        walked = sample(target.coarse[0], short)
         found = correct(target, short, walked, smooth, Path(folder))
     weights = f"k-hat {found.shape:.2f}, efficiency {found.efficiency:.2f} of {found.exact} exact likelihoods"
     if found.fell_back or found.efficiency < LEAST_EFFICIENCY:

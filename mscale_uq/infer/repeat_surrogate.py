@@ -15,7 +15,7 @@ from mscale_uq.infer.levels import Levels
 from mscale_uq.infer.repeat import Repeated, Run
 from mscale_uq.infer.samples import Samples
 from mscale_uq.infer.settings import Settings
-from mscale_uq.infer.surrogate import THIN, Smooth, correct
+from mscale_uq.infer.surrogate import Smooth, correct
 
 
 @final
@@ -35,8 +35,7 @@ class RepeatedSurrogate:
     def __init__(self, target: Levels, settings: Settings, smooth: Smooth) -> None:
         self._target, self._smooth = target, smooth
         self._settings = replace(settings, chains=1, cores=0)
-        cheap = replace(self._settings, sampler="nuts", draws=THIN * settings.draws)
-        self._cheap = Repeated(target.coarse[0], cheap)
+        self._cheap = Repeated(target.coarse[0], replace(self._settings, sampler="nuts"))
 
     @cached_property
     def _slow(self) -> Repeated:

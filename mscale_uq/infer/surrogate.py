@@ -1,7 +1,7 @@
 """The No-U-Turn sampler on a cheap posterior, corrected to the exact one.
 
-1. NUTS draws from the cheap posterior; every third draw is kept, so that kept ones are nearly independent.
-2. The exact likelihood at the kept draws gives each a weight, exact over cheap. The largest weights are
+1. NUTS draws from the cheap posterior.
+2. The exact likelihood at each draw gives it a weight, exact over cheap. The largest weights are
    replaced by quantiles of a Pareto law that is fitted to them; its shape k says whether the weights have
    moments, that is, whether the cheap posterior covers the exact one.
 3. If k <= 0.7, every chain is resampled by its weights, in order: draws of the exact posterior, all of equal
@@ -34,7 +34,6 @@ from mscale_uq.infer.settings import Settings
 from mscale_uq.infer.workers import workers
 
 LARGEST_K = 0.7
-THIN = 3  # draws of NUTS for one that is kept
 LARGEST_Z = 4.0  # of a chain's weight from the others', in standard errors
 EVEN = 1e-3  # range of log weights below which there is nothing to smooth
 RESAMPLING_KEY = 2**32 - 6  # of random numbers
@@ -55,7 +54,7 @@ class Corrected:
     shape
         k of the weights' tail; 0 where all weights are the same.
     efficiency
-        Effective over all kept draws, by their weights.
+        Effective over all draws, by their weights.
     exact
         Exact likelihoods at draws of the cheap posterior.
     mixed
@@ -110,7 +109,7 @@ def sample_corrected(
     target
         The exact posterior over one cheap one.
     settings
-        How many draws are kept, and the rest as for `sample`.
+        As for `sample`.
     smooth
         Pareto smoothing.
     folder, identity, on_progress
@@ -129,9 +128,8 @@ def sample_corrected(
         raise CaseError(explain(f"{len(target.coarse)} coarse levels for sampler 'surrogate'", "one"))
     with ExitStack() as stack:
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        cheap = replace(settings, sampler="nuts", draws=THIN * settings.draws)
-        tell = None if on_progress is None else _thinned(on_progress, settings.tune)
-        walked = sample(target.coarse[0], cheap, home / "surrogate", identity, tell)
+        cheap = replace(settings, sampler="nuts")
+        walked = sample(target.coarse[0], cheap, home / "surrogate", identity, on_progress)
         found = correct(target, settings, walked, smooth, home, identity, map)
         if not found.fell_back:
             return found
@@ -149,11 +147,11 @@ def correct(
     identity: str = "",
     map: Map | None = None,
 ) -> Corrected:
-    """Return the second and third step: weights at the kept draws, and what is resampled by them.
+    """Return the second and third step: weights at the draws, and what is resampled by them.
 
     Where the weights' tail is too heavy, the samples are no draws of the exact posterior, and it says so.
     """
-    began, thetas = time.monotonic(), _kept(target, walked)
+    began, thetas = time.monotonic(), _table(target, walked)
     name = f"{identity} {settings.seed} {settings.tune} {settings.target_accept} {settings.coordinates}"
     with workers(0 if map else settings.cores) as own:
         ratios = exact_ratios(target, thetas, home / "exact.log", name, map or own)
@@ -177,18 +175,10 @@ def _charged(samples: Samples, before: Samples) -> Samples:
     )
 
 
-def _thinned(tell: OnProgress, tune: int) -> OnProgress:
-    def report(chain: int, draw: int, tuning: bool, stats: dict[str, float]) -> None:
-        tell(chain, draw if tuning else tune + (draw - tune) // THIN, tuning, stats)
-
-    return report
-
-
-def _kept(target: Levels, walked: Samples) -> Array:
-    """Return the last draw of every three, as ``(chains, draws, n)``."""
+def _table(target: Levels, walked: Samples) -> Array:
+    """Return draws as ``(chains, draws, n)``."""
     flat = [walked.draws[name] for name in target.variables]
-    table = np.concatenate([part.reshape(*part.shape[:2], -1) for part in flat], axis=2)
-    return table[:, THIN - 1 :: THIN]
+    return np.concatenate([part.reshape(*part.shape[:2], -1) for part in flat], axis=2)
 
 
 def _weights(logs: Array, smooth: Smooth) -> tuple[Array, float]:
@@ -209,12 +199,13 @@ def _mixed(weights: Array) -> bool:
     Draws of a chain depend on each other, so that chance is told by the means of batches (C. J. Geyer,
     Practical Markov Chain Monte Carlo, Statistical Science 7 (1992) 473-483, doi:10.1214/ss/1177011137).
     """
-    chains, draws = weights.shape
+    draws = weights.shape[1]
     means, size = weights.mean(axis=1), int(np.sqrt(draws))
     if np.any(means == 0.0) or size < 2:
         return bool(np.all(means > 0.0))
-    batches = weights[:, : draws - draws % size].reshape(chains, -1, size).mean(axis=2)
-    error = np.sqrt(np.mean(np.var(batches, axis=1, ddof=1)) / batches.shape[1])
+    parts = np.array_split(weights, draws // size, axis=1)  # all draws: a mean knows the last ones, too
+    batches = np.array([part.mean(axis=1) for part in parts])
+    error = np.sqrt(np.mean(np.var(batches, axis=0, ddof=1)) / len(batches))
     return bool(np.all(np.abs(means - means.mean()) <= LARGEST_Z * error + EVEN * means.mean()))
 
 
@@ -232,11 +223,10 @@ def _rows(weights: Array, seed: int) -> np.ndarray:
 def _samples(
     target: Levels, walked: Samples, thetas: Array, ratios: Ratios, rows: np.ndarray, spent: float
 ) -> Samples:
-    chains, draws = rows.shape
     chosen = np.take_along_axis(thetas, rows[:, :, None], axis=1)
     named = [[target.split(theta) for theta in chain] for chain in chosen]
-    diverging = walked.stats["diverging"].reshape(chains, draws, THIN).any(axis=2)
-    stats = {"log_ratio": ratios.logs, "diverging": diverging}
+    stats = {"log_ratio": ratios.logs, "diverging": walked.stats["diverging"]}
+    chains, draws = rows.shape
     counted = np.full(chains, draws)
     return Samples(
         sampler="surrogate",
