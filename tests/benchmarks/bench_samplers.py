@@ -12,6 +12,8 @@ hardly any draws, less those of its densities. Moments must be those of a stored
 Carlo errors; the table says how fine that is. Ratios are of effective draws per CPU second, ours over the
 others', and none stands on a row that is off.
 
+`--case graded_inclusions` takes our rows alone (nutpie is one), and holds them to the first of them.
+
 `nuts-plain` is our own NUTS, PyMC's kernel with a climb to the mode and a dense metric, in plain coordinates;
 `pymc-as-shipped` is `pm.sample` as PyMC ships it: a jittered start, a diagonal metric that begins at the
 prior's scale.
@@ -74,6 +76,10 @@ RATIOS = {
     "S2: exact, over tinyDA's delayed acceptance": ("nuts", "tinyda-delayed", 8),
     "S3: surrogate, over PyMC as shipped": ("surrogate", "pymc-as-shipped", 150),
     "S3: surrogate, over tinyDA's delayed acceptance": ("surrogate", "tinyda-delayed", 50),
+}
+GRADED = {
+    "S4: exact, over nutpie in plain coordinates": ("nuts", "nutpie-plain", 5),
+    "S4: surrogate, over nutpie in plain coordinates": ("surrogate", "nutpie-plain", 25),
 }
 
 
@@ -139,6 +145,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("rows", nargs="*", help=f"of {', '.join([*OWN, *PEERS])}; all that can be if none")
     for name in sorted({environment for environment, _ in PEERS.values()}):
         parser.add_argument(f"--{name}", type=Path, metavar="PYTHON")
+    parser.add_argument("--case", default="inclusions", choices=("inclusions", "graded_inclusions"))
+    parser.add_argument("--tune", type=int, help="of each chain of ours; as many as its row says if none")
     parser.add_argument("--evaluations", type=int, default=20000, help="of each peer")
     parser.add_argument("--draws", type=int, default=500, help="of each chain of ours")
     parser.add_argument("--chains", type=int, default=2, help="of ours")
@@ -148,13 +156,16 @@ def arguments() -> argparse.Namespace:
 
 def runs(given: argparse.Namespace):
     """Return row -> what gives its chains, evaluations and seconds; say which rows there are not."""
-    case = read_case(find_case("inclusions"))
-    if unknown := set(given.rows) - {*OWN, *PEERS}:
-        raise SystemExit(f"no row {', '.join(sorted(unknown))}; there are {', '.join([*OWN, *PEERS])}")
-    wanted = given.rows or [*OWN, *PEERS]
+    case = read_case(find_case(given.case))
+    peers = PEERS if given.case == "inclusions" else {}
+    if unknown := set(given.rows) - {*OWN, *peers}:
+        raise SystemExit(f"no row {', '.join(sorted(unknown))}; there are {', '.join([*OWN, *peers])}")
+    wanted = given.rows or [*OWN, *peers]
     size = {"draws": given.draws, "chains": given.chains}
+    if given.tune is not None:
+        size["tune"] = given.tune
     found = {row: partial(ours, case, row, replace(OWN[row], **size)) for row in OWN}
-    for row, (environment, _) in PEERS.items():
+    for row, (environment, _) in peers.items():
         if python := getattr(given, environment):
             found[row] = partial(theirs, python, row, case, given.evaluations)
         elif row in wanted:
@@ -162,19 +173,18 @@ def runs(given: argparse.Namespace):
     return {row: run for row, run in found.items() if row in wanted}
 
 
-def ratios(kept: dict[str, dict]) -> list[dict]:
+def ratios(kept: dict[str, dict], wanted: dict[str, tuple]) -> list[dict]:
     """Return the ratios of effective draws per CPU second that the rows allow."""
     good = {row: one for row, one in kept.items() if not one["moments"].startswith("OFF")}
     rate = {row: one["ess"] / one["seconds"] for row, one in good.items()}
     return [
         {"ratio": name, "value": rate[one] / rate[other], "goal": goal}
-        for name, (one, other, goal) in RATIOS.items()
+        for name, (one, other, goal) in wanted.items()
         if one in rate and other in rate
     ]
 
 
-def measure(run, reference: Moments) -> dict:
-    made = run()
+def measure(made: Made, reference: Moments) -> dict:
     found = moments(made.chains)
     return {
         "ess": found.ess,
@@ -186,20 +196,26 @@ def measure(run, reference: Moments) -> dict:
 
 
 def main() -> None:
-    given, reference = arguments(), stored()
+    given = arguments()
+    reference = stored() if given.case == "inclusions" else None
+    compared = RATIOS if given.case == "inclusions" else GRADED
     kept = json.loads(given.json.read_text())["rows"] if given.json and given.json.exists() else {}
     wanted = runs(given)
     print("| | min ESS | evaluations | CPU s | ESS / 1000 evaluations | ESS / CPU s | moments |")
     print("|---|---|---|---|---|---|---|")
     for row, run in wanted.items():
-        one = kept[row] = measure(run, reference)
+        made = run()
+        reference = reference or moments(made.chains)
+        one = kept[row] = measure(made, reference)
         rates = f"{1000 * one['ess'] / one['evaluations']:.1f} | {one['ess'] / one['seconds']:.1f}"
         counts = f"{one['ess']:.0f} | {one['evaluations']} | {one['seconds']:.1f}"
         print(f"| {row} | {counts} | {rates} | {one['moments']} |", flush=True)
         if given.json:
-            given.json.write_text(json.dumps({"rows": kept, "ratios": ratios(kept)}, indent=1) + "\n")
+            given.json.write_text(
+                json.dumps({"rows": kept, "ratios": ratios(kept, compared)}, indent=1) + "\n"
+            )
     print("\n| effective draws per CPU second | ratio | goal |\n|---|---|---|")
-    for one in ratios(kept):
+    for one in ratios(kept, compared):
         print(f"| {one['ratio']} | {one['value']:.3g} | {one['goal'] or ''} |")
 
 
