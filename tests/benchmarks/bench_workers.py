@@ -57,7 +57,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--tasks", type=int, default=400)
     arguments.add_argument("--rounds", type=int, default=9)
-    arguments.add_argument("--draws", type=int, default=2000, help="of each chain")
+    arguments.add_argument("--draws", type=int, default=1000, help="of each chain")
+    arguments.add_argument("--chain-rounds", type=int, default=2)
     given = arguments.parse_args()
     posterior, rng = read_case(find_case("inclusions")).posterior(), np.random.default_rng(0)
     thetas = np.array([posterior.sample_prior(rng) for _ in range(given.tasks)])
@@ -68,10 +69,10 @@ def main() -> None:
             here, there = spent(map, posterior, thetas), spent(two, posterior, thetas)
             assert here[0] == there[0], "workers change values"
             rows.append((here[1] / there[1], there[2] / here[2]))
-    faster = [walked(posterior, 1, given.draws) / walked(posterior, 2, given.draws) for _ in range(3)]
-    print(
-        f"two chains, wall clock, faster: {np.median(faster):.2f} x ({min(faster):.2f} to {max(faster):.2f})"
-    )
+    rounds = range(given.chain_rounds)
+    faster = [walked(posterior, 1, given.draws) / walked(posterior, 2, given.draws) for _ in rounds]
+    spread = f"({min(faster):.2f} to {max(faster):.2f})"
+    print(f"two chains, wall clock, faster: {np.median(faster):.2f} x {spread}")
     for name, ratios in zip(
         ("tasks, wall clock, faster", "tasks, processor time, more"), np.transpose(rows), strict=True
     ):
