@@ -138,7 +138,6 @@ SYSTEM = System(
             scaled=("matrix_conductivity", "inclusion_conductivity"),
             periods={"angle": np.pi},
             logit=("aspect_logit",),
-            cells=11,  # nine nodes, and two of the check
         ),
     ),
     scale=Scale("matrix_conductivity", "K_mean", along=("inclusion_conductivity",)),

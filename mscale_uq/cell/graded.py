@@ -125,6 +125,7 @@ class GradedCell(Stage):
     ) -> None:
         self.inputs, self.outputs, self.name = tuple(given), (made,), f"cells of {made}"
         self._varying, self._quantity, self._states = varying, quantity, grades.states
+        self.cell_problems = grades.states.size
         self._cell = Chain(_of_rows(cell, varying, grades.places), [*given, varying], given)
 
     def value(self, values: Values) -> Named:

@@ -51,12 +51,15 @@ class Stage(ABC):
     slope_error
         Relative error of the derivative, zero for all but stages whose value chooses its steps anew at every
         point while the derivative is that of the steps taken.
+    cell_problems
+        Those that one value takes; what building a surrogate may cost is counted in these.
     """
 
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     slope_error: float = 0.0
+    cell_problems: int = 1
 
     @abstractmethod
     def value(self, values: Values) -> Named:
@@ -96,6 +99,7 @@ class Held(Stage):
     def __init__(self, stage: Stage, values: Values) -> None:
         self._stage, self._values = stage, {n: values[n] for n in stage.inputs if n in values}
         self.name, self.outputs, self.slope_error = stage.name, stage.outputs, stage.slope_error
+        self.cell_problems = stage.cell_problems
         self.inputs = tuple(name for name in stage.inputs if name not in values)
 
     def value(self, values: Values) -> Named:

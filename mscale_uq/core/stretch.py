@@ -27,8 +27,6 @@ class Stretch:
         Names read that act through their logistic function: the logit of a fraction.
     plain
         The other names read.
-    cells
-        Cell problems that one solve of it takes; what building a surrogate may cost is counted in these.
     """
 
     made: str
@@ -37,7 +35,6 @@ class Stretch:
     periods: Mapping[str, float] = field(default_factory=dict)
     logit: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
-    cells: int = 1
 
     def __post_init__(self) -> None:
         if len(set(self.reads)) != len(self.reads) or not self.reads or self.made in self.reads:
@@ -45,8 +42,6 @@ class Stretch:
         for name, period in self.periods.items():
             if not period > 0:
                 raise InputError(explain(f"period {period} of {name!r}", "a positive number"))
-        if self.cells < 1:
-            raise InputError(explain(f"{self.cells} cells for a solve of {self.made!r}", "1 or more"))
 
     @property
     def reads(self) -> tuple[str, ...]:

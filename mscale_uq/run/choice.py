@@ -15,6 +15,8 @@ from mscale_uq.results.candidate import pareto_smoothed
 from mscale_uq.run.folder import CASE, started
 from mscale_uq.run.method import settings_of, with_changes
 from mscale_uq.run.surrogate import levels_of
+from mscale_uq.stats.posterior import Posterior
+from mscale_uq.stats.stretch_solver import StretchSolver
 from mscale_uq.stats.surrogate import BUDGET
 
 
@@ -62,9 +64,8 @@ def choose_sampler(case: Case, settings: Settings, map: Map | None = None) -> Ch
     if case.smoothness != "smooth":
         return plain
     unknowns = len(posterior.names)
-    solves = sum(BUDGET // stretch.cells for stretch in case.system.stretches)
-    building = solves * len(posterior.experiments)
-    dear = building > 0 and case.approximating is None and pays(settings, building)
+    building = 0 if case.approximating is not None else _building(case, posterior)
+    dear = building > 0 and pays(settings, building)
     if unknowns > FEW and not dear:
         return Choice(plain.sampler, f"{plain.why}; {unknowns} unknowns are too many for other samplers")
     pilot = explore(posterior, settings)
@@ -75,3 +76,9 @@ def choose_sampler(case: Case, settings: Settings, map: Map | None = None) -> Ch
         except InputError as error:
             trial = Trial(False, f"there is no surrogate: {error}")
     return by_pilot(unknowns, pilot, trial)
+
+
+def _building(case: Case, posterior: Posterior) -> int:
+    """Return the most solves that a surrogate takes; 0 where the system declares no stretch."""
+    solvers = [StretchSolver(e.model, s) for e in posterior.experiments for s in case.system.stretches]
+    return sum(BUDGET // solver.cell_problems for solver in solvers)

@@ -21,6 +21,11 @@ class StretchSolver:
     stretch
         Which part.
 
+    Attributes
+    ----------
+    cell_problems
+        Those of a solve's dearest stage.
+
     Raises
     ------
     WiringError
@@ -40,7 +45,7 @@ class StretchSolver:
         if more:
             given = f"the stretch to {stretch.made!r} depends on {', '.join(more)} too"
             raise WiringError(explain(given, "what it reads, and constants", "name it in the stretch"))
-        self._made = stretch.made
+        self._made, self.cell_problems = stretch.made, max(stage.cell_problems for stage in stages)
         self._constants = {name: model.constants[name] for name in needed}
         self._chain = Chain(stages, [*stretch.reads, *self._constants], stretch.reads)
 

@@ -175,12 +175,12 @@ class _Build:
             keep(home, key, table)
         part = Part(self.experiment.name, self.stretch.made, tuple(a.nodes for a in table.axes),
                     len(probes) if found == "cached" else table.solves, table.errors, found,
-                    self.stretch.cells)  # fmt: skip
+                    solver.cell_problems)  # fmt: skip
         return _stage(coordinates, table, probes[0].shape), part
 
     def _table(self, solve: "_Solve", box: Sequence[Axis], probes: Sequence[Array]) -> Table:
         """Choose nodes, solve there, and at the held-out states."""
-        cells = self.stretch.cells
+        cells = solve.solver.cell_problems
         held = self._states(max(HELD_OUT // cells, FEWEST), 1)
         axes, scanned = choose_nodes(solve.rows, box, self.budget // cells - len(held) - len(probes))
         grid = np.stack(np.meshgrid(*(axis.places for axis in axes), indexing="ij"), axis=-1)

@@ -99,7 +99,9 @@ def test_a_surrogate_stands_for_all_cells_of_the_graded_benchmark_and_knows_its_
     (experiment,) = (posterior := case.posterior()).experiments
     small = case.system.forward(cell_elements=8, elements=8, nodes=7)
     exact = posterior.changed([experiment.changed(model=small)])
-    cheap = surrogate_of(exact, case.system.stretches, budget=800 * 11).posterior
+    built = surrogate_of(exact, case.system.stretches, budget=800 * 9)
+    assert [part.cells for part in built.parts] == [9]  # at seven nodes, and two of the check
+    cheap = built.posterior
     names = [stage.name for stage in cheap.experiments[0].model.chain.stages]
     assert "surrogate of K_graded" in names
     assert "cells of K_graded" not in names
