@@ -29,7 +29,7 @@ def arrive(curve: Curve, parameter: float, least: float | None = None) -> tuple[
 def crossings(curve: Curve, parameter: float, low: float, high: float) -> tuple[Point, ...]:
     """Return every solution at s = `parameter` on a branch, in its order, until s has left (low, high).
 
-    A closed branch is gone around once.
+    A closed branch is gone around once, whether it has a solution there or not.
     """
     before, found = curve.first, [curve.first] if curve.first.parameter == parameter else []
     for point, _ in curve.points():
@@ -38,6 +38,8 @@ def crossings(curve: Curve, parameter: float, low: float, high: float) -> tuple[
             if found and _same(curve, here, found[0]):
                 break
             found.append(here)
+        if _comes_round(curve, before, point):
+            break
         if low < before.parameter < high and not low < point.parameter < high:
             break
         before = point
@@ -59,6 +61,13 @@ def _around(one: Point, other: Point, parameter: float) -> bool:
     return (one.parameter - parameter) * (other.parameter - parameter) < 0 or (
         other.parameter == parameter != one.parameter
     )
+
+
+def _comes_round(curve: Curve, one: Point, other: Point) -> bool:
+    """Whether a closed branch has its beginning on the way from one point to the other."""
+    first = curve.first
+    passed = _around(one, other, first.parameter)
+    return passed and _same(curve, curve.between(one, other, first.parameter), first)
 
 
 def _same(curve: Curve, one: Point, other: Point) -> bool:

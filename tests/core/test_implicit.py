@@ -130,6 +130,21 @@ def test_a_solution_on_an_island_is_found_by_who_begins_there_and_by_nobody_else
         there.value({"drive": np.array(1.6)})
 
 
+@pytest.mark.parametrize("drive", [0.4, 1.6])
+def test_an_island_that_never_meets_a_value_is_gone_around_once(drive):
+    calls = []
+
+    def counted(level, drive):
+        calls.append(1)
+        return lonely(level, drive)
+
+    loop = Implicit([Formula(counted, "left")], "level", "left", 3.4, branch=Branch("drive", 1.0, 1.0))
+    assert len(loop.solutions({"drive": np.array(1.2)}, 0.0, 2.0)) == 2  # once around, in shorter steps
+    around = len(calls)
+    assert loop.solutions({"drive": np.array(drive)}, 0.0, 2.0) == ()
+    assert len(calls) - around < around
+
+
 def test_a_branch_goes_along_something_that_is_read():
     with pytest.raises(WiringError, match=r"'lod'.*did you mean 'load'"):
         snapping(branch=Branch("lod"))
