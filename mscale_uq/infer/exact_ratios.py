@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, final
+from zlib import crc32
 
 import numpy as np
 
@@ -33,6 +34,11 @@ class Task:
     chain: int
     first: int
     thetas: Array
+
+    @property
+    def marks(self) -> list[int]:
+        """What tells its draws from others."""
+        return [crc32(theta.tobytes()) for theta in self.thetas]
 
 
 @final
@@ -76,11 +82,7 @@ def exact_ratios(target: Levels, thetas: Array, path: Path, identity: str = "", 
     """
     with RecordWriter(path) as log:
         known = _known(log, path, identity)
-        tasks = [
-            task
-            for task in _tasks(thetas)
-            if len(known.get(_key(task), {"logs": ()})["logs"]) < len(task.thetas)
-        ]
+        tasks = [task for task in _tasks(thetas) if not _is_of(known.get(_key(task), {}), task)]
         for task, found in zip(tasks, map(partial(_run, target), tasks), strict=True):
             known[_key(task)] = found
             log.append(json.dumps(found).encode())
@@ -92,6 +94,11 @@ def _tasks(thetas: Array) -> Iterator[Task]:
     for chain, rows in enumerate(thetas):
         for first in range(0, len(rows), CHUNK):
             yield Task(chain, first, rows[first : first + CHUNK])
+
+
+def _is_of(record: dict[str, Any], task: Task) -> bool:
+    """Say whether a record holds the ratios of a task, and not those of other draws that had its number."""
+    return bool(record.get("marks", [])[: len(task.thetas)] == task.marks)
 
 
 def _key(task: Task) -> tuple[int, int]:
@@ -126,6 +133,7 @@ def _run(target: Levels, task: Task) -> dict[str, Any]:
     return {
         "chain": task.chain,
         "first": task.first,
+        "marks": task.marks,
         "logs": logs,
         "failures": [asdict(failure) for failure in ledgers[0].take()],
         "infeasible": Counter(ledgers[0].infeasible).total(),

@@ -202,6 +202,17 @@ def test_ratios_in_the_log_are_not_computed_again(tmp_path):
         exact_ratios(target, thetas, path, "other", watched)
 
 
+def test_ratios_of_other_draws_in_the_log_are_not_taken_for_these(tmp_path):
+    """As of a run begun when other draws of a chain were weighed."""
+    target = Levels(known.straight(), [moved(known.straight(), 0.1)])
+    rng = np.random.default_rng(2)
+    thetas = np.array([[target.sample_prior(rng) for _ in range(70)]])
+    exact_ratios(target, thetas, tmp_path / "exact.log", "this")
+    others = thetas[:, ::-1][:, :60]
+    found = exact_ratios(target, others, tmp_path / "exact.log", "this")
+    assert np.array_equal(found.logs, exact_ratios(target, others, tmp_path / "anew", "this").logs)
+
+
 @pytest.mark.slow
 def test_more_draws_extend_a_run_as_if_they_had_been_asked_for_at_once(tmp_path):
     target = Levels(known.straight(), [moved(known.straight(), 0.1)])
