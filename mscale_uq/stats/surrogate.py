@@ -5,7 +5,7 @@ direction gets follows from how fast the function's coefficients fall along line
 is measured at states of its own: draws of the prior that the polynomial has not seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -30,6 +30,7 @@ from mscale_uq.stats.surrogate_store import Table, find, fingerprint, keep
 BUDGET = 5000  # cell problems of a stretch, scans and held-out states included
 DRAWS, HELD_OUT = 500, 100  # prior draws that span the box, and those at which the error is measured
 FEWEST = 30  # of the latter, where a solve takes several cells
+ENOUGH = 100  # of them, for a quantile of 99 % that is not just their maximum
 MARGIN = 0.1  # of the box beyond the draws, relative to its width
 EDGE = 1e-9  # how close to the ends of a logit's interval, which are never reached
 PROBES = ((0.31, 0.62, 0.47), (0.83, 0.18, 0.71))  # shares of the box, taken in turn by the directions
@@ -49,7 +50,8 @@ class Part:
     solves, cells
         Done for it: nodes, scans, held-out states; and cell problems of each.
     errors
-        Largest deviation over the largest entry: median, 99 % quantile and maximum over the held-out states.
+        Largest deviation over the largest entry, over the held-out states: ``"median"``, ``"99 % below"``
+        where there are a hundred or more, and ``"at most"``.
     found
         ``"built"``, ``"cached"``, or ``"damaged"``: a cached one was damaged, and it is built anew.
     """
@@ -58,18 +60,17 @@ class Part:
     made: str
     nodes: tuple[int, ...]
     solves: int
-    errors: tuple[float, float, float]
+    errors: Mapping[str, float]
     found: str
     cells: int = 1
 
     def __str__(self) -> str:
         made = {"built": "", "cached": ", from the cache", "damaged": ", anew: the cached one is damaged"}
-        middle, most, worst = self.errors
         each = f" of {self.cells} cells" if self.cells > 1 else ""
         return (
             f"surrogate of {self.made} ({self.experiment}): {' x '.join(map(str, self.nodes))} nodes, "
             f"{self.solves} solves{each}{made[self.found]}; error over the prior, held out: "
-            f"median {middle:.1g}, 99 % below {most:.1g}, at most {worst:.1g}"
+            + ", ".join(f"{which} {error:.1g}" for which, error in self.errors.items())
         )
 
 
@@ -186,13 +187,13 @@ class _Build:
         grid = np.stack(np.meshgrid(*(axis.places for axis in axes), indexing="ij"), axis=-1)
         values = solve.rows(list(grid.reshape(-1, len(axes)))).reshape(*grid.shape[:-1], -1)
         solves = len(probes) + scanned + values[..., 0].size + len(held)
-        table = Table(tuple(axes), values, (0.0, 0.0, 0.0), solves)
+        table = Table(tuple(axes), values, {}, solves)
         stage = _stage(solve.coordinates, table, probes[0].shape)
         exact = solve.at(held)
         off = [
             _error(stage.value(state)[self.stretch.made], one) for state, one in zip(held, exact, strict=True)
         ]
-        return replace(table, errors=(float(np.median(off)), float(np.quantile(off, 0.99)), max(off)))
+        return replace(table, errors=_summary(off))
 
     def _states(self, count: int, seed: int) -> list[Named]:
         """Return what the stretch reads at draws of the prior; draws without an answer are left out."""
@@ -255,6 +256,11 @@ def _stage(coordinates: StretchCoordinates, table: Table, shape: tuple[int, ...]
 
 def _error(approximate: Array, exact: Array) -> float:
     return float(np.abs(approximate - exact).max() / np.abs(exact).max())
+
+
+def _summary(errors: Sequence[float]) -> dict[str, float]:
+    rare = {"99 % below": float(np.quantile(errors, 0.99))} if len(errors) >= ENOUGH else {}
+    return {"median": float(np.median(errors)), **rare, "at most": max(errors)}
 
 
 def _box(coordinates: StretchCoordinates, places: Array) -> list[Axis]:

@@ -8,7 +8,7 @@ to the hash: a model that has changed does not find the polynomial of the former
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from mscale_uq.core.stretch import Stretch
 from mscale_uq.files import frame, read_records, replace
 from mscale_uq.solve.product_polynomial import Axis
 
-LAYOUT = 1
+LAYOUT = 2
 
 
 @final
@@ -39,7 +39,7 @@ class Table:
 
     axes: tuple[Axis, ...]
     values: Array
-    errors: tuple[float, float, float]
+    errors: Mapping[str, float]
     solves: int
 
 
@@ -66,7 +66,7 @@ def find(home: Path | None, key: str) -> tuple[Table | None, str]:
     about = json.loads(payloads[0])
     axes = tuple(Axis(**axis) for axis in about["axes"])
     values = np.frombuffer(payloads[1]).reshape(*(axis.nodes for axis in axes), -1)
-    return Table(axes, values, tuple(about["errors"]), about["solves"]), "cached"
+    return Table(axes, values, about["errors"], about["solves"]), "cached"
 
 
 def keep(home: Path | None, key: str, table: Table) -> None:
@@ -74,7 +74,7 @@ def keep(home: Path | None, key: str, table: Table) -> None:
     if home is None:
         return
     home.mkdir(parents=True, exist_ok=True)
-    about = {"axes": [asdict(a) for a in table.axes], "errors": table.errors, "solves": table.solves}
+    about = {"axes": [asdict(a) for a in table.axes], "errors": dict(table.errors), "solves": table.solves}
     replace(
         home / key, frame(json.dumps(about).encode()) + frame(np.ascontiguousarray(table.values).tobytes())
     )

@@ -164,7 +164,7 @@ def test_more_nodes_make_smaller_errors_and_the_reported_ones_are_those_of_other
             assert part.solves <= budget
             if name == "K":
                 met = errors_at(posterior, built.posterior, name)
-                assert part.errors[0] / 3 < np.median(met) < 3 * part.errors[0]
+                assert part.errors["median"] / 3 < np.median(met) < 3 * part.errors["median"]
                 largest.append(met.max())
     assert largest[0] > 5 * largest[1] > 25 * largest[2]
     assert largest[2] < 1e-5
@@ -175,7 +175,18 @@ def test_a_budget_is_of_cells_however_many_a_solve_takes():
     (part,) = surrogate_of(laminate(Eleven), [TO_TENSOR], budget=5000).parts
     assert part.solves == Laminate.runs <= 5000 // 11
     assert f"{part.solves} solves of 11 cells" in str(part)
-    assert part.errors[0] < 1e-3
+    assert part.errors["median"] < 1e-3
+
+
+@pytest.mark.parametrize(("stage", "held"), [(Laminate, 100), (Eleven, 30)])
+def test_a_quantile_of_99_percent_is_told_only_where_it_is_not_the_maximum(tmp_path, stage, held):
+    for found in ("built", "cached"):
+        (part,) = surrogate_of(laminate(stage), [TO_TENSOR], tmp_path).parts
+        assert part.found == found
+        assert ("99 % below" in part.errors) == ("99 % below" in str(part)) == (held == 100)
+        assert list(part.errors.values()) == sorted(set(part.errors.values()))
+        assert f"median {part.errors['median']:.1g}, " in str(part)
+        assert str(part).endswith(f", at most {part.errors['at most']:.1g}")
 
 
 def test_the_gradient_is_that_of_the_polynomial():
@@ -251,7 +262,7 @@ def test_a_stretch_that_depends_on_more_than_it_says_is_refused():
 
 def test_a_wrong_degree_shows_in_the_error():
     wrong = Stretch("flux", scaled=("K",), degree=1)
-    assert surrogate_of(laminate(), [wrong], budget=300).parts[0].errors[0] > 0.1
+    assert surrogate_of(laminate(), [wrong], budget=300).parts[0].errors["median"] > 0.1
 
 
 def test_a_model_that_fails_inside_the_box_has_no_surrogate():
