@@ -23,7 +23,7 @@ from mscale_uq.stats.experiment import Experiment
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.stretch_coordinates import StretchCoordinates
 from mscale_uq.stats.stretch_solver import StretchSolver
-from mscale_uq.stats.surrogate_nodes import choose_nodes
+from mscale_uq.stats.surrogate_nodes import choose_nodes, fewest
 from mscale_uq.stats.surrogate_stage import SurrogateStage
 from mscale_uq.stats.surrogate_store import Table, find, fingerprint, keep
 
@@ -110,14 +110,14 @@ def surrogate_of(
     identity
         Stands for the text of the model.
     budget
-        Most cell problems of a stretch.
+        Most cell problems of a stretch of one experiment, scans and held-out states included.
     map
         Runs the solves.
 
     Raises
     ------
     InputError
-        If there is no stretch, or one cannot be solved somewhere in its box.
+        If there is no stretch, or one cannot be solved somewhere in its box, or not within the budget.
     WiringError
         If a stretch depends on more than it says.
     """
@@ -183,10 +183,14 @@ class _Build:
         """Choose nodes, solve there, and at the held-out states."""
         cells = solve.solver.cell_problems
         held = self._states(max(HELD_OUT // cells, FEWEST), 1)
-        axes, scanned = choose_nodes(solve.rows, box, self.budget // cells - len(held) - len(probes))
+        known = len(held) + len(probes)
+        if self.budget < (least := cells * (known + fewest(box))):
+            given = f"no surrogate of {self.stretch.made!r} from {self.budget} cell problems"
+            raise InputError(explain(given, f"{least} or more", "allow more of them, or use another sampler"))
+        axes, scanned = choose_nodes(solve.rows, box, self.budget // cells - known)
         grid = np.stack(np.meshgrid(*(axis.places for axis in axes), indexing="ij"), axis=-1)
         values = solve.rows(list(grid.reshape(-1, len(axes)))).reshape(*grid.shape[:-1], -1)
-        solves = len(probes) + scanned + values[..., 0].size + len(held)
+        solves = known + scanned + values[..., 0].size
         table = Table(tuple(axes), values, {}, solves)
         stage = _stage(solve.coordinates, table, probes[0].shape)
         exact = solve.at(held)

@@ -9,6 +9,7 @@ from mscale_uq.core.parameter import Array
 from mscale_uq.solve.product_polynomial import Axis, ProductPolynomial
 
 LINE, SHORTEST = 33, 9  # nodes of a scan, and the most a direction gets; scans take a third of a small budget
+LEAST = 3  # nodes of a direction
 SCANNED = (0.5, 0.75)  # where in the box the lines lie, as shares of the other directions
 ENOUGH = 1e-9  # a tail that needs no further node
 
@@ -19,14 +20,15 @@ Rows = Callable[[Sequence[Array]], Array]
 def choose_nodes(rows: Rows, box: Sequence[Axis], budget: int) -> tuple[list[Axis], int]:
     """Return the box with nodes, of at most `budget` solves with the scans, and the solves of the scans.
 
-    Of all directions, the one whose neglected coefficients are largest gets the next node.
+    Of all directions, the one whose neglected coefficients are largest gets the next node. The budget is
+    `fewest` or more.
     """
-    moving = [number for number, axis in enumerate(box) if axis.low < axis.high]
-    scans = len(moving) * len(SCANNED)
-    line = _odd(min(LINE, max(SHORTEST, budget // (3 * scans)))) if scans else LINE
+    moving, scans = _moving(box), _scans(box)
+    left = budget - LEAST ** len(moving)
+    line = _odd(min(LINE, max(SHORTEST, budget // (3 * scans)), left // scans)) if scans else LINE
     tails = {number: _tails(rows, box, number, line) for number in moving}
     spent = scans * line
-    axes = [replace(axis, nodes=3) if n in tails else axis for n, axis in enumerate(box)]
+    axes = [replace(axis, nodes=LEAST) if n in tails else axis for n, axis in enumerate(box)]
     while True:
         open_ = [n for n in moving if axes[n].nodes < line and tails[n][axes[n].nodes] > ENOUGH]
         open_ = [n for n in open_ if _size([*axes[:n], _more(axes[n]), *axes[n + 1 :]]) + spent <= budget]
@@ -34,6 +36,19 @@ def choose_nodes(rows: Rows, box: Sequence[Axis], budget: int) -> tuple[list[Axi
             return axes, spent
         worst = max(open_, key=lambda n: float(tails[n][axes[n].nodes]))
         axes[worst] = _more(axes[worst])
+
+
+def fewest(box: Sequence[Axis]) -> int:
+    """Return the solves without which there is no choice: shortest scans, and the least nodes."""
+    return int(_scans(box) * SHORTEST + LEAST ** len(_moving(box)))
+
+
+def _moving(box: Sequence[Axis]) -> list[int]:
+    return [number for number, axis in enumerate(box) if axis.low < axis.high]
+
+
+def _scans(box: Sequence[Axis]) -> int:
+    return len(_moving(box)) * len(SCANNED)
 
 
 def _odd(count: int) -> int:

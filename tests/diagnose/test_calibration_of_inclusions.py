@@ -91,6 +91,6 @@ def even(logs, smooth):
 
 
 def test_ranks_see_draws_on_a_bad_surrogate_that_nobody_weighs(tmp_path, monkeypatch):
-    monkeypatch.setattr(drawing, "surrogate_of", partial(building.surrogate_of, budget=200))
+    monkeypatch.setattr(drawing, "surrogate_of", partial(building.surrogate_of, budget=260))
     monkeypatch.setattr(surrogate, "_weights", even)
     assert failing(by_surrogate(tmp_path / "sbc", 20)) == {"log-likelihood", "misfit by moments"}

@@ -13,6 +13,7 @@ from mscale_uq.core.system import Scale
 from mscale_uq.errors import InputError, OutOfLimits, SolveFailed, WiringError
 from mscale_uq.infer.workers import workers
 from mscale_uq.observe.laws import Gaussian
+from mscale_uq.solve.product_polynomial import Axis
 from mscale_uq.stats.effective import effective_logs
 from mscale_uq.stats.experiment import Experiment
 from mscale_uq.stats.flat import FlatPosterior, flattened
@@ -20,6 +21,7 @@ from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.priors import LogNormal, Normal
 from mscale_uq.stats.stretch_coordinates import StretchCoordinates
 from mscale_uq.stats.surrogate import surrogate_of
+from mscale_uq.stats.surrogate_nodes import choose_nodes, fewest
 
 X = np.linspace(0.1, 0.9, 5)
 
@@ -176,6 +178,28 @@ def test_a_budget_is_of_cells_however_many_a_solve_takes():
     assert part.solves == Laminate.runs <= 5000 // 11
     assert f"{part.solves} solves of 11 cells" in str(part)
     assert part.errors["median"] < 1e-3
+
+
+def test_a_budget_too_small_for_any_surrogate_is_refused_with_the_least_and_that_one_is_kept():
+    """Of three directions: two probes, 100 held-out states, two scans each of nine nodes, and 3 x 3 x 3."""
+    least = 2 + 100 + 3 * 2 * 9 + 27
+    Laminate.runs = 0
+    with pytest.raises(InputError, match=rf"no surrogate of 'K' from {least - 1} .*{least} or more"):
+        surrogate_of(laminate(), [TO_TENSOR], budget=least - 1)
+    assert Laminate.runs == 2  # the probes
+    for budget in (least, 190, 250):
+        Laminate.runs = 0
+        (part,) = surrogate_of(laminate(), [TO_TENSOR], budget=budget).parts
+        assert part.solves == Laminate.runs <= budget
+    with pytest.raises(InputError, match=rf"{11 * (least - 70)} or more"):  # and 30 held-out states
+        surrogate_of(laminate(Eleven), [TO_TENSOR], budget=least)
+
+
+def test_scans_leave_what_the_least_nodes_of_many_directions_need():
+    box = [Axis(-1.0, 1.0, 1)] * 6
+    for budget in (fewest(box), 900, 1100):
+        axes, scanned = choose_nodes(lambda places: np.exp(np.sum(places, axis=1))[:, None], box, budget)
+        assert scanned + np.prod([axis.nodes for axis in axes]) <= budget
 
 
 @pytest.mark.parametrize(("stage", "held"), [(Laminate, 100), (Eleven, 30)])
