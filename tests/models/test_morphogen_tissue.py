@@ -71,9 +71,8 @@ def test_the_stated_error_of_a_reading_is_its_spread_over_many_keys():
     stated = np.mean([one["fluorescence_var"] for one in made], axis=0)
     ratio = np.mean(off**2, axis=0) / stated
     assert ratio == pytest.approx(1.0, abs=4 * np.sqrt(2 / 160))
-    assert ratio.mean() == pytest.approx(
-        1.0, abs=4 * np.sqrt(2 / 160 / 2)
-    )  # as good as two readings, or more
+    # Their mean is as good as that of two independent readings, or better.
+    assert ratio.mean() == pytest.approx(1.0, abs=4 * np.sqrt(2 / 160 / 2))
     assert np.all(np.sqrt(stated) < 0.05 * truth)  # less than the noise of the microscope
 
 

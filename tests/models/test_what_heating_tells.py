@@ -75,6 +75,7 @@ def readings(reference, barrier, scatter, k, emissivity):
 def test_barrier_and_scatter_trade_off_and_heat_tells_how_it_leaves_but_little_of_the_barrier():
     case = read_case(find_case("solid_electrolyte")).posterior()
     impedance, all_three = Told(seeing(case, "impedance")), Told(case)
-    assert Known(readings, 1.0, **PRIORS).is_said_by(all_three, 0.01)
+    Known(readings, 1.0, **PRIORS).assert_said_by(all_three, 0.01)
     assert impedance.left("thermal_conductivity", "emissivity") == pytest.approx([1, 1], abs=1e-9)
+    assert np.all(all_three.left("thermal_conductivity", "emissivity") < [0.05, 0.5])
     assert all_three.left("migration_energy") > 0.75 * impedance.left("migration_energy")

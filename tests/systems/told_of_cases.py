@@ -78,10 +78,9 @@ class Known:
         sd = noise(at(middle)) if callable(noise) else noise
         self.sd, self.correlations = spread(slopes, sd, 1.0)
 
-    def is_said_by(self, told, within=0.02):
+    def assert_said_by(self, told, within=0.02):
         """Hold the tool's verdict to this one."""
         assert told.left(*self.names) == pytest.approx(self.sd, rel=within)
         for i, one in enumerate(self.names):
             for j, other in enumerate(self.names):
                 assert abs(told.correlation(one, other) - self.correlations[i, j]) < within
-        return True
