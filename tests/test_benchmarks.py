@@ -90,7 +90,7 @@ def test_the_stored_moments_are_of_the_shipped_case_and_of_no_other(tmp_path, mo
         reference.stored()
 
 
-def test_effective_coordinates_take_half_the_steps_of_plain_ones():
+def test_effective_coordinates_take_fewer_steps_than_plain_ones_by_a_factor_of_1_7():
     """Counted, where matrix and fraction of the film are unknown too: 5.5 and 12.3 steps a draw."""
     posterior = importlib.import_module("bench_coordinates").posterior_of(
         "biofilm_layers, matrix and fraction unknown"
