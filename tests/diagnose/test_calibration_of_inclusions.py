@@ -6,23 +6,24 @@ two to four CPU seconds: there are as few of them, and as short ones, as see wha
 CALIBRATION_RUNS=200 pytest -m slow --timeout 7200 tests/diagnose/test_calibration_of_inclusions.py
 
 On 28 November 2026, `mscale sbc inclusions --sampler surrogate --runs 100 --kept 49 --tune 150 --draws 500`
-found ranks uniform: p of the chi-square and of the band 0.38 and 0.14 (inclusion_conductivity), 0.37 and 0.37
-(matrix_conductivity), 0.2 and 0.11 (fraction_logit), 0.51 and 0.17 (angle), 0.24 and 0.7 (aspect_logit), 0.38
-and 0.99 (log-likelihood; the misfit has the same ranks under a Gaussian law).
+found ranks uniform, while only every third draw on a surrogate was kept, so that ranked draws lay thirty
+apart where they now lie ten apart: p of the chi-square and of the band 0.38 and 0.14
+(inclusion_conductivity), 0.37 and 0.37 (matrix_conductivity), 0.2 and 0.11 (fraction_logit), 0.51 and 0.17
+(angle), 0.24 and 0.7 (aspect_logit), 0.38 and 0.99 (log-likelihood; the misfit has the same ranks under a
+Gaussian law).
 """
 
 import os
 from functools import partial
 
 import numpy as np
-import pytensor.tensor as pt
 import pytest
 
 from mscale_uq.case.read import read_case
 from mscale_uq.catalog import find_case
 from mscale_uq.infer import density, surrogate
 from mscale_uq.infer.shear import coordinates_said
-from mscale_uq.infer.shear_graph import _tensors, sheared
+from mscale_uq.infer.shear_graph import sheared
 from mscale_uq.run import surrogate as drawing
 from mscale_uq.run.calibration import calibrate_sampler
 from mscale_uq.run.method import settings_of, with_changes
@@ -48,7 +49,7 @@ def exact(folder, runs):
 
 
 def by_surrogate(folder, runs):
-    return calibrate_sampler(case_with("surrogate", 60), runs, out=folder, draws=76, kept=19)[0]
+    return calibrate_sampler(case_with("surrogate", 60), runs, out=folder, draws=38, kept=19)[0]
 
 
 def failing(calibration):
@@ -66,9 +67,8 @@ def test_nuts_in_effective_coordinates_at_sampling_accuracy_is_calibrated(tmp_pa
 
 def with_volumes(shear, cost, variables):
     """As if the shift were the log of a volume, in the matrix and in the inclusions."""
-    cost, w = sheared(shear, cost, variables)
-    z = shear.apply(pt, w, _tensors)
-    return cost + 2 * (z["matrix_conductivity"] - w["matrix_conductivity"]), w
+    cost, w = sheared(shear, cost + 2 * variables["matrix_conductivity"], variables)
+    return cost - 2 * w["matrix_conductivity"], w
 
 
 def test_ranks_see_a_shear_with_the_jacobian_of_another_map(tmp_path, monkeypatch):
