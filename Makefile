@@ -84,6 +84,8 @@ bench-rest:
 	@$(BIN)/python tests/benchmarks/bench_surrogate.py
 	@$(BIN)/python tests/benchmarks/bench_samplers.py --json .cache/samplers.json \
 		$(foreach name,emcee tinyda pints cuqipy,$(call peer,$(name)))
+	@$(BIN)/python tests/benchmarks/bench_samplers.py nuts surrogate nutpie-plain --case graded_inclusions \
+		--draws 150 --tune 120 --chains 1
 	@$(BIN)/python tests/benchmarks/laplace64.py nuts .cache/laplace64
 	@$(BIN)/python tests/benchmarks/bench_filters.py $(call peer,statsmodels) $(call peer,dynamax)
 	@$(call with_peer,dapper,bench_lorenz96.py)

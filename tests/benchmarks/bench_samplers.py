@@ -184,36 +184,46 @@ def ratios(kept: dict[str, dict], wanted: dict[str, tuple]) -> list[dict]:
     ]
 
 
-def measure(made: Made, reference: Moments) -> dict:
+def measure(made: Made, reference: Moments | None) -> dict:
     found = moments(made.chains)
     return {
         "ess": found.ess,
         "evaluations": made.evaluations,
         "seconds": made.seconds,
-        "moments": found.verdict(reference),
+        "moments": found.verdict(reference) if reference else "what others are held to",
         "date": date.today().isoformat(),
     }
+
+
+def rows_before(given: argparse.Namespace) -> dict[str, dict]:
+    """Return the rows of earlier calls, if there are any, of the same case."""
+    if not given.json or not given.json.exists():
+        return {}
+    before = json.loads(given.json.read_text())
+    if before.get("case") != given.case:
+        raise SystemExit(f"{given.json} holds rows of another case than {given.case}")
+    return before["rows"]
 
 
 def main() -> None:
     given = arguments()
     reference = stored() if given.case == "inclusions" else None
     compared = RATIOS if given.case == "inclusions" else GRADED
-    kept = json.loads(given.json.read_text())["rows"] if given.json and given.json.exists() else {}
-    wanted = runs(given)
+    kept, wanted = rows_before(given), runs(given)
+    if reference is None and "nuts" not in wanted:
+        raise SystemExit("other rows are held to those of nuts: name it, too")
     print("| | min ESS | evaluations | CPU s | ESS / 1000 evaluations | ESS / CPU s | moments |")
     print("|---|---|---|---|---|---|---|")
     for row, run in wanted.items():
         made = run()
-        reference = reference or moments(made.chains)
         one = kept[row] = measure(made, reference)
+        reference = reference or moments(made.chains)
         rates = f"{1000 * one['ess'] / one['evaluations']:.1f} | {one['ess'] / one['seconds']:.1f}"
         counts = f"{one['ess']:.0f} | {one['evaluations']} | {one['seconds']:.1f}"
         print(f"| {row} | {counts} | {rates} | {one['moments']} |", flush=True)
         if given.json:
-            given.json.write_text(
-                json.dumps({"rows": kept, "ratios": ratios(kept, compared)}, indent=1) + "\n"
-            )
+            found = {"case": given.case, "rows": kept, "ratios": ratios(kept, compared)}
+            given.json.write_text(json.dumps(found, indent=1) + "\n")
     print("\n| effective draws per CPU second | ratio | goal |\n|---|---|---|")
     for one in ratios(kept, compared):
         print(f"| {one['ratio']} | {one['value']:.3g} | {one['goal'] or ''} |")
