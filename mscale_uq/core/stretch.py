@@ -27,6 +27,8 @@ class Stretch:
         Names read that act through their logistic function: the logit of a fraction.
     plain
         The other names read.
+    budget
+        Most cell problems that may be solved for its polynomial, scans and held-out states included.
     """
 
     made: str
@@ -35,6 +37,7 @@ class Stretch:
     periods: Mapping[str, float] = field(default_factory=dict)
     logit: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
+    budget: int = 5000
 
     def __post_init__(self) -> None:
         if len(set(self.reads)) != len(self.reads) or not self.reads or self.made in self.reads:

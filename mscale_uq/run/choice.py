@@ -17,7 +17,6 @@ from mscale_uq.run.method import settings_of, with_changes
 from mscale_uq.run.surrogate import levels_of
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.stretch_solver import StretchSolver
-from mscale_uq.stats.surrogate import BUDGET
 
 
 def decide(
@@ -80,5 +79,5 @@ def choose_sampler(case: Case, settings: Settings, map: Map | None = None) -> Ch
 
 def _building(case: Case, posterior: Posterior) -> int:
     """Return the most solves that a surrogate takes; 0 where the system declares no stretch."""
-    solvers = [StretchSolver(e.model, s) for e in posterior.experiments for s in case.system.stretches]
-    return sum(BUDGET // solver.cell_problems for solver in solvers)
+    pairs = [(e.model, s) for e in posterior.experiments for s in case.system.stretches]
+    return sum(s.budget // StretchSolver(model, s).cell_problems for model, s in pairs)

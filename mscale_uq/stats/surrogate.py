@@ -27,7 +27,6 @@ from mscale_uq.stats.surrogate_nodes import choose_nodes, fewest
 from mscale_uq.stats.surrogate_stage import SurrogateStage
 from mscale_uq.stats.surrogate_store import Table, find, fingerprint, keep
 
-BUDGET = 5000  # cell problems of a stretch, scans and held-out states included
 DRAWS, HELD_OUT = 500, 100  # prior draws that span the box, and those at which the error is measured
 FEWEST = 30  # of the latter, where a solve takes several cells
 ENOUGH = 100  # of them, for a quantile of 99 % that is not just their maximum
@@ -96,7 +95,7 @@ def surrogate_of(
     stretches: Sequence[Stretch],
     home: Path | None = None,
     identity: str = "",
-    budget: int = BUDGET,
+    budget: int | None = None,
     map: Map = map,
 ) -> Surrogate:
     """Return a posterior with polynomials in the place of stretches.
@@ -110,7 +109,7 @@ def surrogate_of(
     identity
         Stands for the text of the model.
     budget
-        Most cell problems of a stretch of one experiment, scans and held-out states included.
+        Most cell problems of a stretch of one experiment, in the place of what the stretch says.
     map
         Runs the solves.
 
@@ -129,7 +128,8 @@ def surrogate_of(
     for experiment in posterior.experiments:
         replaced = experiment
         for stretch in stretches:
-            build = _Build(posterior, replaced, stretch, budget, map)
+            most = stretch.budget if budget is None else budget
+            build = _Build(posterior, replaced, stretch, most, map)
             stage, part = build.run(home, identity)
             parts.append(part)
             replaced = replaced.changed(model=_replaced(replaced.whole, stage, kept))
