@@ -28,7 +28,7 @@ from mscale_uq.run.surrogate import levels_of
 from mscale_uq.stats.posterior import Posterior
 
 # Draws for one that is nearly independent of the one before, on posteriors like those of the shipped cases.
-SPACING = {"nuts": 3, "slice": 3, "demetropolisz": 20, "pcn": 40, "mlda": 10, "surrogate": 1}
+SPACING = {"nuts": 3, "slice": 3, "demetropolisz": 20, "pcn": 40, "surrogate": 3, "mlda": 10}
 # Called with the numbers of runs that are done, and that are asked for.
 OnRun = Callable[[int, int], None]
 
