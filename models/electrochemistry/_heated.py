@@ -11,36 +11,36 @@ from mscale_uq.core.formula import Formula, PointwiseFormula
 from mscale_uq.core.parameter import Quantity
 from mscale_uq.macro.ode import OdePath
 
-IMPEDANCE = Quantity("conductivity", "S/m", "by impedance", ("temperature",))
-AT_REST = tuple(
-    Quantity(name, unit, meaning, ("field", "furnace_temperature"))
-    for name, unit, meaning in (
-        ("current_density", "A/m^2", "mean, at rest"),
-        ("surface_temperature", "K", "by a pyrometer, at rest"),
-        ("middle_temperature", "K", "by a thermocouple inside, at rest"),
-    )
+
+def quantities(at, *rows):
+    """Return what is read at the same coordinates, a row each: name, unit, meaning."""
+    return tuple(Quantity(name, unit, meaning, at) for name, unit, meaning in rows)
+
+
+IMPEDANCE = quantities(("temperature",), ("conductivity", "S/m", "by impedance"))
+AT_REST = quantities(
+    ("field", "furnace_temperature"),
+    ("current_density", "A/m^2", "mean, at rest"),
+    ("surface_temperature", "K", "by a pyrometer, at rest"),
+    ("middle_temperature", "K", "by a thermocouple inside, at rest"),
 )
-AT_A_CURRENT = tuple(
-    Quantity(name, unit, meaning, ("current", "furnace_temperature"))
-    for name, unit, meaning in (
-        ("mean_field", "V/m", "between electrodes, at a current that is held, at rest"),
-        ("held_surface_temperature", "K", "of the surface under them"),
-        ("held_middle_temperature", "K", "of the middle between them"),
-    )
+AT_A_CURRENT = quantities(
+    ("current", "furnace_temperature"),
+    ("mean_field", "V/m", "between electrodes, at a current that is held, at rest"),
+    ("held_surface_temperature", "K", "of the surface under them"),
+    ("held_middle_temperature", "K", "of the middle between them"),
 )
-WHILE_IT_WARMS = tuple(
-    Quantity(f"{name}_in_time", unit, meaning, ("time",))
-    for name, unit, meaning in (
-        ("current_density", "A/m^2", "mean, while the body warms"),
-        ("surface_temperature", "K", "by a pyrometer, while it warms"),
-        ("middle_temperature", "K", "by a thermocouple inside, while it warms"),
-    )
+WHILE_IT_WARMS = quantities(
+    ("time",),
+    ("current_density_in_time", "A/m^2", "mean, while the body warms"),
+    ("surface_temperature_in_time", "K", "by a pyrometer, while it warms"),
+    ("middle_temperature_in_time", "K", "by a thermocouple inside, while it warms"),
 )
 ONSET = (
-    Quantity("onset_temperature", "K", "of the furnace, where the sample runs away", ("field",)),
-    Quantity("critical_field", "V/m", "at which the sample runs away", ("furnace_temperature",)),
+    *quantities(("field",), ("onset_temperature", "K", "of the furnace, where the sample runs away")),
+    *quantities(("furnace_temperature",), ("critical_field", "V/m", "at which the sample runs away")),
 )
-OUTPUTS = (IMPEDANCE, *AT_REST, *AT_A_CURRENT, *WHILE_IT_WARMS, *ONSET)
+OUTPUTS = (*IMPEDANCE, *AT_REST, *AT_A_CURRENT, *WHILE_IT_WARMS, *ONSET)
 READ, HELD, IN_TIME = (tuple(q.name for q in qs) for qs in (AT_REST, AT_A_CURRENT, WHILE_IT_WARMS))
 
 

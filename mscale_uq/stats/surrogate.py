@@ -28,8 +28,7 @@ from mscale_uq.stats.surrogate_stage import SurrogateStage
 from mscale_uq.stats.surrogate_store import Table, find, fingerprint, keep
 
 DRAWS, HELD_OUT = 500, 100  # prior draws that span the box, and those at which the error is measured
-FEWEST = 30  # of the latter, where a solve takes several cells
-ENOUGH = 100  # of them, for a quantile of 99 % that is not just their maximum
+ENOUGH = 100  # of the latter, for a quantile of 99 % that is not just their maximum
 MARGIN = 0.1  # of the box beyond the draws, relative to its width
 EDGE = 1e-9  # how close to the ends of a logit's interval, which are never reached
 PROBES = ((0.31, 0.62, 0.47), (0.83, 0.18, 0.71))  # shares of the box, taken in turn by the directions
@@ -182,7 +181,7 @@ class _Build:
     def _table(self, solve: "_Solve", box: Sequence[Axis], probes: Sequence[Array]) -> Table:
         """Choose nodes, solve there, and at the held-out states."""
         cells = solve.solver.cell_problems
-        held = self._states(max(HELD_OUT // cells, FEWEST), 1)
+        held = self._states(HELD_OUT, 1)
         known = len(held) + len(probes)
         if self.budget < (least := cells * (known + fewest(box))):
             given = f"no surrogate of {self.stretch.made!r} from {self.budget} cell problems"

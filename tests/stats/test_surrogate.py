@@ -20,7 +20,7 @@ from mscale_uq.stats.flat import FlatPosterior, flattened
 from mscale_uq.stats.posterior import Posterior
 from mscale_uq.stats.priors import LogNormal, Normal
 from mscale_uq.stats.stretch_coordinates import StretchCoordinates
-from mscale_uq.stats.surrogate import surrogate_of
+from mscale_uq.stats.surrogate import _summary, surrogate_of
 from mscale_uq.stats.surrogate_nodes import choose_nodes, fewest
 
 X = np.linspace(0.1, 0.9, 5)
@@ -191,7 +191,7 @@ def test_a_budget_too_small_for_any_surrogate_is_refused_with_the_least_and_that
         Laminate.runs = 0
         (part,) = surrogate_of(laminate(), [TO_TENSOR], budget=budget).parts
         assert part.solves == Laminate.runs <= budget
-    with pytest.raises(InputError, match=rf"{11 * (least - 70)} or more"):  # and 30 held-out states
+    with pytest.raises(InputError, match=rf"{11 * least} or more"):
         surrogate_of(laminate(Eleven), [TO_TENSOR], budget=least)
 
 
@@ -202,12 +202,12 @@ def test_scans_leave_what_the_least_nodes_of_many_directions_need():
         assert scanned + np.prod([axis.nodes for axis in axes]) <= budget
 
 
-@pytest.mark.parametrize(("stage", "held"), [(Laminate, 100), (Eleven, 30)])
-def test_a_quantile_of_99_percent_is_told_only_where_it_is_not_the_maximum(tmp_path, stage, held):
+def test_a_quantile_of_99_percent_is_told_only_where_it_is_not_the_maximum(tmp_path):
+    assert list(_summary([1.0] * 99)) == ["median", "at most"]  # where one draw had no answer
     for found in ("built", "cached"):
-        (part,) = surrogate_of(laminate(stage), [TO_TENSOR], tmp_path).parts
+        (part,) = surrogate_of(laminate(), [TO_TENSOR], tmp_path).parts
         assert part.found == found
-        assert ("99 % below" in part.errors) == ("99 % below" in str(part)) == (held == 100)
+        assert "99 % below" in str(part)
         assert list(part.errors.values()) == sorted(set(part.errors.values()))
         assert f"median {part.errors['median']:.1g}, " in str(part)
         assert str(part).endswith(f", at most {part.errors['at most']:.1g}")
